@@ -1,0 +1,136 @@
+/**
+ * One request on its way through the pipeline: `Call`, its `Journal` and its `Settlement`.
+ *
+ * Stages act at admission (before the first part) or at settlement (after the last), never in between. At admission a
+ * stage registers what is to be done at settlement; the Engine runs all of that once, inside out, whatever happened
+ * (law 1). The journal is where stages note what they decided; rows, metrics, headers and traces are read from it.
+ */
+import { Effect } from "effect"
+import type { EngineError } from "./Errors.ts"
+import type { Completion } from "./Reply.ts"
+import type { Request } from "./Request.ts"
+import type { Cost } from "./Usage.ts"
+
+/** How a call, or one attempt of it, ended. */
+export type Outcome =
+  /** The answer is complete; for a stream, its terminal part has been read. */
+  | { readonly _tag: "Success"; readonly completion: Completion }
+  /** It failed; `partial` is what had been streamed before. */
+  | { readonly _tag: "Failure"; readonly error: EngineError; readonly partial: Completion | undefined }
+  /** The caller left: interruption or an early stop of a stream. */
+  | { readonly _tag: "Cancelled"; readonly partial: Completion | undefined }
+
+/** A provider and a model that can answer a request. */
+export interface Target {
+  readonly provider: string
+  readonly model: string
+}
+
+/** How the cache served a call. */
+export type CacheResult = "hit" | "semantic" | "coalesced" | "miss" | "bypass"
+
+/** One attempt at one provider. Times are epoch milliseconds. */
+export interface Attempt {
+  readonly target: Target
+  readonly startedAtMs: number
+  queueMs: number
+  firstPartAtMs: number | undefined
+  endedAtMs: number | undefined
+  error: EngineError | undefined
+}
+
+/** What the stages decided for one call, written as it travels. Times are epoch milliseconds of Effect's Clock. */
+export interface Journal {
+  readonly startedAtMs: number
+  /** Candidates in the order in which they are tried; empty until the request is routed. */
+  candidates: ReadonlyArray<Target>
+  /** Who answers or answered. */
+  target: Target | undefined
+  cache: CacheResult
+  cacheKey: string | undefined
+  /** Age of a hit. */
+  cacheAgeMs: number | undefined
+  cacheSimilarity: number | undefined
+  /** Our count of the prompt, once the Tokenizer has seen it. */
+  promptTokens: number | undefined
+  queueMs: number
+  readonly attempts: Array<Attempt>
+  firstPartAtMs: number | undefined
+  endedAtMs: number | undefined
+  cost: Cost | undefined
+  /** What the same answer would have cost without the cache. */
+  saved: Cost | undefined
+}
+
+/** A request, its journal, and what remains to be settled. */
+export interface Call {
+  readonly request: Request
+  readonly journal: Journal
+  readonly settlement: Settlement
+}
+
+export const makeCall = (request: Request, startedAtMs: number): Call => ({
+  request,
+  journal: {
+    startedAtMs,
+    candidates: [],
+    target: undefined,
+    cache: "bypass",
+    cacheKey: undefined,
+    cacheAgeMs: undefined,
+    cacheSimilarity: undefined,
+    promptTokens: undefined,
+    queueMs: 0,
+    attempts: [],
+    firstPartAtMs: undefined,
+    endedAtMs: undefined,
+    cost: undefined,
+    saved: undefined
+  },
+  settlement: new Settlement()
+})
+
+/** Settles one concern. Returns an effect only when it has something to wait for. */
+export type Settler = (outcome: Outcome) => Effect.Effect<void> | void
+
+/**
+ * What is to be done when a call has ended: settlers run in reverse order of registration, each exactly once.
+ * A settler that is registered after the end runs at once with the outcome. A defect in one never stops the others.
+ */
+export class Settlement {
+  private settlers: Array<Settler> | undefined = []
+  private outcome: Outcome | undefined = undefined
+
+  /** True once an outcome is known. */
+  get settled(): boolean {
+    return this.settlers === undefined
+  }
+
+  add(settler: Settler): void {
+    if (this.settlers === undefined) settler(this.outcome!)
+    else this.settlers.push(settler)
+  }
+
+  /** Runs every settler once; later calls do nothing. */
+  run(outcome: Outcome): Effect.Effect<void> {
+    const settlers = this.settlers
+    if (settlers === undefined) return Effect.void
+    this.settlers = undefined
+    this.outcome = outcome
+    let pending: Effect.Effect<void> | undefined
+    let defect: { readonly cause: unknown } | undefined
+    for (let i = settlers.length - 1; i >= 0; i--) {
+      try {
+        const next = settlers[i]!(outcome)
+        if (next !== undefined) pending = pending === undefined ? next : Effect.andThen(pending, next)
+      } catch (cause) {
+        defect ??= { cause }
+      }
+    }
+    if (defect !== undefined) {
+      const die = Effect.die(defect.cause)
+      return pending === undefined ? die : Effect.andThen(pending, die)
+    }
+    return pending ?? Effect.void
+  }
+}
