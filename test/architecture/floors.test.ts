@@ -1,0 +1,159 @@
+/**
+ * The floors of the engine: imports go down, concerns don't know each other, and nothing goes in a circle.
+ *
+ * A new file takes its floor in the table below; a file that is in no row fails the test.
+ */
+import { readFileSync } from "node:fs"
+import path from "node:path"
+import { describe, expect, it } from "vitest"
+import { circleIn, filesOf, importsOf, root } from "./sources.ts"
+
+/** Files and folders (with a `/` at the end) of `engine/src`, by floor. */
+const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyArray<string> }> = [
+  {
+    floor: "words",
+    files: [
+      "Call.ts",
+      "Errors.ts",
+      "Issues.ts",
+      "ModelCatalog.ts",
+      "Reply.ts",
+      "Request.ts",
+      "SlidingWindow.ts",
+      "Stage.ts",
+      "Usage.ts"
+    ]
+  },
+  {
+    floor: "concerns",
+    files: [
+      "Breaker.ts",
+      "Budget.ts",
+      "Cache.ts",
+      "Keys.ts",
+      "Metrics.ts",
+      "RateLimiter.ts",
+      "Retry.ts",
+      "SemanticCache.ts",
+      "Tokenizer.ts",
+      "UsageLog.ts"
+    ]
+  },
+  {
+    floor: "outside world",
+    files: ["Fallback.ts", "Provider.ts", "Providers.ts", "Transport.ts", "protocols/", "stores/"]
+  },
+  { floor: "composition", files: ["Config.ts", "Engine.ts", "Live.ts"] },
+  {
+    floor: "doors",
+    files: [
+      "AIEngine.ts",
+      "admin-api.ts",
+      "ai-sdk.ts",
+      "cli/",
+      "effect-ai.ts",
+      "gateway/",
+      "index.ts",
+      "simulate/",
+      "testing.ts"
+    ]
+  }
+]
+
+/** Files that may be longer than 350 lines, each with the reason. */
+const longFiles: Readonly<Record<string, string>> = {
+  "engine/src/Errors.ts": "one closed union: every error, its fault, status and message side by side"
+}
+
+const maxLines = 350
+
+const engine = path.join(root, "engine/src")
+const files = filesOf(engine).filter((file) => file.endsWith(".ts"))
+const graph = new Map(files.map((file) => [file, importsOf(engine, file)]))
+
+const floorOf = (file: string): number =>
+  floors.findIndex((entry) => entry.files.some((name) => (name.endsWith("/") ? file.startsWith(name) : file === name)))
+
+const nameOf = (floor: number): string => floors[floor]?.floor ?? "no floor"
+
+describe("floors", () => {
+  it("gives every file of the engine a floor", () => {
+    expect(files.filter((file) => floorOf(file) < 0)).toEqual([])
+  })
+
+  it("imports nothing from a higher floor", () => {
+    const upward = files.flatMap((file) =>
+      graph
+        .get(file)!
+        .filter((target) => floorOf(target) > floorOf(file))
+        .map((target) => `${file} (${nameOf(floorOf(file))}) imports ${target} (${nameOf(floorOf(target))})`)
+    )
+    expect(upward).toEqual([])
+  })
+
+  it("keeps the concerns apart", () => {
+    const concerns = floors.findIndex((entry) => entry.floor === "concerns")
+    const sideways = files
+      .filter((file) => floorOf(file) === concerns)
+      .flatMap((file) =>
+        graph
+          .get(file)!
+          .filter((target) => floorOf(target) === concerns)
+          .map((target) => `${file} imports ${target}`)
+      )
+    expect(sideways).toEqual([])
+  })
+
+  it("imports only files that exist", () => {
+    const missing = files.flatMap((file) =>
+      graph
+        .get(file)!
+        .filter((target) => !graph.has(target) && target.endsWith(".ts"))
+        .map((target) => `${file} imports ${target}`)
+    )
+    expect(missing).toEqual([])
+  })
+
+  it("has no circle of imports", () => {
+    expect(circleIn(graph)).toBeUndefined()
+  })
+})
+
+describe("the circle finder", () => {
+  it("finds a circle and leaves a diamond alone", () => {
+    const diamond: ReadonlyArray<[string, Array<string>]> = [
+      ["a", ["b", "c"]],
+      ["b", ["d"]],
+      ["c", ["d"]],
+      ["d", []]
+    ]
+    expect(circleIn(new Map(diamond))).toBeUndefined()
+    expect(circleIn(new Map([...diamond, ["d", ["b"]]]))).toEqual(["b", "d", "b"])
+  })
+})
+
+describe("files", () => {
+  const sources = ["engine/src", "dashboard", "scripts"].flatMap((folder) =>
+    filesOf(path.join(root, folder))
+      .filter((file) => /\.tsx?$/.test(file))
+      .map((file) => `${folder}/${file}`)
+  )
+
+  it(`are at most ${maxLines} lines long, but for those listed with a reason`, () => {
+    const long = sources.filter(
+      (file) => !(file in longFiles) && readFileSync(path.join(root, file), "utf8").split("\n").length - 1 > maxLines
+    )
+    expect(long).toEqual([])
+  })
+
+  it("are named for what they are, never utils, helpers, common, manager or misc", () => {
+    const vague = /(^|[^a-z])(utils?|utilit(y|ies)|helpers?|commons?|managers?|misc)([^a-z]|$)/i
+    const folders = ["engine", "dashboard", "test", "scripts", "docs"]
+    const named = folders.flatMap((folder) =>
+      filesOf(path.join(root, folder))
+        .map((file) => `${folder}/${file}`)
+        .filter((file) => file.split("/").some((part) => vague.test(part.replace(/([a-z])([A-Z])/g, "$1-$2"))))
+    )
+    expect(named).toEqual([])
+  })
+})
