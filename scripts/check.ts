@@ -12,8 +12,8 @@ export const root = path.resolve(import.meta.dirname, "..")
 
 interface Check {
   readonly name: string
-  readonly tool: string
-  readonly args: ReadonlyArray<string>
+  /** A tool of `node_modules/.bin` and its arguments, which hold no spaces. */
+  readonly command: string
 }
 
 /** How many checks passed and failed. */
@@ -28,24 +28,21 @@ const checks = (): ReadonlyArray<Check> => {
   const present = packages.filter((name) => existsSync(path.join(root, name)))
   const projects = present.filter((name) => existsSync(path.join(root, name, "tsconfig.json")))
   return [
-    ...projects.map((name) => ({ name: `types: ${name}`, tool: "tsc", args: ["--noEmit", "-p", name] })),
+    ...projects.map((name) => ({ name: `types: ${name}`, command: `tsc --noEmit -p ${name}` })),
     {
       name: "effect: engine",
-      tool: "effect-tsgo",
-      args: [
-        "diagnostics",
-        ...["--project", "engine/tsconfig.json", "--lspconfig", "{}", "--format", "text"],
-        ...["--severity", "error,warning", "--strict"]
-      ]
+      command:
+        "effect-tsgo diagnostics --project engine/tsconfig.json --lspconfig {} --severity error,warning --strict --format text"
     },
-    { name: "lint", tool: "oxlint", args: ["--type-aware", "--deny-warnings", ...present] },
-    { name: "format", tool: "oxfmt", args: ["--check", ...present] }
+    { name: "lint", command: `oxlint --type-aware --deny-warnings ${present.join(" ")}` },
+    { name: "format", command: `oxfmt --check ${present.join(" ")}` }
   ]
 }
 
 const run = (check: Check): Promise<{ readonly code: number; readonly output: string }> =>
   new Promise((resolve) => {
-    const child = spawn(path.join(root, "node_modules/.bin", check.tool), check.args, {
+    const [tool, ...args] = check.command.split(" ")
+    const child = spawn(path.join(root, "node_modules/.bin", tool!), args, {
       cwd: root,
       stdio: ["ignore", "pipe", "pipe"]
     })
