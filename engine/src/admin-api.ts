@@ -1,9 +1,8 @@
 /**
  * The admin API as a definition: paths, queries, answers and errors, from which server, typed client and OpenAPI come.
  *
- * It imports nothing but `effect`, so that it can be bundled for a browser. Answers are plain JSON: times are ISO 8601 in
- * UTC, durations milliseconds (`…Ms`), money US dollars (`…Usd`). `null` means that there is no figure, never zero.
- * Nothing here carries a key, a prompt or an answer.
+ * It imports nothing but `effect`, so that it can be bundled for a browser. The answers are in `AdminAnswers`, and
+ * exported from here too.
  */
 import { Effect, Schema, SchemaIssue, SchemaTransformation } from "effect"
 import {
@@ -15,251 +14,22 @@ import {
   HttpApiSecurity,
   OpenApi
 } from "effect/http-api"
+import {
+  Bucket,
+  CacheKind,
+  CacheStatus,
+  GroupBy,
+  ProviderList,
+  PurgeResult,
+  RedactedConfig,
+  RequestDetail,
+  RequestPage,
+  RequestStatus,
+  Status,
+  UsageReport
+} from "./AdminAnswers.ts"
 
-const NullableNumber = Schema.NullOr(Schema.Finite)
-const NullableString = Schema.NullOr(Schema.String)
-
-/** One limit of a provider: as configured, as learned from the provider, and what is free now. */
-export const Limit = Schema.Struct({
-  configured: NullableNumber,
-  learned: NullableNumber,
-  available: NullableNumber
-}).annotate({ identifier: "Limit" })
-export type Limit = typeof Limit.Type
-
-export const BreakerState = Schema.Literals(["closed", "half-open", "open"])
-export type BreakerState = typeof BreakerState.Type
-
-const providerFields = {
-  name: Schema.String,
-  kind: Schema.String,
-  /** Default model of the provider. */
-  model: NullableString,
-  breaker: BreakerState,
-  /** Calls that are being served by the provider now. */
-  active: Schema.Finite,
-  /** Calls that wait for the provider now. */
-  queued: Schema.Finite,
-  limits: Schema.Struct({ requestsPerMinute: Limit, tokensPerMinute: Limit, concurrent: Limit })
-}
-
-export const ProviderStatus = Schema.Struct(providerFields).annotate({ identifier: "ProviderStatus" })
-export type ProviderStatus = typeof ProviderStatus.Type
-
-/** Counters since the process started; `hitRate` is the share of lookups that were served, null before the first. */
-export const CacheStatus = Schema.Struct({
-  enabled: Schema.Boolean,
-  entries: Schema.Finite,
-  bytes: Schema.Finite,
-  maxSize: Schema.Finite,
-  hits: Schema.Finite,
-  semanticHits: Schema.Finite,
-  coalesced: Schema.Finite,
-  misses: Schema.Finite,
-  hitRate: NullableNumber
-}).annotate({ identifier: "CacheStatus" })
-export type CacheStatus = typeof CacheStatus.Type
-
-/** Sums since the process started. Tokens and dollars are what providers were asked for; what the cache served is saved. */
-export const Totals = Schema.Struct({
-  requests: Schema.Finite,
-  errors: Schema.Finite,
-  promptTokens: Schema.Finite,
-  completionTokens: Schema.Finite,
-  costUsd: Schema.Finite,
-  savedUsd: Schema.Finite,
-  savedTokens: Schema.Finite
-}).annotate({ identifier: "Totals" })
-export type Totals = typeof Totals.Type
-
-/** `reason` says what is wrong while `healthy` is false. */
-export const DatabaseStatus = Schema.Struct({
-  kind: Schema.Literals(["memory", "sqlite", "postgres"]),
-  healthy: Schema.Boolean,
-  rowsDropped: Schema.Finite,
-  reason: NullableString
-}).annotate({ identifier: "DatabaseStatus" })
-export type DatabaseStatus = typeof DatabaseStatus.Type
-
-/** What the engine is doing now. The same object as `Engine.status` and `AIEngine.getStatus()`. */
-export const Status = Schema.Struct({
-  version: Schema.String,
-  uptimeSeconds: Schema.Finite,
-  /** True when no provider is configured and the simulated one serves. */
-  simulated: Schema.Boolean,
-  providers: Schema.Array(ProviderStatus),
-  cache: CacheStatus,
-  queue: Schema.Struct({ waiting: Schema.Finite, oldestWaitMs: Schema.Finite }),
-  totals: Totals,
-  stores: Schema.Struct({
-    database: DatabaseStatus,
-    redis: Schema.NullOr(Schema.Struct({ healthy: Schema.Boolean }))
-  })
-}).annotate({ identifier: "Status" })
-export type Status = typeof Status.Type
-
-export const RequestStatus = Schema.Literals(["success", "error", "cancelled"])
-export type RequestStatus = typeof RequestStatus.Type
-
-export const CacheKind = Schema.Literals(["hit", "semantic", "coalesced", "miss", "bypass"])
-export type CacheKind = typeof CacheKind.Type
-
-export const Bucket = Schema.Literals(["minute", "hour", "day"])
-export type Bucket = typeof Bucket.Type
-
-export const GroupBy = Schema.Literals(["model", "provider", "tenant", "key", "status", "cache"])
-export type GroupBy = typeof GroupBy.Type
-
-const rowFields = {
-  requests: Schema.Finite,
-  /** Requests with status `error`; cancelled ones are not among them. */
-  errors: Schema.Finite,
-  /** Requests that the cache served: `hit`, `semantic` and `coalesced`. */
-  cacheHits: Schema.Finite,
-  promptTokens: Schema.Finite,
-  completionTokens: Schema.Finite,
-  /** Prompt tokens that the provider read from its own cache; a part of `promptTokens`. */
-  cachedTokens: Schema.Finite,
-  /** A part of `completionTokens`. */
-  reasoningTokens: Schema.Finite,
-  /** Sum over the requests that have a price. */
-  costUsd: Schema.Finite,
-  /** Requests that used tokens and have no price; their cost is missing in `costUsd`. */
-  unpriced: Schema.Finite,
-  savedUsd: Schema.Finite,
-  savedTokens: Schema.Finite,
-  latencyMsP50: NullableNumber,
-  latencyMsP95: NullableNumber,
-  ttftMsP50: NullableNumber,
-  ttftMsP95: NullableNumber
-}
-
-/** Figures of a set of requests. Percentiles are by nearest rank; null when no request has the figure. */
-export const UsageRow = Schema.Struct(rowFields).annotate({ identifier: "UsageRow" })
-export type UsageRow = typeof UsageRow.Type
-
-/** Figures of one group in one bucket; `start` is the beginning of the bucket in UTC. */
-export const UsagePoint = Schema.Struct({
-  start: Schema.String,
-  /** Value of the `groupBy` field; null without `groupBy`, and for requests that have no such value. */
-  group: NullableString,
-  ...rowFields
-}).annotate({ identifier: "UsagePoint" })
-export type UsagePoint = typeof UsagePoint.Type
-
-/** Points by time, then group. Buckets without a request are absent. */
-export const UsageReport = Schema.Struct({
-  totals: UsageRow,
-  series: Schema.Array(UsagePoint)
-}).annotate({ identifier: "UsageReport" })
-export type UsageReport = typeof UsageReport.Type
-export type UsageSeries = UsageReport["series"]
-
-const itemFields = {
-  id: Schema.String,
-  /** When the request came in. */
-  time: Schema.String,
-  tenant: Schema.String,
-  keyId: NullableString,
-  modelRequested: NullableString,
-  model: NullableString,
-  provider: NullableString,
-  status: RequestStatus,
-  fault: Schema.NullOr(Schema.Literals(["caller", "policy", "provider", "engine"])),
-  errorKind: NullableString,
-  cache: CacheKind,
-  attempts: Schema.Finite,
-  promptTokens: Schema.Finite,
-  completionTokens: Schema.Finite,
-  /** null when the request has no price. */
-  costUsd: NullableNumber,
-  latencyMs: NullableNumber,
-  ttftMs: NullableNumber,
-  queueMs: Schema.Finite
-}
-
-export const RequestItem = Schema.Struct(itemFields).annotate({ identifier: "RequestItem" })
-export type RequestItem = typeof RequestItem.Type
-
-/** Newest first. `nextCursor` is null on the last page. */
-export const RequestPage = Schema.Struct({
-  items: Schema.Array(RequestItem),
-  nextCursor: NullableString
-}).annotate({ identifier: "RequestPage" })
-export type RequestPage = typeof RequestPage.Type
-
-/** One attempt at one provider. `firstPartMs` and `durationMs` count from its start. */
-export const AttemptDetail = Schema.Struct({
-  provider: Schema.String,
-  model: Schema.String,
-  startedAt: Schema.String,
-  queueMs: Schema.Finite,
-  firstPartMs: NullableNumber,
-  durationMs: NullableNumber,
-  error: Schema.NullOr(
-    Schema.Struct({
-      kind: Schema.String,
-      fault: Schema.String,
-      status: Schema.Finite,
-      /** HTTP status of the provider, where it answered. */
-      upstreamStatus: NullableNumber,
-      retryAfterMs: NullableNumber
-    })
-  )
-}).annotate({ identifier: "AttemptDetail" })
-export type AttemptDetail = typeof AttemptDetail.Type
-
-export const PriceLine = Schema.Struct({
-  kind: Schema.Literals(["uncachedInput", "cacheReadInput", "cacheWriteInput", "output"]),
-  tokens: Schema.Finite
-}).annotate({ identifier: "PriceLine" })
-export type PriceLine = typeof PriceLine.Type
-
-/** A request with every attempt and the lines of its price. */
-export const RequestDetail = Schema.Struct({
-  ...itemFields,
-  attemptDetails: Schema.Array(AttemptDetail),
-  cacheAgeMs: NullableNumber,
-  cacheSimilarity: NullableNumber,
-  reasoningTokens: Schema.Finite,
-  /** True when the provider reported no usage and the tokens are our own count. */
-  estimated: Schema.Boolean,
-  price: Schema.Struct({
-    usd: NullableNumber,
-    /** The price table that was used, with its version. */
-    table: NullableString,
-    /** Why there is no price. */
-    unpricedReason: NullableString,
-    /** Disjoint: no token is on two lines. */
-    lines: Schema.Array(PriceLine)
-  }),
-  savedUsd: NullableNumber,
-  savedTokens: Schema.Finite
-}).annotate({ identifier: "RequestDetail" })
-export type RequestDetail = typeof RequestDetail.Type
-
-export const Provider = Schema.Struct({
-  ...providerFields,
-  /** Models that are routed here; null when every model is. */
-  models: Schema.NullOr(Schema.Array(Schema.String)),
-  baseUrl: NullableString
-}).annotate({ identifier: "Provider" })
-export type Provider = typeof Provider.Type
-
-export const ProviderList = Schema.Struct({ providers: Schema.Array(Provider) }).annotate({
-  identifier: "ProviderList"
-})
-export type ProviderList = typeof ProviderList.Type
-
-/** The effective configuration; secrets are replaced by `<redacted>`. */
-export const RedactedConfig = Schema.Record(Schema.String, Schema.Json).annotate({ identifier: "RedactedConfig" })
-export type RedactedConfig = typeof RedactedConfig.Type
-
-export const PurgeResult = Schema.Struct({
-  /** Entries that were removed. */
-  purged: Schema.Finite
-}).annotate({ identifier: "PurgeResult" })
-export type PurgeResult = typeof PurgeResult.Type
+export * from "./AdminAnswers.ts"
 
 /** A point in time: ISO 8601 (UTC where no offset is given) or epoch milliseconds. Decodes to epoch milliseconds. */
 export const Time = Schema.String.annotate({ description: "ISO 8601, or epoch milliseconds" }).pipe(

@@ -1,0 +1,182 @@
+/**
+ * The record of one settled request, as the usage database keeps it, and its two views in the admin API.
+ *
+ * A record is flat, holds no prompt, answer, key or error text of a provider, and is never changed. Tokens are disjoint
+ * (law 9) and count what a provider was asked for: a request that the cache served has none, it has saved tokens.
+ */
+import type { AttemptDetail, CacheKind, RequestDetail, RequestItem, RequestStatus } from "./AdminAnswers.ts"
+import type { Attempt, Call, Outcome } from "./Call.ts"
+import type { EngineError, Fault } from "./Errors.ts"
+import * as Usage from "./Usage.ts"
+
+/** One settled request. Times are epoch milliseconds. */
+export interface UsageRecord {
+  readonly id: string
+  readonly timeMs: number
+  readonly tenant: string
+  readonly keyId: string | null
+  readonly modelRequested: string | null
+  readonly model: string | null
+  readonly provider: string | null
+  readonly status: RequestStatus
+  readonly fault: Fault | null
+  readonly errorKind: string | null
+  readonly cache: CacheKind
+  readonly uncachedInput: number
+  readonly cacheReadInput: number
+  readonly cacheWriteInput: number
+  readonly output: number
+  readonly reasoning: number
+  readonly estimated: boolean
+  readonly costUsd: number | null
+  readonly priceTable: string | null
+  readonly unpricedReason: string | null
+  readonly savedUsd: number | null
+  readonly savedTokens: number
+  readonly latencyMs: number | null
+  readonly ttftMs: number | null
+  readonly queueMs: number
+  readonly cacheAgeMs: number | null
+  readonly cacheSimilarity: number | null
+  readonly attempts: ReadonlyArray<AttemptRecord>
+}
+
+/** One attempt. Times are epoch milliseconds. */
+export interface AttemptRecord {
+  readonly provider: string
+  readonly model: string
+  readonly startedAtMs: number
+  readonly queueMs: number
+  readonly firstPartAtMs: number | null
+  readonly endedAtMs: number | null
+  readonly error: {
+    readonly kind: string
+    readonly fault: Fault
+    readonly status: number
+    readonly upstreamStatus: number | null
+    readonly retryAfterMs: number | null
+  } | null
+}
+
+/** True when the answer came from the cache or from another request's upstream call. */
+export const servedByCache = (cache: CacheKind): boolean =>
+  cache === "hit" || cache === "semantic" || cache === "coalesced"
+
+/** Prompt tokens of a record in the sense of OpenAI: with cache reads and writes. */
+export const promptTokensOf = (record: UsageRecord): number =>
+  record.uncachedInput + record.cacheReadInput + record.cacheWriteInput
+
+/** The record of a call at its settlement, when its journal is complete. */
+export const fromCall = (call: Call, outcome: Outcome): UsageRecord => {
+  const { journal, request } = call
+  const error = outcome._tag === "Failure" ? outcome.error : undefined
+  const cancelled = outcome._tag === "Cancelled" || error?._tag === "Cancelled"
+  const completion = outcome._tag === "Success" ? outcome.completion : outcome.partial
+  const reported = completion === undefined ? Usage.zero : completion.usage
+  const served = servedByCache(journal.cache)
+  const usage = served ? Usage.zero : reported
+  const { cost, endedAtMs, firstPartAtMs, saved, startedAtMs, target } = journal
+  return {
+    id: request.id,
+    timeMs: Math.floor(startedAtMs),
+    tenant: request.tenant,
+    keyId: null,
+    modelRequested: request.model ?? null,
+    model: target === undefined ? null : target.model,
+    provider: target === undefined ? null : target.provider,
+    status: cancelled ? "cancelled" : error === undefined ? "success" : "error",
+    fault: cancelled ? "caller" : error === undefined ? null : error.fault,
+    errorKind: cancelled ? "Cancelled" : error === undefined ? null : error._tag,
+    cache: journal.cache,
+    uncachedInput: usage.uncachedInput,
+    cacheReadInput: usage.cacheReadInput,
+    cacheWriteInput: usage.cacheWriteInput,
+    output: usage.output,
+    reasoning: usage.reasoning,
+    estimated: reported.estimated,
+    costUsd: cost === undefined ? (served ? 0 : null) : cost._tag === "Priced" ? cost.usd : null,
+    priceTable: cost !== undefined && cost._tag === "Priced" ? cost.table : null,
+    unpricedReason: cost !== undefined && cost._tag === "Unpriced" ? cost.reason : null,
+    savedUsd: saved !== undefined && saved._tag === "Priced" ? saved.usd : null,
+    savedTokens: served ? Usage.totalTokens(reported) : 0,
+    latencyMs: endedAtMs === undefined ? null : endedAtMs - startedAtMs,
+    ttftMs: firstPartAtMs === undefined ? null : firstPartAtMs - startedAtMs,
+    queueMs: journal.queueMs,
+    cacheAgeMs: journal.cacheAgeMs ?? null,
+    cacheSimilarity: journal.cacheSimilarity ?? null,
+    attempts: journal.attempts.map(fromAttempt)
+  }
+}
+
+const fromAttempt = (attempt: Attempt): AttemptRecord => ({
+  provider: attempt.target.provider,
+  model: attempt.target.model,
+  startedAtMs: attempt.startedAtMs,
+  queueMs: attempt.queueMs,
+  firstPartAtMs: attempt.firstPartAtMs ?? null,
+  endedAtMs: attempt.endedAtMs ?? null,
+  error: attempt.error === undefined ? null : fromError(attempt.error)
+})
+
+const fromError = (error: EngineError): AttemptRecord["error"] => ({
+  kind: error._tag,
+  fault: error.fault,
+  status: error.status,
+  upstreamStatus: ("upstreamStatus" in error ? error.upstreamStatus : undefined) ?? null,
+  retryAfterMs: ("retryAfterMs" in error ? error.retryAfterMs : undefined) ?? null
+})
+
+/** A record as a line of `GET requests`. */
+export const toItem = (record: UsageRecord): RequestItem => ({
+  id: record.id,
+  time: new Date(record.timeMs).toISOString(),
+  tenant: record.tenant,
+  keyId: record.keyId,
+  modelRequested: record.modelRequested,
+  model: record.model,
+  provider: record.provider,
+  status: record.status,
+  fault: record.fault,
+  errorKind: record.errorKind,
+  cache: record.cache,
+  attempts: record.attempts.length,
+  promptTokens: promptTokensOf(record),
+  completionTokens: record.output,
+  costUsd: record.costUsd,
+  latencyMs: record.latencyMs,
+  ttftMs: record.ttftMs,
+  queueMs: record.queueMs
+})
+
+/** A record as `GET requests/{id}` shows it. */
+export const toDetail = (record: UsageRecord): RequestDetail => ({
+  ...toItem(record),
+  attemptDetails: record.attempts.map(toAttemptDetail),
+  cacheAgeMs: record.cacheAgeMs,
+  cacheSimilarity: record.cacheSimilarity,
+  reasoningTokens: record.reasoning,
+  estimated: record.estimated,
+  price: {
+    usd: record.costUsd,
+    table: record.priceTable,
+    unpricedReason: record.unpricedReason,
+    lines: [
+      { kind: "uncachedInput", tokens: record.uncachedInput },
+      { kind: "cacheReadInput", tokens: record.cacheReadInput },
+      { kind: "cacheWriteInput", tokens: record.cacheWriteInput },
+      { kind: "output", tokens: record.output }
+    ]
+  },
+  savedUsd: record.savedUsd,
+  savedTokens: record.savedTokens
+})
+
+const toAttemptDetail = (attempt: AttemptRecord): AttemptDetail => ({
+  provider: attempt.provider,
+  model: attempt.model,
+  startedAt: new Date(attempt.startedAtMs).toISOString(),
+  queueMs: attempt.queueMs,
+  firstPartMs: attempt.firstPartAtMs === null ? null : attempt.firstPartAtMs - attempt.startedAtMs,
+  durationMs: attempt.endedAtMs === null ? null : attempt.endedAtMs - attempt.startedAtMs,
+  error: attempt.error
+})
