@@ -1,0 +1,256 @@
+/**
+ * `npm start`: builds the dashboard if it must, runs the gateway and the dashboard, and says how to use them.
+ *
+ * Ctrl-C or SIGTERM ends both, after the gateway has finished the calls it has in hand; a second signal ends them at
+ * once. When either of them ends by itself, so does the other, and the exit code is not 0.
+ */
+import { randomBytes } from "node:crypto"
+import { createServer } from "node:net"
+import path from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { parseArgs } from "node:util"
+import { start, type Child } from "./child.ts"
+import { build, isBuilt, serverFile } from "./dashboard.ts"
+
+const usage = `Starts the Millrace gateway and its dashboard.
+
+  npm start -- [options]
+
+  --port N             port of the gateway (4000)
+  --dashboard-port N   port of the dashboard (3000)
+  --host ADDRESS       address that both listen on (127.0.0.1)
+  --config FILE        configuration file (millrace.config.{yaml,yml,json,ts}, when there is one)
+  --no-dashboard       the gateway alone
+  --help               this text
+`
+
+/** A message for the person at the terminal; no stack is shown. */
+class StartError extends Error {
+  readonly exitCode: number
+  constructor(message: string, exitCode = 1) {
+    super(message)
+    this.exitCode = exitCode
+  }
+}
+
+interface Options {
+  readonly host: string
+  readonly port: number
+  readonly dashboardPort: number
+  readonly config: string | undefined
+  readonly dashboard: boolean
+}
+
+const readOptions = (args: ReadonlyArray<string>): Options | undefined => {
+  const { values } = parse(args)
+  if (values.help === true) return undefined
+  return {
+    host: values.host ?? "127.0.0.1",
+    port: readPort("--port", values.port ?? "4000"),
+    dashboardPort: readPort("--dashboard-port", values["dashboard-port"] ?? "3000"),
+    config: values.config,
+    dashboard: values.dashboard ?? true
+  }
+}
+
+const parse = (args: ReadonlyArray<string>) => {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowNegative: true,
+      options: {
+        port: { type: "string" },
+        "dashboard-port": { type: "string" },
+        host: { type: "string" },
+        config: { type: "string" },
+        dashboard: { type: "boolean" },
+        help: { type: "boolean", short: "h" }
+      }
+    })
+  } catch (error) {
+    throw new StartError(`${(error as Error).message}\n\n${usage}`, 2)
+  }
+}
+
+const readPort = (flag: string, text: string): number => {
+  const port = Number(text)
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    throw new StartError(`${flag}: expected a port between 1 and 65535, got ${JSON.stringify(text)}`, 2)
+  }
+  return port
+}
+
+/** Fails with the flag to use when a port can't be listened on. */
+const claim = (what: string, flag: string, host: string, port: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.once("error", (error: NodeJS.ErrnoException) => {
+      const reason = error.code === "EADDRINUSE" ? "is in use" : `can't be listened on (${error.code})`
+      reject(new StartError(`Port ${port} for ${what} ${reason} on ${host}; choose another one with ${flag} N`))
+    })
+    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()))
+  })
+
+const root = path.resolve(import.meta.dirname, "..")
+
+const children: Array<Child> = []
+
+/** Waits until `url` answers, or its server has ended, or the time is up. */
+const ready = async (child: Child, url: string): Promise<void> => {
+  const deadline = performance.now() + 60_000
+  while (performance.now() < deadline) {
+    if (!child.running()) throw new StartError(`${child.name} did not start:\n${child.output()}`.trimEnd())
+    const answered = await fetch(url, { redirect: "manual", signal: AbortSignal.timeout(5000) }).then(
+      (response) => response.status < 500,
+      () => false
+    )
+    if (answered) return
+    await sleep(50)
+  }
+  throw new StartError(`${child.name} did not answer at ${url} within 60 s`)
+}
+
+/** What to connect to where a server listens on every address. */
+const reachable = (host: string): string =>
+  host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "[::1]" : host.includes(":") ? `[${host}]` : host
+
+const run = async (options: Options): Promise<void> => {
+  const { host, port, dashboardPort } = options
+  if (options.dashboard && port === dashboardPort) {
+    throw new StartError(`--port and --dashboard-port are both ${port}; give them different ports`, 2)
+  }
+  await claim("the gateway", "--port", host, port)
+  if (options.dashboard) {
+    await claim("the dashboard", "--dashboard-port", host, dashboardPort)
+    if (!isBuilt()) await build((child) => children.push(child))
+  }
+  if (stopping !== undefined) return
+
+  const given = process.env.MILLRACE_ADMIN_TOKEN
+  const token = given ?? randomBytes(32).toString("base64url")
+  const gatewayUrl = `http://${reachable(host)}:${port}`
+  const dashboardUrl = `http://${reachable(host)}:${dashboardPort}`
+
+  const gateway = start({
+    name: "The gateway",
+    command: process.execPath,
+    args: [
+      path.join(root, "engine/src/cli/main.ts"),
+      "serve",
+      ...["--host", host, "--port", String(port)],
+      ...(options.config === undefined ? [] : ["--config", options.config])
+    ],
+    cwd: root,
+    env: { MILLRACE_ADMIN_TOKEN: token },
+    output: "show"
+  })
+  children.push(gateway)
+  const servers = [ready(gateway, `${gatewayUrl}/health/live`)]
+  if (options.dashboard) {
+    const dashboard = start({
+      name: "The dashboard",
+      command: process.execPath,
+      args: [serverFile],
+      cwd: path.dirname(serverFile),
+      env: { MILLRACE_URL: gatewayUrl, HOSTNAME: host, PORT: String(dashboardPort), NODE_ENV: "production" },
+      output: "keep"
+    })
+    children.push(dashboard)
+    servers.push(ready(dashboard, dashboardUrl))
+  }
+  await Promise.all(servers)
+  if (stopping !== undefined) return
+  await greet({
+    gatewayUrl,
+    dashboardUrl: options.dashboard ? dashboardUrl : undefined,
+    token,
+    given: given !== undefined
+  })
+  const first = await Promise.race(
+    children.filter((child) => child.running()).map(async (child) => ({ child, code: await child.ended }))
+  )
+  if (stopping === undefined) {
+    throw new StartError(
+      `${first.child.name} has ended with exit code ${first.code}.\n${first.child.output()}`.trimEnd()
+    )
+  }
+}
+
+const greet = async (options: {
+  readonly gatewayUrl: string
+  readonly dashboardUrl: string | undefined
+  readonly token: string
+  readonly given: boolean
+}): Promise<void> => {
+  const status = (await fetch(`${options.gatewayUrl}/admin/api/status`, {
+    headers: { authorization: `Bearer ${options.token}` }
+  }).then((response) => (response.ok ? response.json() : undefined))) as
+    | {
+        readonly simulated: boolean
+        readonly providers: ReadonlyArray<{ readonly name: string; readonly model: string }>
+      }
+    | undefined
+  const first = status?.providers[0]
+  const model = first === undefined ? undefined : `${first.name}/${first.model}`
+  const body = JSON.stringify({ model, messages: [{ role: "user", content: "Hello" }] })
+  const lines = [
+    "",
+    `Gateway      ${options.gatewayUrl}`,
+    ...(options.dashboardUrl === undefined ? [] : [`Dashboard    ${options.dashboardUrl}`]),
+    `Admin token  ${options.given ? "the one in MILLRACE_ADMIN_TOKEN" : options.token}`,
+    ...(status?.simulated === true
+      ? [
+          "",
+          "The simulated provider answers, since no provider is configured and none of OPENAI_API_KEY, ANTHROPIC_API_KEY",
+          "and GEMINI_API_KEY is set: answers are made up, and cost nothing."
+        ]
+      : []),
+    "",
+    "Try it:",
+    `curl ${options.gatewayUrl}/v1/chat/completions -H 'content-type: application/json' -d '${body}'`,
+    "",
+    "Ctrl-C ends it.",
+    ""
+  ]
+  process.stdout.write(lines.join("\n"))
+}
+
+let stopping: Promise<unknown> | undefined
+let signalledAt = 0
+
+/** Asks all children to end. Resolves when none is left. */
+const stop = (): Promise<unknown> => {
+  if (stopping === undefined) {
+    for (const child of children) if (child.running()) child.stop()
+    stopping = Promise.all(children.map((child) => child.ended))
+  }
+  return stopping
+}
+
+const onSignal = () => {
+  if (stopping === undefined) {
+    signalledAt = performance.now()
+    void stop()
+  } else if (performance.now() - signalledAt > 1000) {
+    // A Ctrl-C reaches us from the terminal and again from npm; what comes within a second is the same signal.
+    for (const child of children) child.kill()
+  }
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal)
+// Whatever ends this process, nothing it started stays.
+process.on("exit", () => {
+  for (const child of children) if (child.running()) child.kill()
+})
+
+try {
+  const options = readOptions(process.argv.slice(2))
+  if (options === undefined) process.stdout.write(usage)
+  else await run(options)
+} catch (error) {
+  if (stopping === undefined) {
+    console.error(error instanceof StartError ? error.message : error)
+    process.exitCode = error instanceof StartError ? error.exitCode : 1
+  }
+}
+await stop()
