@@ -5,7 +5,7 @@
  * stage registers what is to be done at settlement; the Engine runs all of that once, inside out, whatever happened
  * (law 1). The journal is where stages note what they decided; rows, metrics, headers and traces are read from it.
  */
-import { Effect } from "effect"
+import { type Clock, Effect } from "effect"
 import type { EngineError } from "./Errors.ts"
 import type { Completion } from "./Reply.ts"
 import type { Request } from "./Request.ts"
@@ -54,6 +54,8 @@ export interface Journal {
   /** Our count of the prompt, once the Tokenizer has seen it. */
   promptTokens: number | undefined
   queueMs: number
+  /** Milliseconds of our own work before the first attempt, by the monotonic clock of the process. */
+  overheadMs: number | undefined
   readonly attempts: Array<Attempt>
   firstPartAtMs: number | undefined
   endedAtMs: number | undefined
@@ -62,17 +64,29 @@ export interface Journal {
   saved: Cost | undefined
 }
 
+/** Attempts that reached a provider; refusals by our own limits and open circuits don't count. */
+export const upstreamAttempts = (journal: Journal): number => {
+  let count = 0
+  for (const { error } of journal.attempts) {
+    if (error === undefined || (error.fault !== "policy" && error._tag !== "CircuitOpen")) count++
+  }
+  return count
+}
+
 /** A request, its journal, and what remains to be settled. */
 export interface Call {
   readonly request: Request
+  /** The clock of the caller's fiber; every time in the pipeline is read from it (law 13). */
+  readonly clock: Clock.Clock
   readonly journal: Journal
   readonly settlement: Settlement
 }
 
-export const makeCall = (request: Request, startedAtMs: number): Call => ({
+export const makeCall = (request: Request, clock: Clock.Clock): Call => ({
   request,
+  clock,
   journal: {
-    startedAtMs,
+    startedAtMs: clock.currentTimeMillisUnsafe(),
     candidates: [],
     target: undefined,
     cache: "bypass",
@@ -81,6 +95,7 @@ export const makeCall = (request: Request, startedAtMs: number): Call => ({
     cacheSimilarity: undefined,
     promptTokens: undefined,
     queueMs: 0,
+    overheadMs: undefined,
     attempts: [],
     firstPartAtMs: undefined,
     endedAtMs: undefined,

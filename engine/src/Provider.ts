@@ -1,0 +1,56 @@
+/**
+ * What a provider is to the pipeline: a name, its limits and times, and a way to open an attempt.
+ *
+ * HTTP providers are made from a protocol (`HttpProvider`), the simulator answers by itself (`SimulatedProvider`), and
+ * `millrace/testing` scripts one. A provider opens exactly one upstream call per attempt and never retries.
+ */
+import type { Effect, Scope } from "effect"
+import type { AttemptCall } from "./Stage.ts"
+import type { EngineError } from "./Errors.ts"
+import type { Dialect, Reply } from "./Reply.ts"
+
+export interface RateLimits {
+  /** Requests in any window, as a rate per minute. */
+  readonly requestsPerMinute: number | undefined
+  /** Prompt and completion tokens in any window, as a rate per minute. */
+  readonly tokensPerMinute: number | undefined
+  /** Calls at the same time, 1 or more. */
+  readonly concurrent: number
+  /** Length of the sliding window in milliseconds. */
+  readonly windowMs: number
+}
+
+export interface Pricing {
+  /** Dollars per million tokens. */
+  readonly input: number
+  readonly output: number
+  readonly cacheRead: number | undefined
+  readonly cacheWrite: number | undefined
+}
+
+/** A provider as configured, without what is secret. */
+export interface ProviderInfo {
+  /** Unique. */
+  readonly name: string
+  readonly kind: string
+  /** The model of requests that name none. */
+  readonly model: string
+  /** When given, only these models are routed here. */
+  readonly models: ReadonlyArray<string> | undefined
+  /** Completion tokens of requests that name none. */
+  readonly maxTokens: number | undefined
+  readonly contextWindow: number | undefined
+  /** Milliseconds to the first part of an attempt. */
+  readonly timeoutMs: number
+  /** Milliseconds of silence between parts. */
+  readonly idleTimeoutMs: number
+  readonly rateLimits: RateLimits
+  readonly pricing: Pricing | undefined
+  /** The dialect whose events and bodies this provider can hand through untouched. */
+  readonly dialect: Dialect | undefined
+}
+
+export interface Provider extends ProviderInfo {
+  /** Succeeds with the first part in hand. The scope closes the connection. */
+  readonly open: (call: AttemptCall) => Effect.Effect<Reply, EngineError, Scope.Scope>
+}

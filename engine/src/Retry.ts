@@ -1,0 +1,106 @@
+/**
+ * Whether and when to try again. The only owner of retries in the process (law 4).
+ *
+ * `Fallback` asks after each failed attempt: the delay comes from a `Schedule` (exponential, jittered, capped) or from
+ * the provider's Retry-After, whichever is longer, and is refused when the budget is spent: a share of recent calls,
+ * with a floor, so that a bad provider day can't multiply load. Retry itself never calls a provider.
+ */
+import { Context, Duration, Effect, Layer, Pull, Schedule } from "effect"
+import { type EngineError, retryAfterMsOf } from "./Errors.ts"
+
+export interface RetryOptions {
+  /** Attempts of one request over all its candidates, the first included; 1 or more. */
+  readonly maxAttempts: number
+  /** Milliseconds before the first retry. */
+  readonly baseDelayMs: number
+  /** Longest delay in milliseconds; a longer Retry-After is not waited for. */
+  readonly maxDelayMs: number
+  /** Retries as a share of the calls of the last ten seconds, 0–1. */
+  readonly budget: number
+}
+
+/** Backoff of one request: each step gives the delay before the next try. */
+export interface Backoff {
+  /** Milliseconds to wait after this error, or undefined when the wait would be longer than `maxDelayMs`. */
+  readonly next: (error: EngineError, nowMs: number) => Effect.Effect<number | undefined>
+}
+
+export class Retry extends Context.Service<
+  Retry,
+  {
+    readonly maxAttempts: number
+    /** Counts a call, so that the budget is a share of recent traffic. */
+    readonly onCall: (nowMs: number) => void
+    /** Takes one retry from the process-wide budget; false when it is spent. */
+    readonly spend: (nowMs: number) => boolean
+    readonly backoff: Effect.Effect<Backoff>
+    /** Retries and calls of the last ten seconds, for `status`. */
+    readonly recent: (nowMs: number) => { readonly calls: number; readonly retries: number }
+  }
+>()("millrace/Retry") {
+  static readonly layer = (options: RetryOptions) => Layer.sync(Retry, () => make(options))
+}
+
+/** Retries that are always allowed in ten seconds, so that a quiet process can retry at all. */
+const floorRetries = 10
+
+const make = (options: RetryOptions): Retry["Service"] => {
+  const calls = new RecentCount()
+  const retries = new RecentCount()
+  const schedule = Schedule.exponential(options.baseDelayMs).pipe(
+    Schedule.jittered,
+    Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.millis(options.maxDelayMs))))
+  )
+  return Retry.of({
+    maxAttempts: options.maxAttempts,
+    onCall: (nowMs) => calls.add(nowMs),
+    spend: (nowMs) => {
+      if (retries.sum(nowMs) >= Math.max(floorRetries, options.budget * calls.sum(nowMs))) return false
+      retries.add(nowMs)
+      return true
+    },
+    backoff: Effect.map(Schedule.toStep(schedule), (step) => ({
+      next: (error, nowMs) => {
+        const retryAfterMs = retryAfterMsOf(error) ?? 0
+        if (retryAfterMs > options.maxDelayMs) return Effect.succeed(undefined)
+        return step(nowMs, undefined).pipe(
+          Effect.map(([, delay]) => Math.max(Math.ceil(Duration.toMillis(delay)), retryAfterMs)),
+          Pull.catchDone(() => Effect.succeed(undefined))
+        )
+      }
+    })),
+    recent: (nowMs) => ({ calls: calls.sum(nowMs), retries: retries.sum(nowMs) })
+  })
+}
+
+const sliceMs = 1000
+const slices = 10
+
+/** A count over the last ten seconds. */
+class RecentCount {
+  private readonly counts = new Float64Array(slices)
+  private sliceNumber = 0
+  private total = 0
+
+  add(nowMs: number): void {
+    this.advance(nowMs)
+    this.counts[this.sliceNumber % slices]! += 1
+    this.total++
+  }
+
+  sum(nowMs: number): number {
+    this.advance(nowMs)
+    return this.total
+  }
+
+  private advance(nowMs: number): void {
+    const number = Math.floor(nowMs / sliceMs)
+    const steps = Math.min(number - this.sliceNumber, slices)
+    for (let i = 1; i <= steps; i++) {
+      const slice = (this.sliceNumber + i) % slices
+      this.total -= this.counts[slice]!
+      this.counts[slice] = 0
+    }
+    if (steps > 0) this.sliceNumber = number
+  }
+}
