@@ -1,0 +1,91 @@
+/**
+ * `pnpm bench [suite…] [--json] [--quick] [--profile] [--only NAME]`: measures Millrace beside its peers.
+ *
+ * Each suite runs in a process of its own, its entries paired round by round. Tables go to the terminal, everything to
+ * `.bench/<date>.json`. `--profile` records a CPU profile of each suite and lists the functions with the most self time.
+ */
+import { fork } from "node:child_process"
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs"
+import { cpus } from "node:os"
+import path from "node:path"
+import { parseArgs } from "node:util"
+import { summarize } from "./profile.ts"
+import { render, type Options, type Table } from "./report.ts"
+
+const suites = ["call", "hit", "stream", "limiter", "cache", "metrics", "tokens", "gateway"] as const
+
+const folder = path.resolve(import.meta.dirname, "../../.bench")
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
+    profile: { type: "boolean", default: false },
+    only: { type: "string" },
+    help: { type: "boolean", short: "h", default: false }
+  }
+})
+
+const options: Options = { quick: values.quick, only: values.only }
+
+interface Measured {
+  readonly suite: string
+  readonly tables: ReadonlyArray<Table>
+}
+
+/** Runs one suite in a child, with the collector exposed, so that garbage of one round does not weigh on the next. */
+const measure = (suite: string): Promise<Measured> =>
+  new Promise((resolve, reject) => {
+    const profiles = values.profile ? mkdtempSync(path.join(folder, `${suite}-`)) : undefined
+    const child = fork(path.join(import.meta.dirname, "child.ts"), [], {
+      execArgv: [
+        "--expose-gc",
+        ...(profiles === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profiles}`, "--cpu-prof-interval=200"])
+      ],
+      env: { ...process.env, NODE_ENV: "production", NODE_NO_WARNINGS: "1" },
+      stdio: ["ignore", "inherit", "inherit", "ipc"]
+    })
+    let tables: ReadonlyArray<Table> | undefined
+    child.once("message", (message: { readonly tables: ReadonlyArray<Table> }) => {
+      tables = message.tables
+    })
+    child.once("error", reject)
+    child.once("exit", (code) => {
+      if (tables === undefined) return reject(new Error(`${suite} ended with ${code} before it had measured anything`))
+      resolve({ suite, tables })
+      if (profiles !== undefined) console.error(summarize(profiles))
+    })
+    child.send({ suite, options })
+  })
+
+if (values.help) {
+  console.log(`pnpm bench [suite…] [--json] [--quick] [--profile] [--only NAME]\n\nSuites: ${suites.join(", ")}`)
+} else {
+  const unknown = positionals.find((name) => !suites.includes(name as (typeof suites)[number]))
+  if (unknown !== undefined) {
+    console.error(`There is no suite ${JSON.stringify(unknown)}; there are ${suites.join(", ")}.`)
+    process.exit(2)
+  }
+  mkdirSync(folder, { recursive: true })
+  const measured: Array<Measured> = []
+  for (const suite of positionals.length === 0 ? suites : positionals) {
+    const startedAt = performance.now()
+    measured.push(await measure(suite))
+    if (values.json) continue
+    for (const table of measured.at(-1)!.tables) console.log(`${render(table)}\n`)
+    console.log(`(${suite}: ${((performance.now() - startedAt) / 1000).toFixed(0)} s)\n`)
+  }
+  const result = {
+    time: new Date().toISOString(),
+    node: process.version,
+    cpu: cpus()[0]?.model,
+    cores: cpus().length,
+    quick: options.quick,
+    suites: measured
+  }
+  const file = path.join(folder, `${result.time.replaceAll(":", "-").slice(0, 19)}.json`)
+  writeFileSync(file, JSON.stringify(result, undefined, 2))
+  if (values.json) console.log(JSON.stringify(result))
+  else console.log(`Written to ${path.relative(process.cwd(), file)}`)
+}
