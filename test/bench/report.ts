@@ -40,10 +40,8 @@ export interface Suite {
 
 /** Whether a row meets a goal; undefined when the row that it refers to was not measured. */
 export const meets = (goal: Goal, row: Row, table: Table): boolean | undefined => {
-  if (goal.kind === "at-most") return row.value <= goal.value
-  if (goal.kind === "at-least") return row.value >= goal.value
-  const { of } = goal
-  const other = table.rows.find((candidate) => candidate.name === of)
+  if (!("of" in goal)) return goal.kind === "at-most" ? row.value <= goal.value : row.value >= goal.value
+  const other = table.rows.find((candidate) => candidate.name === goal.of)
   if (other === undefined) return undefined
   const ratio = row.value / other.value
   return goal.kind === "ratio-at-most" ? ratio <= goal.value : ratio >= goal.value
