@@ -60,11 +60,11 @@ export const showValue = (value: unknown): string => {
   return typeof value === "number" || typeof value === "boolean" || value === null ? String(value) : showType(value)
 }
 
-/** What kind of value it is, without the value: `a string`, `a list`, `nothing`. */
+/** What kind of value it is, without the value: `a string`, `an empty list`, `nothing`. */
 export const showType = (value: unknown): string => {
   if (value === undefined) return "nothing"
   if (value === null) return "null"
-  if (Array.isArray(value)) return "a list"
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list"
   if (value === "") return "an empty string"
   return typeof value === "object" ? "an object" : `a ${typeof value}`
 }
@@ -125,8 +125,7 @@ const walk = (issue: SchemaIssue.Issue, path: Path, hidden: Hidden): ReadonlyArr
         { path, expected: annotation(issue.annotations, "expected") ?? "a valid value", rest: got(issue, path, hidden) }
       ]
     }
-    case "Forbidden":
-    case "OneOf":
+    default:
       return [{ path, expected: undefined, rest: lowerFirst(SchemaIssue.defaultLeafHook(issue)) }]
   }
 }
@@ -171,10 +170,16 @@ const words: { readonly [word: string]: string } = {
   object: "an object"
 }
 
-/** What a schema takes: its annotation, else the words of `effect`'s own formatter. */
+/** What a schema takes: its annotation or those of its members, else the words of `effect`'s own formatter. */
 const expectedBy = (ast: SchemaAST.AST): string => {
   const stated = annotation(ast.annotations, "expected")
   if (stated !== undefined) return stated
+  if (ast._tag === "Union" && ast.types.some((member) => annotation(member.annotations, "expected") !== undefined)) {
+    return ast.types
+      .filter((member) => member._tag !== "Undefined")
+      .map(expectedBy)
+      .join(" or ")
+  }
   const members = SchemaIssue.defaultLeafHook(new SchemaIssue.InvalidType(ast))
     .replace(/^Expected /, "")
     .split(" | ")

@@ -1,0 +1,323 @@
+/**
+ * The configuration the engine runs on: decoded, with every default filled in, times in milliseconds, keys redacted.
+ *
+ * `decode` takes what people write (a constructor argument, or the content of a file) and the environment, and reports
+ * every error at once. What this version can't do is refused, never ignored. Values of keys and of environment variables
+ * don't appear in errors. It reads no file and opens no connection; `ConfigFile.ts` reads files.
+ */
+import { Effect, Predicate, Redacted, Result, Schema } from "effect"
+import { complete } from "./ConfigEnvironment.ts"
+import type { Environment, Origins } from "./ConfigEnvironment.ts"
+import { forbiddenShapes } from "./ConfigShape.ts"
+import { brokenRules, defaultModels, kindOf, modelsOf, withoutRepeats } from "./ConfigRules.ts"
+import type { Kind } from "./ConfigRules.ts"
+import { EngineConfig as Document, parseOptions, providerKinds, secretText, toMillis } from "./ConfigSchema.ts"
+import type { EngineConfigInput, ProviderInput } from "./ConfigSchema.ts"
+import { formatPath, locateIssues, showType } from "./Issues.ts"
+import type { Located, Path } from "./Issues.ts"
+import type { Pricing, RateLimits } from "./Provider.ts"
+
+export type { EngineConfigInput, ProviderInput } from "./ConfigSchema.ts"
+
+/** One provider, ready to be made. */
+export interface ProviderConfig {
+  /** Unique. */
+  readonly name: string
+  readonly kind: Kind
+  /** Empty for the simulator and for local servers that ask for none. */
+  readonly apiKeys: ReadonlyArray<Redacted.Redacted>
+  /** http or https, without a trailing slash; undefined stands for the kind's own. */
+  readonly baseUrl: string | undefined
+  readonly api: "auto" | "chat" | "responses"
+  /** The model of requests that name none. */
+  readonly model: string
+  /** When given, only these are routed here; holds `model`. */
+  readonly models: ReadonlyArray<string> | undefined
+  /** Completion tokens of requests that name none. */
+  readonly maxTokens: number | undefined
+  readonly contextWindow: number | undefined
+  /** Milliseconds to the first part of an attempt. */
+  readonly timeoutMs: number
+  /** Milliseconds of silence between parts. */
+  readonly idleTimeoutMs: number
+  readonly rateLimits: RateLimits
+  readonly pricing: Pricing | undefined
+  /** How the simulator behaves; used by kind `simulated` only. */
+  readonly simulated: {
+    /** Milliseconds to the first part. */
+    readonly latencyMs: number
+    readonly tokensPerSecond: number
+    /** Share of the calls that fail, 0 to 1. */
+    readonly failureRate: number
+    readonly seed: number
+  }
+}
+
+/** Everything the engine, its gateway and its CLI are told. Shares are 0 to 1. */
+export interface EngineConfig {
+  /** At least one; names are unique. */
+  readonly providers: ReadonlyArray<ProviderConfig>
+  /** Chains of `provider/model` or bare models by alias; has no prototype. */
+  readonly aliases: { readonly [alias: string]: ReadonlyArray<string> }
+  readonly routing: { readonly strategy: "fallback" | "round-robin" | "weighted" | "least-latency" | "lowest-cost" }
+  readonly cache: {
+    readonly enabled: boolean
+    /** Entries. */
+    readonly maxSize: number
+    readonly ttlMs: number
+    /** Undefined: every temperature is cached. */
+    readonly maxTemperature: number | undefined
+    readonly semantic: {
+      readonly mode: "off" | "shadow" | "on"
+      /** `lexical` or `provider/model`. */
+      readonly embedder: string
+      readonly threshold: number
+    }
+  }
+  readonly retry: {
+    /** Attempts over all candidates of a request, the first one included. */
+    readonly maxAttempts: number
+    readonly baseDelayMs: number
+    readonly maxDelayMs: number
+    /** Retries as a share of recent calls. */
+    readonly budget: number
+  }
+  readonly breaker: { readonly failureRate: number; readonly minimumCalls: number; readonly openForMs: number }
+  readonly hedge: { readonly enabled: boolean; readonly afterPercentile: number; readonly maxShare: number }
+  readonly queue: { readonly maxWaiting: number; readonly maxWaitMs: number }
+  readonly keys: { readonly required: boolean }
+  readonly storage: {
+    /** `memory`, `sqlite:<path>` or a `postgres://` URL. */
+    readonly database: string
+    readonly redis: string | undefined
+    readonly durability: "relaxed" | "strict"
+  }
+  readonly logging: {
+    readonly level: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "none"
+    readonly format: "pretty" | "json"
+    /** Whether prompts and answers may be logged. */
+    readonly content: boolean
+  }
+  readonly telemetry: { readonly otlp: string | undefined }
+  readonly server: {
+    readonly host: string
+    readonly port: number
+    readonly adminToken: Redacted.Redacted | undefined
+    readonly bodyLimitBytes: number
+    readonly drainMs: number
+  }
+  /** True when no real provider is in it. */
+  readonly simulated: boolean
+  /** What the user should be told: what was chosen for them, and what in the environment is not used. */
+  readonly notes: ReadonlyArray<string>
+}
+
+/** The schema of what people write. */
+export const EngineConfig = Document
+
+/** Every error of a configuration at once; the message is one line for each. */
+export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
+  issues: Schema.Array(Schema.Struct({ path: Schema.String, message: Schema.String })),
+  file: Schema.optional(Schema.String)
+}) {
+  override get message() {
+    return this.issues.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("\n")
+  }
+}
+
+export interface DecodeOptions {
+  /** Instead of the process's environment. */
+  readonly env?: Environment | undefined
+  /** What is being started: `storage.database` is `memory` in a library and a file under `serve`. */
+  readonly door?: "library" | "serve" | undefined
+  /** Which texts were put in from the environment, when the input was interpolated. Their document is written to. */
+  readonly origins?: Origins | undefined
+}
+
+/**
+ * Decodes what people write. Fails with every error at once; each names its path.
+ *
+ * @example
+ * decode({ providers: [{ name: "openai", apiKey: "sk-…", rateLimits: { concurrent: 0 } }] })
+ * // fails with: providers[0].rateLimits.concurrent: expected a positive integer, got 0
+ */
+export const decode = (input: unknown, options?: DecodeOptions): Effect.Effect<EngineConfig, ConfigError> =>
+  Effect.suspend(() => {
+    const written = input === undefined ? {} : input
+    const origins: Origins = new Map(options?.origins)
+    const forbidden = forbiddenShapes(written)
+    if (forbidden.length > 0) return failWith(forbidden, [])
+    if (!Predicate.isObject(written)) {
+      return failWith([{ path: [], detail: `expected an object of settings, got ${showType(written)}` }], [])
+    }
+    const { document, notes } = complete(written as { [key: string]: unknown }, options?.env ?? process.env, origins)
+    const hidden = (path: Path, value: unknown) => hide(path, value, origins)
+    let decoded = decodeDocument(document)
+    if (Result.isFailure(decoded) && coerce(document, locateIssues(decoded.failure.issue), origins)) {
+      decoded = decodeDocument(document)
+    }
+    const wrong = Result.isFailure(decoded) ? locateIssues(decoded.failure.issue, { hidden }) : []
+    const broken = withoutRepeats(wrong, brokenRules(document))
+    if (Result.isFailure(decoded) || broken.length > 0) {
+      return failWith([...wrong, ...broken], secretsOf(document, origins))
+    }
+    return Effect.succeed(build(decoded.success, notes, options?.door ?? "library"))
+  })
+
+const decodeDocument = Schema.decodeUnknownResult(Document, parseOptions)
+
+const failWith = (issues: ReadonlyArray<Located>, secrets: ReadonlyArray<string>) => {
+  const scrub = (text: string) => secrets.reduce((out, secret) => out.replaceAll(secret, "<hidden>"), text)
+  return Effect.fail(
+    new ConfigError({
+      issues: issues.map(({ path, detail }) => ({ path: formatPath(path), message: scrub(detail) }))
+    })
+  )
+}
+
+/** What an error says instead of a value that came from the environment, is secret, or may hold a password. */
+const hide = (path: Path, value: unknown, origins: Origins): string | undefined => {
+  const origin = origins.get(formatPath(path))
+  if (origin !== undefined) return origin.whole ? `the value of ${origin.template}` : JSON.stringify(origin.template)
+  if (path.some((key) => key === "apiKey" || key === "apiKeys" || key === "adminToken")) return showType(value)
+  return typeof value === "string" && value.includes("@") ? showType(value) : undefined
+}
+
+/** Texts that no error may contain, whichever field they stand in. Shorter ones are words, not secrets. */
+const secretsOf = (document: unknown, origins: Origins): ReadonlyArray<string> => {
+  const found = [...origins.values()].flatMap((origin) => origin.values)
+  const visit = (value: unknown, secret: boolean): void => {
+    if (typeof value === "string" && secret) found.push(value)
+    else if (Array.isArray(value)) for (const entry of value) visit(entry, secret)
+    else if (Predicate.isObject(value)) {
+      for (const [key, entry] of Object.entries(value)) visit(entry, secret || /^(apiKeys?|adminToken)$/.test(key))
+    }
+  }
+  visit(document, false)
+  return found.filter((secret) => secret.length >= 12 && !providerKinds.some((kind) => kind === secret))
+}
+
+/** Turns texts that are one environment variable each into the number or flag their field takes. */
+const coerce = (document: unknown, issues: ReadonlyArray<Located>, origins: Origins): boolean => {
+  let changed = false
+  for (const { path } of issues) {
+    const origin = origins.get(formatPath(path))
+    const text = origin?.whole === true ? origin.values[0]!.trim() : ""
+    if (!/^(-?\d+(\.\d+)?|true|false)$/.test(text)) continue
+    const parent = path
+      .slice(0, -1)
+      .reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown>)[key], document)
+    const value: unknown = JSON.parse(text)
+    ;(parent as Record<PropertyKey, unknown>)[path.at(-1)!] = value
+    changed = true
+  }
+  return changed
+}
+
+const build = (input: EngineConfigInput, notes: ReadonlyArray<string>, door: "library" | "serve"): EngineConfig => {
+  const { cache, retry, breaker, hedge, queue, storage, logging, server } = input
+  const providers = (input.providers ?? []).map(buildProvider)
+  const aliases = Object.create(null) as Record<string, ReadonlyArray<string>>
+  for (const [alias, targets] of Object.entries(input.aliases ?? {})) {
+    aliases[alias] = typeof targets === "string" ? [targets] : [...targets]
+  }
+  return {
+    providers,
+    aliases,
+    routing: { strategy: input.routing?.strategy ?? "fallback" },
+    cache: {
+      enabled: cache?.enabled ?? true,
+      maxSize: cache?.maxSize ?? 1000,
+      ttlMs: millis(cache?.ttl, 600_000),
+      maxTemperature: cache?.maxTemperature,
+      semantic: {
+        mode: cache?.semantic?.mode ?? "off",
+        embedder: cache?.semantic?.embedder ?? "lexical",
+        threshold: cache?.semantic?.threshold ?? 0.85
+      }
+    },
+    retry: {
+      maxAttempts: retry?.maxAttempts ?? 3,
+      baseDelayMs: millis(retry?.baseDelay, 1000),
+      maxDelayMs: millis(retry?.maxDelay, 30_000),
+      budget: retry?.budget ?? 0.2
+    },
+    breaker: {
+      failureRate: breaker?.failureRate ?? 0.5,
+      minimumCalls: breaker?.minimumCalls ?? 20,
+      openForMs: millis(breaker?.openFor, 30_000)
+    },
+    hedge: {
+      enabled: hedge?.enabled ?? false,
+      afterPercentile: hedge?.afterPercentile ?? 95,
+      maxShare: hedge?.maxShare ?? 0.05
+    },
+    queue: { maxWaiting: queue?.maxWaiting ?? 10_000, maxWaitMs: millis(queue?.maxWait, 60_000) },
+    keys: { required: input.keys?.required ?? false },
+    storage: {
+      database: storage?.database ?? (door === "serve" ? "sqlite:./millrace.db" : "memory"),
+      redis: storage?.redis ?? undefined,
+      durability: storage?.durability ?? "relaxed"
+    },
+    logging: {
+      level: logging?.level ?? "info",
+      format: logging?.format ?? "pretty",
+      content: logging?.content ?? false
+    },
+    telemetry: { otlp: input.telemetry?.otlp ?? undefined },
+    server: {
+      host: server?.host ?? "127.0.0.1",
+      port: server?.port ?? 4000,
+      adminToken: server?.adminToken === undefined ? undefined : Redacted.make(secretText(server.adminToken)),
+      bodyLimitBytes: server?.bodyLimit ?? 20_000_000,
+      drainMs: millis(server?.drain, 30_000)
+    },
+    simulated: providers.every((provider) => provider.kind === "simulated"),
+    notes
+  }
+}
+
+const buildProvider = (input: ProviderInput): ProviderConfig => {
+  const kind = kindOf(input)!
+  const models = modelsOf(input)
+  const { rateLimits, pricing, simulated } = input
+  return {
+    name: input.name,
+    kind,
+    apiKeys: (input.apiKeys ?? (input.apiKey === undefined ? [] : [input.apiKey])).map((key) =>
+      Redacted.make(secretText(key))
+    ),
+    baseUrl: input.baseUrl === undefined ? undefined : new URL(input.baseUrl).href.replace(/\/+$/, ""),
+    api: input.api ?? "auto",
+    model: input.model ?? models?.[0] ?? defaultModels[kind]!,
+    models,
+    maxTokens: input.maxTokens,
+    contextWindow: input.contextWindow,
+    timeoutMs: millis(input.timeout, 60_000),
+    idleTimeoutMs: millis(input.idleTimeout, 30_000),
+    rateLimits: {
+      requestsPerMinute: rateLimits?.requestsPerMinute,
+      tokensPerMinute: rateLimits?.tokensPerMinute,
+      concurrent: rateLimits?.concurrent ?? 64,
+      windowMs: millis(rateLimits?.window, 60_000)
+    },
+    pricing:
+      pricing === undefined
+        ? undefined
+        : {
+            input: pricing.input,
+            output: pricing.output,
+            cacheRead: pricing.cacheRead,
+            cacheWrite: pricing.cacheWrite
+          },
+    simulated: {
+      latencyMs: millis(simulated?.latency, 300),
+      tokensPerSecond: simulated?.tokensPerSecond ?? 80,
+      failureRate: simulated?.failureRate ?? 0,
+      seed: simulated?.seed ?? 1
+    }
+  }
+}
+
+const millis = (value: number | string | undefined, otherwise: number): number =>
+  value === undefined ? otherwise : toMillis(value)!

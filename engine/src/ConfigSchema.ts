@@ -1,0 +1,272 @@
+/**
+ * The configuration as people write it: one schema for the constructor argument and for every kind of file.
+ *
+ * It says what each field may hold, alone; rules between fields are in `ConfigRules.ts`, defaults in `Config.ts`. Every
+ * field states what it expects, so that an error reads `retry.maxAttempts: expected a positive integer, got 0`. Times
+ * are milliseconds or texts such as `10 minutes`, `30s` and `1h`.
+ */
+import { Duration, Option, Redacted, Schema } from "effect"
+import { isIP } from "node:net"
+
+/** Who answers: a provider's own API, a server that speaks OpenAI's dialect, or the simulator. */
+export const providerKinds = ["openai", "anthropic", "google", "openai-compatible", "simulated"] as const
+
+const number = (expected: string, is: (value: number) => boolean) =>
+  Schema.Number.annotate({ expected }).check(Schema.makeFilter(is, { expected }))
+
+const text = (expected: string, is: (value: string) => boolean) =>
+  Schema.String.annotate({ expected }).check(Schema.makeFilter(is, { expected }))
+
+const oneOf = <const Values extends ReadonlyArray<string>>(values: Values) =>
+  Schema.Literals(values).annotate({ expected: `one of ${values.join(", ")}` })
+
+const PositiveInteger = number("a positive integer", (value) => Number.isSafeInteger(value) && value > 0)
+const Integer = number("an integer", Number.isSafeInteger)
+const Share = number("a number from 0 to 1", (value) => value >= 0 && value <= 1)
+const PositiveNumber = number("a positive number", (value) => Number.isFinite(value) && value > 0)
+const Dollars = number("dollars per million tokens, 0 or more", (value) => Number.isFinite(value) && value >= 0)
+const Flag = Schema.Boolean.annotate({ expected: "true or false" })
+const Name = text("a non-empty string", (value) => value.trim() !== "")
+
+const units: { readonly [short: string]: string } = {
+  ms: "millis",
+  s: "seconds",
+  sec: "seconds",
+  m: "minutes",
+  min: "minutes",
+  h: "hours",
+  d: "days",
+  w: "weeks"
+}
+
+/** Milliseconds of a number or of a text such as `10 minutes` or `30s`; undefined when it is neither. */
+export const toMillis = (value: number | string): number | undefined => {
+  if (typeof value === "number") return Number.isFinite(value) ? value : undefined
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/i.exec(value)
+  if (match === null) return undefined
+  const unit = match[2]!.toLowerCase()
+  const input = `${Number(match[1])} ${Object.hasOwn(units, unit) ? units[unit] : unit}`
+  const duration = Duration.fromInput(input as Duration.Input)
+  return Option.isSome(duration) ? Duration.toMillis(duration.value) : undefined
+}
+
+const time = (expected: string, is: (millis: number) => boolean) =>
+  Schema.Union([Schema.Number, Schema.String])
+    .annotate({ expected })
+    .check(
+      Schema.makeFilter(
+        (value) => {
+          const millis = toMillis(value)
+          return millis !== undefined && is(millis)
+        },
+        { expected }
+      )
+    )
+
+const PositiveTime = time('a positive number of milliseconds or a text such as "10 minutes"', (millis) => millis > 0)
+const Time = time('0 or more milliseconds or a text such as "10 minutes"', (millis) => millis >= 0)
+
+/** Surrounding blanks, which secrets mounted as files often end with, don't count. */
+const isHeaderText = (value: string, minLength: number): boolean =>
+  value.trim().length >= minLength && /^[\x20-\x7e]+$/.test(value.trim())
+
+const isRedactedString = (value: unknown): value is Redacted.Redacted =>
+  Redacted.isRedacted(value) && typeof Redacted.value(value) === "string"
+
+/** A text, or a `Redacted` one, that can be sent in an HTTP header. */
+const secret = (expected: string, minLength: number) =>
+  Schema.Union([Schema.String, Schema.declare(isRedactedString)])
+    .annotate({ expected })
+    .check(Schema.makeFilter((value) => isHeaderText(secretText(value), minLength), { expected }))
+
+const Key = secret("a non-empty string of printable ASCII characters", 1)
+
+/** The text of a secret, without surrounding blanks. */
+export const secretText = (value: string | Redacted.Redacted): string =>
+  (typeof value === "string" ? value : Redacted.value(value)).trim()
+
+const isHttpUrl = (value: string): boolean => {
+  const url = URL.parse(value)
+  if (url === null || !/^https?:\/\/[^\s\\]+$/i.test(value)) return false
+  return /^https?:$/.test(url.protocol) && url.username === "" && url.password === "" && url.hash === ""
+}
+
+const HttpUrl = text("an http or https URL without credentials", isHttpUrl)
+const BaseUrl = text(
+  "an http or https URL without credentials, query or fragment",
+  (value) => isHttpUrl(value) && !value.includes("?") && !value.includes("#")
+)
+
+const isHost = (value: string): boolean =>
+  isIP(value) !== 0 || /^(?=.{1,253}$)[a-z0-9_]([a-z0-9._-]*[a-z0-9])?$/i.test(value)
+
+const RateLimits = Schema.Struct({
+  /** Requests in any minute. */
+  requestsPerMinute: Schema.optional(PositiveInteger),
+  /** Prompt and completion tokens in any minute. */
+  tokensPerMinute: Schema.optional(PositiveInteger),
+  /** Calls at the same time; 64 by default. */
+  concurrent: Schema.optional(PositiveInteger),
+  /** Length of the sliding window; 60,000 ms by default. */
+  window: Schema.optional(PositiveTime)
+})
+
+/** Overrides the price catalogue. */
+const Pricing = Schema.Struct({
+  input: Dollars,
+  output: Dollars,
+  cacheRead: Schema.optional(Dollars),
+  cacheWrite: Schema.optional(Dollars)
+})
+
+const Simulated = Schema.Struct({
+  /** Time to the first part. */
+  latency: Schema.optional(Time),
+  tokensPerSecond: Schema.optional(PositiveNumber),
+  /** Share of the calls that fail. */
+  failureRate: Schema.optional(Share),
+  seed: Schema.optional(Integer)
+})
+
+const Provider = Schema.Struct({
+  name: text("a name of letters, digits, '.', '_' and '-', at most 64 characters", (value) =>
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(value)
+  ),
+  /** The name, when that is a kind. */
+  kind: Schema.optional(oneOf(providerKinds)),
+  apiKey: Schema.optional(Key),
+  apiKeys: Schema.optional(
+    Schema.Array(Key)
+      .annotate({ expected: "a list of keys" })
+      .check(Schema.makeFilter((keys) => keys.length > 0, { expected: "at least one key" }))
+  ),
+  /** What the provider's own SDK calls base URL; a trailing slash is dropped. */
+  baseUrl: Schema.optional(BaseUrl),
+  api: Schema.optional(oneOf(["auto", "chat", "responses"])),
+  /** Answers requests that name no model. */
+  model: Schema.optional(Name),
+  /** Only these, and `model`, are routed here. */
+  models: Schema.optional(
+    Schema.Array(Name)
+      .annotate({ expected: "a list of model names" })
+      .check(Schema.makeFilter((models) => models.length > 0, { expected: "at least one model name" }))
+  ),
+  /** Completion tokens for requests that name none. */
+  maxTokens: Schema.optional(PositiveInteger),
+  /** Tokens of prompt and completion together. */
+  contextWindow: Schema.optional(PositiveInteger),
+  /** Time to the first part of an attempt. */
+  timeout: Schema.optional(PositiveTime),
+  /** Silence between parts after the first one. */
+  idleTimeout: Schema.optional(PositiveTime),
+  rateLimits: Schema.optional(RateLimits.annotate({ expected: "an object of limits" })),
+  pricing: Schema.optional(Pricing.annotate({ expected: "an object of prices" })),
+  /** Only for kind `simulated`. */
+  simulated: Schema.optional(Simulated.annotate({ expected: "an object of settings" }))
+}).annotate({ expected: "a provider: an object with a name" })
+
+const section = <Fields extends Schema.Struct.Fields>(fields: Fields) =>
+  Schema.optional(Schema.Struct(fields).annotate({ expected: "an object of settings" }))
+
+const Targets = Schema.Union([
+  Name,
+  Schema.Array(Name).check(Schema.makeFilter((targets) => targets.length > 0, { expected: "at least one model" }))
+]).annotate({ expected: "a model or a list of models" })
+
+/** The schema of what people write; `Config.decode` makes the `EngineConfig` of it that the engine runs on. */
+export const EngineConfig = Schema.Struct({
+  /** Without it, providers come from keys in the environment, else the simulated provider serves. */
+  providers: Schema.optional(
+    Schema.Array(Provider)
+      .annotate({ expected: "a list of providers" })
+      .check(Schema.makeFilter((providers) => providers.length > 0, { expected: "at least one provider" }))
+  ),
+  /** Names for models; a list is a fallback chain. */
+  aliases: Schema.optional(Schema.Record(Schema.String, Targets).annotate({ expected: "an object of aliases" })),
+  routing: section({
+    strategy: Schema.optional(oneOf(["fallback", "round-robin", "weighted", "least-latency", "lowest-cost"]))
+  }),
+  cache: section({
+    enabled: Schema.optional(Flag),
+    /** Entries. */
+    maxSize: Schema.optional(PositiveInteger),
+    ttl: Schema.optional(PositiveTime),
+    /** Requests with a higher temperature are not cached; every temperature is, when this is not given. */
+    maxTemperature: Schema.optional(number("a number from 0 to 2", (value) => value >= 0 && value <= 2)),
+    semantic: section({
+      mode: Schema.optional(oneOf(["off", "shadow", "on"])),
+      /** `lexical` or the `provider/model` that embeds. */
+      embedder: Schema.optional(Name),
+      /** Similarity from which two prompts may share an answer. */
+      threshold: Schema.optional(Share)
+    })
+  }),
+  retry: section({
+    /** Attempts over all candidates of a request, the first one included. */
+    maxAttempts: Schema.optional(PositiveInteger),
+    baseDelay: Schema.optional(Time),
+    maxDelay: Schema.optional(Time),
+    /** Retries as a share of recent calls, for the whole process. */
+    budget: Schema.optional(Share)
+  }),
+  breaker: section({
+    failureRate: Schema.optional(Share),
+    minimumCalls: Schema.optional(PositiveInteger),
+    openFor: Schema.optional(PositiveTime)
+  }),
+  hedge: section({
+    enabled: Schema.optional(Flag),
+    afterPercentile: Schema.optional(number("a number from 0 to 100", (value) => value >= 0 && value <= 100)),
+    maxShare: Schema.optional(Share)
+  }),
+  queue: section({
+    maxWaiting: Schema.optional(
+      number("0 or a positive integer", (value) => Number.isSafeInteger(value) && value >= 0)
+    ),
+    maxWait: Schema.optional(Time)
+  }),
+  keys: section({ required: Schema.optional(Flag) }),
+  storage: section({
+    database: Schema.optional(
+      text("memory, sqlite:<path> or a postgres:// URL", (value) =>
+        /^(memory|sqlite:.+|postgres(ql)?:\/\/.+)$/.test(value)
+      )
+    ),
+    redis: Schema.optional(
+      Schema.NullOr(text("a redis:// URL", (value) => /^rediss?:\/\/.+$/.test(value))).annotate({
+        expected: "a redis:// URL or null"
+      })
+    ),
+    durability: Schema.optional(oneOf(["relaxed", "strict"]))
+  }),
+  logging: section({
+    level: Schema.optional(oneOf(["trace", "debug", "info", "warn", "error", "fatal", "none"])),
+    format: Schema.optional(oneOf(["pretty", "json"])),
+    /** Whether prompts and answers may be logged. */
+    content: Schema.optional(Flag)
+  }),
+  telemetry: section({
+    /** Where traces are sent by OTLP over HTTP. */
+    otlp: Schema.optional(Schema.NullOr(HttpUrl).annotate({ expected: "an http or https URL or null" }))
+  }),
+  server: section({
+    host: Schema.optional(text("a host name or an IP address", isHost)),
+    port: Schema.optional(
+      number("an integer from 0 to 65535", (value) => Number.isInteger(value) && value >= 0 && value <= 65_535)
+    ),
+    adminToken: Schema.optional(secret("at least 16 printable ASCII characters", 16)),
+    /** Bytes of a request's body. */
+    bodyLimit: Schema.optional(PositiveInteger),
+    /** How long running calls may take to finish at shutdown. */
+    drain: Schema.optional(Time)
+  })
+}).annotate({ expected: "an object of settings" })
+
+/** What people write: the constructor argument, or a file's content. */
+export type EngineConfigInput = typeof EngineConfig.Encoded
+
+/** One entry of `providers`, as people write it. */
+export type ProviderInput = NonNullable<EngineConfigInput["providers"]>[number]
+
+/** A decoder that reports every wrong field and every unknown key. */
+export const parseOptions = { errors: "all", onExcessProperty: "error", reportInput: true } as const

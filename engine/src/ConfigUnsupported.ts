@@ -1,0 +1,44 @@
+/**
+ * What the configuration can say and this version can't do: each is refused, never ignored.
+ *
+ * One row is one ability; the issue that brings the ability deletes its row, and nothing else.
+ */
+
+/** Values of a field that are refused. `*` in a path stands for every index of a list. */
+export interface Unsupported {
+  readonly path: ReadonlyArray<string>
+  readonly refuses: (value: unknown) => boolean
+  /** The value as it is named in the error, where showing it as written could give away a password. */
+  readonly named?: string
+  readonly instead: string
+}
+
+const is =
+  (...values: ReadonlyArray<unknown>) =>
+  (value: unknown): boolean =>
+    values.includes(value)
+
+const startsWith =
+  (pattern: RegExp) =>
+  (value: unknown): boolean =>
+    typeof value === "string" && pattern.test(value)
+
+export const unsupported: ReadonlyArray<Unsupported> = [
+  { path: ["providers", "*", "kind"], refuses: is("google"), instead: "use one of the other kinds" },
+  { path: ["providers", "*", "api"], refuses: is("responses"), instead: 'use "auto" or "chat"' },
+  {
+    path: ["routing", "strategy"],
+    refuses: is("round-robin", "weighted", "least-latency", "lowest-cost"),
+    instead: 'use "fallback"'
+  },
+  { path: ["cache", "semantic", "mode"], refuses: is("shadow", "on"), instead: 'use "off"' },
+  { path: ["hedge", "enabled"], refuses: is(true), instead: "use false" },
+  { path: ["keys", "required"], refuses: is(true), instead: "use false" },
+  {
+    path: ["storage", "database"],
+    refuses: startsWith(/^postgres/),
+    named: "postgres",
+    instead: 'use "sqlite:./millrace.db" or "memory"'
+  },
+  { path: ["storage", "redis"], refuses: startsWith(/^redis/), named: "redis", instead: "use null" }
+]
