@@ -79,9 +79,9 @@ export const fromCall = (call: Call, outcome: Outcome): UsageRecord => {
   return {
     id: request.id,
     timeMs: Math.floor(startedAtMs),
-    tenant: request.tenant,
+    tenant: clip(request.tenant),
     keyId: null,
-    modelRequested: request.model ?? null,
+    modelRequested: request.model === undefined ? null : clip(request.model),
     model: target === undefined ? null : target.model,
     provider: target === undefined ? null : target.provider,
     status: cancelled ? "cancelled" : error === undefined ? "success" : "error",
@@ -107,6 +107,9 @@ export const fromCall = (call: Call, outcome: Outcome): UsageRecord => {
     attempts: journal.attempts.map(fromAttempt)
   }
 }
+
+/** Names come from callers: this bounds what one of them can put into the database. */
+const clip = (name: string): string => (name.length <= 256 ? name : name.slice(0, 256))
 
 const fromAttempt = (attempt: Attempt): AttemptRecord => ({
   provider: attempt.target.provider,

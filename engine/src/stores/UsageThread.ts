@@ -1,0 +1,100 @@
+/**
+ * The sending side of a thread with a connection to the usage database.
+ *
+ * The thread is started when it is first needed, and again after it has died. It keeps the process alive while it has
+ * something to do, and no longer. Every question is answered once, also when the thread dies.
+ */
+import { Worker } from "node:worker_threads"
+import type { FromWorker, Question, ToWorker, WorkerOptions } from "./UsageSqliteWorker.ts"
+
+export type Answered = Extract<FromWorker, { readonly _tag: "answer" | "unanswered" }>
+
+/** What the thread reports of its own accord. `died` means that a batch it had is lost. */
+export type Report = Exclude<FromWorker, Answered> | { readonly _tag: "died"; readonly reason: string }
+
+export class UsageThread {
+  private readonly options: WorkerOptions
+  private readonly onReport: (report: Report) => void
+  private readonly asked = new Map<number, (answered: Answered) => void>()
+  private worker: Worker | undefined
+  private lastId = 0
+  private writing = false
+  private closed = false
+
+  constructor(options: WorkerOptions, onReport: (report: Report) => void) {
+    this.options = options
+    this.onReport = onReport
+  }
+
+  start(): void {
+    if (this.worker !== undefined || this.closed) return
+    // The sources run as TypeScript, the package as JavaScript.
+    const file = import.meta.url.endsWith(".ts") ? "./UsageSqliteWorker.ts" : "./UsageSqliteWorker.js"
+    const worker = new Worker(new URL(file, import.meta.url), { workerData: this.options, env: {}, execArgv: [] })
+    this.worker = worker
+    this.hold()
+    worker.on("message", (message: FromWorker) => this.receive(message))
+    worker.on("error", (error) => this.died(worker, error instanceof Error ? error.message : String(error)))
+    worker.on("exit", () => this.died(worker, "its thread has ended"))
+  }
+
+  /** Hands over a batch; `written` or `failed` is reported. */
+  write(batch: Extract<ToWorker, { readonly _tag: "write" }>["batch"]): void {
+    this.start()
+    this.writing = true
+    this.hold()
+    this.worker?.postMessage({ _tag: "write", batch } satisfies ToWorker, [batch.numbers.buffer])
+  }
+
+  ask(question: Question, answered: (answered: Answered) => void): void {
+    this.start()
+    const id = ++this.lastId
+    if (this.worker === undefined) return answered({ _tag: "unanswered", id, reason: "it is closed" })
+    this.asked.set(id, answered)
+    this.hold()
+    this.worker.postMessage({ _tag: "ask", id, question } satisfies ToWorker)
+  }
+
+  /** Lets the thread close its connection and waits for its end, for `timeoutMs` at most. */
+  async close(timeoutMs: number): Promise<void> {
+    this.closed = true
+    const worker = this.worker
+    if (worker === undefined) return
+    worker.ref()
+    const { promise: ended, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, timeoutMs)
+    worker.once("exit", resolve)
+    worker.postMessage({ _tag: "close" } satisfies ToWorker)
+    await ended
+    clearTimeout(timer)
+    await worker.terminate()
+  }
+
+  private receive(message: FromWorker): void {
+    if (message._tag === "answer" || message._tag === "unanswered") {
+      const answered = this.asked.get(message.id)
+      this.asked.delete(message.id)
+      this.hold()
+      answered?.(message)
+      return
+    }
+    if (message._tag === "written") this.writing = false
+    this.hold()
+    this.onReport(message)
+  }
+
+  private died(worker: Worker, reason: string): void {
+    if (this.worker !== worker) return
+    this.worker = undefined
+    this.writing = false
+    const asked = [...this.asked]
+    this.asked.clear()
+    for (const [id, answered] of asked) answered({ _tag: "unanswered", id, reason })
+    if (!this.closed) this.onReport({ _tag: "died", reason })
+  }
+
+  private hold(): void {
+    if (this.writing || this.asked.size > 0) this.worker?.ref()
+    else this.worker?.unref()
+  }
+}
