@@ -54,7 +54,9 @@ export interface Journal {
   /** Our count of the prompt, once the Tokenizer has seen it. */
   promptTokens: number | undefined
   queueMs: number
-  /** Milliseconds of our own work before the first attempt, by the monotonic clock of the process. */
+  /** `performance.now()` at the door: our own work is measured in real time, whatever Effect's Clock says. */
+  readonly enteredAt: number
+  /** Milliseconds of our own work before the first attempt. */
   overheadMs: number | undefined
   readonly attempts: Array<Attempt>
   firstPartAtMs: number | undefined
@@ -95,6 +97,7 @@ export const makeCall = (request: Request, clock: Clock.Clock): Call => ({
     cacheSimilarity: undefined,
     promptTokens: undefined,
     queueMs: 0,
+    enteredAt: performance.now(),
     overheadMs: undefined,
     attempts: [],
     firstPartAtMs: undefined,

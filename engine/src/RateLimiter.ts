@@ -37,11 +37,11 @@ export interface RateLimiterOptions {
   readonly onWait?: ((provider: string, waitedMs: number) => void) | undefined
 }
 
-/** One limit of a provider: what was configured and what is left now. */
+/** One limit of a provider: what was configured and what is left now; null where there is no such limit. */
 export interface LimitStatus {
-  readonly configured: number
+  readonly configured: number | null
   readonly learned: number | null
-  readonly available: number
+  readonly available: number | null
 }
 
 export interface LaneStatus {
@@ -49,8 +49,8 @@ export interface LaneStatus {
   readonly queued: number
   readonly oldestWaitMs: number
   readonly limits: {
-    readonly requestsPerMinute: LimitStatus | null
-    readonly tokensPerMinute: LimitStatus | null
+    readonly requestsPerMinute: LimitStatus
+    readonly tokensPerMinute: LimitStatus
     readonly concurrent: LimitStatus
   }
 }
@@ -369,7 +369,7 @@ const limitStatus = (
   configured: number | undefined,
   window: SlidingWindow | undefined,
   nowMs: number
-): LimitStatus | null =>
+): LimitStatus =>
   configured === undefined || window === undefined
-    ? null
+    ? { configured: null, learned: null, available: null }
     : { configured, learned: null, available: Math.floor(window.available(nowMs)) }

@@ -23,6 +23,10 @@ export interface Response {
   readonly headers: HttpHeaders
   /** All bytes that have come since the last pull; waits for some; ends with `Done`. */
   readonly pull: Effect.Effect<ReadonlyArray<Uint8Array>, TransportFailure | Cause.Done>
+  /** Closes the connection; a pull that waits fails. */
+  readonly abort: () => void
+  /** Says that the answer is complete: what still comes is thrown away, so that the connection can be used again. */
+  readonly finished: () => void
 }
 
 export class Transport extends Context.Service<
@@ -53,6 +57,8 @@ export class Transport extends Context.Service<
 }
 
 const pauseAboveBytes = 1 << 20
+/** How long the end of a complete answer may take before its connection is closed. */
+const drainMs = 1000
 
 const send = (dispatcher: Dispatcher, request: HttpRequest): Effect.Effect<Response, TransportFailure, Scope.Scope> =>
   Effect.flatMap(Effect.scope, (scope) => {
@@ -60,7 +66,7 @@ const send = (dispatcher: Dispatcher, request: HttpRequest): Effect.Effect<Respo
     return Effect.andThen(
       Scope.addFinalizer(
         scope,
-        Effect.sync(() => exchange.close())
+        Effect.suspend(() => exchange.release())
       ),
       Effect.callback<Response, TransportFailure>((resume) => {
         exchange.onHeaders = resume
@@ -88,6 +94,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   private bytes = 0
   private ended = false
   private closed = false
+  private complete = false
   private failure: TransportFailure | undefined
   private waiting: ((pulled: Pulled) => void) | undefined
 
@@ -109,7 +116,17 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Record<string, string | string[]>): void {
     if (status < 200) return
-    this.onHeaders?.(Effect.succeed({ status, headers: flatten(headers), pull: this.pull }))
+    this.onHeaders?.(
+      Effect.succeed({
+        status,
+        headers: flatten(headers),
+        pull: this.pull,
+        abort: () => this.abort(),
+        finished: () => {
+          this.complete = true
+        }
+      })
+    )
     this.onHeaders = undefined
   }
 
@@ -133,10 +150,30 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.wake()
   }
 
+  abort(): void {
+    this.failure ??= new TransportFailure("aborted")
+    this.close()
+    this.wake()
+  }
+
   close(): void {
     if (this.closed) return
     this.closed = true
     if (!this.ended) this.controller?.abort(closedError)
+  }
+
+  /** Closes the connection, or reads a complete answer to its end beside what follows. */
+  release(): Effect.Effect<void> {
+    if (!this.complete || this.ended) return Effect.sync(() => this.close())
+    const drain: Effect.Effect<void> = Effect.catch(Effect.forever(this.pull), () => Effect.void)
+    return Effect.asVoid(
+      Effect.forkDetach(
+        Effect.ensuring(
+          Effect.timeoutOption(drain, drainMs),
+          Effect.sync(() => this.close())
+        )
+      )
+    )
   }
 
   private wake(): void {

@@ -1,0 +1,110 @@
+/**
+ * The engine: the one place where the order of the pipeline is written.
+ *
+ * A request travels down the stages once and comes up once. `open` succeeds with the first part in hand, and everything
+ * else (`generateText`, `streamText`, the gateway, the adapters) is made from it, so a streamed and a whole answer take
+ * the same path. The engine holds no state of its own; each concern's state is in its Layer.
+ */
+import { Clock, Context, Effect, Layer, Stream } from "effect"
+import { Breaker } from "./Breaker.ts"
+import { Cache } from "./Cache.ts"
+import { type Call, makeCall } from "./Call.ts"
+import { deadline } from "./Deadline.ts"
+import type { EngineError, InvalidRequest } from "./Errors.ts"
+import { internalError } from "./Attempt.ts"
+import { fallback } from "./Fallback.ts"
+import { Metrics } from "./Metrics.ts"
+import { Pricing } from "./Pricing.ts"
+import { Providers } from "./Providers.ts"
+import { RateLimiter } from "./RateLimiter.ts"
+import * as Reply from "./Reply.ts"
+import { type AIRequest, fromAIRequest, type Request } from "./Request.ts"
+import { makeRequestId } from "./RequestId.ts"
+import { type AIResponse, toAIResponse } from "./Response.ts"
+import { Retry } from "./Retry.ts"
+import { Routing } from "./Routing.ts"
+import { settle } from "./Settle.ts"
+import { compose, composeAttempt, type Open, type Stage } from "./Stage.ts"
+import { estimateText, Tokenizer } from "./Tokenizer.ts"
+import { traceAttempt, traceCall } from "./Tracing.ts"
+import { UsageLog } from "./UsageLog.ts"
+
+export class Engine extends Context.Service<
+  Engine,
+  {
+    /** Opens a call; succeeds with the first part in hand. The scope owns the connection and settles the call. */
+    readonly open: Open
+    /** A call for a request that a door has decoded. */
+    readonly call: (request: Request) => Effect.Effect<Call>
+    /** A call for a caller's request; fails with the field that is wrong. */
+    readonly prepare: (request: AIRequest, options: { readonly stream: boolean }) => Effect.Effect<Call, InvalidRequest>
+    readonly generateText: (request: AIRequest) => Effect.Effect<AIResponse, EngineError>
+    /** Parts of the answer, ending with one `finish`; stopping early cancels the call upstream. */
+    readonly streamText: (request: AIRequest) => Reply.Parts
+  }
+>()("millrace/Engine") {
+  /** The pipeline over whatever layers are provided; every requirement is a concern that can be replaced. */
+  static readonly layerPipeline = Layer.effect(
+    Engine,
+    Effect.suspend(() => Effect.map(pipeline, make))
+  )
+
+  static readonly generateText = (request: AIRequest): Effect.Effect<AIResponse, EngineError, Engine> =>
+    Effect.flatMap(Engine, (engine) => engine.generateText(request))
+
+  static readonly streamText = (request: AIRequest): Stream.Stream<Reply.Part, EngineError, Engine> =>
+    Stream.unwrap(Effect.map(Engine, (engine) => engine.streamText(request)))
+}
+
+/** The pipeline, in the order in which a request travels. */
+const pipeline = Effect.gen(function* () {
+  const usageLog = yield* UsageLog
+  const metrics = yield* Metrics
+  const pricing = yield* Pricing
+  const routing = yield* Routing
+  const cache = yield* Cache
+  const tokenizer = yield* Tokenizer
+  const retry = yield* Retry
+  const breaker = yield* Breaker
+  const limiter = yield* RateLimiter
+  const providers = yield* Providers
+
+  const admission: Stage = compose(
+    settle({ estimateTokens: estimateText }),
+    traceCall,
+    usageLog.stage,
+    metrics.stage,
+    pricing.stage,
+    deadline,
+    routing.stage,
+    cache.stage,
+    tokenizer.stage
+  )
+  const attempt = composeAttempt(traceAttempt, limiter.stage, breaker.stage)(providers.open)
+
+  return admission(fallback({ retry, breaker, limiter }, attempt))
+})
+
+const make = (pipeline: Open): Engine["Service"] => {
+  const open: Open = (call) => Effect.catchDefect(pipeline(call), (defect) => Effect.fail(internalError(defect)))
+
+  const call = (request: Request): Effect.Effect<Call> =>
+    Clock.clockWith((clock) => Effect.succeed(makeCall(request, clock)))
+
+  const prepare = (request: AIRequest, options: { readonly stream: boolean }) =>
+    Effect.flatMap(fromAIRequest(request, makeRequestId(), options), call)
+
+  return Engine.of({
+    open,
+    call,
+    prepare,
+    generateText: (request) =>
+      Effect.flatMap(prepare(request, { stream: false }), (call) =>
+        Effect.map(Effect.scoped(Effect.flatMap(open(call), Reply.collect)), (completion) =>
+          toAIResponse(call, completion)
+        )
+      ),
+    streamText: (request) =>
+      Stream.unwrap(Effect.flatMap(prepare(request, { stream: true }), (call) => Effect.map(open(call), Reply.stream)))
+  })
+}

@@ -1,0 +1,261 @@
+/**
+ * A provider behind HTTP: a protocol over the transport.
+ *
+ * One attempt is one exchange: encode, send, then read until the first part is in hand, so that an error inside a 200, an
+ * empty stream or a wrong content type fails the attempt and not the answer. The rest of a stream is pulled as the caller
+ * reads; `idleTimeout` of silence while somebody waits ends it with `StreamStalled`.
+ */
+import { Cause, Effect, Predicate, type Redacted, Result, type Scope, Stream } from "effect"
+import {
+  type EngineError,
+  ProviderInvalidResponse,
+  ProviderUnreachable,
+  StreamStalled,
+  StreamTruncated
+} from "./Errors.ts"
+import { PartReader } from "./protocols/PartReader.ts"
+import type { Endpoint, HttpHeaders, Protocol } from "./protocols/Protocol.ts"
+import type { Provider, ProviderInfo } from "./Provider.ts"
+import * as Reply from "./Reply.ts"
+import type { Request } from "./Request.ts"
+import type { AttemptCall } from "./Stage.ts"
+import type { Response, Transport, TransportFailure } from "./Transport.ts"
+
+export interface HttpProviderOptions {
+  readonly info: ProviderInfo
+  readonly protocol: Protocol
+  readonly baseUrl: string
+  /** Used in turn; may be empty for servers that ask for none. */
+  readonly apiKeys: ReadonlyArray<Redacted.Redacted>
+  readonly transport: Transport["Service"]
+}
+
+/** Bytes of an answer, and of an error body, that are read at most. */
+const bytesMax = 64 << 20
+const errorBytesMax = 1 << 20
+
+type Opened = Effect.Effect<Reply.Reply, EngineError, Scope.Scope>
+
+export const httpProvider = (options: HttpProviderOptions): Provider => {
+  const { apiKeys, info, protocol, transport } = options
+  let turn = 0
+  return {
+    ...info,
+    open: (call) =>
+      Effect.suspend((): Opened => {
+        const endpoint: Endpoint = {
+          provider: info.name,
+          model: call.target.model,
+          baseUrl: options.baseUrl,
+          apiKey: apiKeys.length === 0 ? undefined : apiKeys[turn++ % apiKeys.length],
+          maxTokens: info.maxTokens
+        }
+        const encoded = protocol.encode(call.request, endpoint)
+        if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
+        return Effect.matchEffect(transport.send(encoded.success), {
+          onFailure: (failure) => Effect.fail(new ProviderUnreachable({ ...call.target, detail: failure.detail })),
+          onSuccess: (response) => new Exchange(call, info, protocol, endpoint, response).read()
+        })
+      })
+  }
+}
+
+const isEventStream = (headers: HttpHeaders): boolean =>
+  headers["content-type"]?.toLowerCase().includes("text/event-stream") ?? false
+
+const isJson = (headers: HttpHeaders): boolean => headers["content-type"]?.toLowerCase().includes("json") ?? false
+
+type Pull<A> = Effect.Effect<A, EngineError | Cause.Done>
+type Chunk = readonly [Reply.Part, ...Array<Reply.Part>]
+
+/** One answer, from its headers to its last byte. */
+class Exchange {
+  private readonly call: AttemptCall
+  private readonly info: ProviderInfo
+  private readonly protocol: Protocol
+  private readonly endpoint: Endpoint
+  private readonly response: Response
+  private readonly wire: boolean
+
+  constructor(call: AttemptCall, info: ProviderInfo, protocol: Protocol, endpoint: Endpoint, response: Response) {
+    this.call = call
+    this.info = info
+    this.protocol = protocol
+    this.endpoint = endpoint
+    this.response = response
+    this.wire = call.request.wire?.dialect === protocol.dialect
+  }
+
+  read(): Opened {
+    const { headers, status } = this.response
+    if (status < 200 || status > 299) {
+      return Effect.flatMap(this.text(errorBytesMax, true), (body) =>
+        Effect.fail(
+          this.protocol.decodeError(status, headers, body, this.endpoint, this.call.clock.currentTimeMillisUnsafe())
+        )
+      )
+    }
+    if (isEventStream(headers) || (this.call.request.stream && !isJson(headers))) return this.stream()
+    return Effect.flatMap(this.text(bytesMax, false), (body) => {
+      const decoded = this.protocol.decodeWhole(body, this.endpoint, { wire: this.wire })
+      return Result.isFailure(decoded) ? Effect.fail(decoded.failure) : Effect.succeed(Reply.whole(decoded.success))
+    })
+  }
+
+  /** The body as text, up to a bound. An error body that breaks off is used as far as it came. */
+  private text(limit: number, lenient: boolean): Effect.Effect<string, EngineError> {
+    const chunks: Array<Uint8Array> = []
+    let bytes = 0
+    const step: Effect.Effect<string, EngineError> = Effect.matchEffect(this.response.pull, {
+      onSuccess: (pulled) => {
+        for (const chunk of pulled) {
+          chunks.push(chunk)
+          bytes += chunk.byteLength
+        }
+        if (bytes <= limit) return step
+        return lenient
+          ? Effect.succeed(Buffer.concat(chunks).toString("utf8", 0, limit))
+          : Effect.fail(this.invalid(`the answer has more than ${limit} bytes`))
+      },
+      onFailure: (failure) =>
+        Cause.isDone(failure) || lenient
+          ? Effect.succeed(chunks.length === 1 ? decode(chunks[0]!) : Buffer.concat(chunks).toString("utf8"))
+          : Effect.fail(this.invalid(`the answer broke off after ${bytes} bytes (${failure.detail})`))
+    })
+    return step
+  }
+
+  /** Reads up to the first part that says something; what came with it is handed on with it. */
+  private stream(): Opened {
+    const parts = new PartReader(this.protocol, this.endpoint, {
+      wire: this.wire,
+      wireUsage: wantsUsage(this.call.request)
+    })
+    const reader = new StreamReader(this.call, this.info, this.response, parts)
+    const pending: Array<Reply.Part> = []
+    const peek: Opened = Effect.matchEffect(reader.pull, {
+      onSuccess: (chunk) => {
+        pending.push(...chunk)
+        if (!chunk.some(says)) return peek
+        return Effect.as(Effect.forkScoped(reader.watchdog), Reply.parts(reader.parts(pending)))
+      },
+      onFailure: (error) =>
+        Effect.fail(
+          Cause.isDone(error) ? new StreamTruncated({ ...this.call.target, detail: "it had no content" }) : error
+        )
+    })
+    return peek
+  }
+
+  private invalid(detail: string): ProviderInvalidResponse {
+    return new ProviderInvalidResponse({ ...this.call.target, detail, upstreamStatus: this.response.status })
+  }
+}
+
+/** Whether an OpenAI caller asked for usage in its stream; in other dialects it always comes. */
+const wantsUsage = ({ wire }: Request): boolean => {
+  const options = wire?.body["stream_options"]
+  return (
+    wire?.dialect !== "openai-chat" ||
+    (Predicate.isObject(options) && "include_usage" in options && options["include_usage"] === true)
+  )
+}
+
+/** `start` and raw events commit to nothing: a provider may still fail after them. */
+const says = (part: Reply.Part): boolean => part.type !== "start" && part.type !== "wire"
+
+const decode = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8")
+
+/** Pulls parts out of the bytes of one stream. */
+class StreamReader {
+  private readonly call: AttemptCall
+  private readonly info: ProviderInfo
+  private readonly response: Response
+  private readonly reader: PartReader
+  private decoded: Array<Reply.Part> = []
+  private failure: EngineError | undefined
+  private bytes = 0
+  /** Epoch milliseconds since when somebody waits for a part; undefined while nobody does. */
+  private waitingSinceMs: number | undefined
+
+  constructor(call: AttemptCall, info: ProviderInfo, response: Response, reader: PartReader) {
+    this.call = call
+    this.info = info
+    this.response = response
+    this.reader = reader
+  }
+
+  /** The next parts; fails with `Done` after the terminal one. */
+  readonly pull: Pull<Chunk> = Effect.suspend(() => {
+    if (this.failure !== undefined) return Effect.fail(this.failure)
+    if (this.reader.done) return Cause.done()
+    this.waitingSinceMs = this.call.clock.currentTimeMillisUnsafe()
+    return this.step
+  })
+
+  private readonly step: Pull<Chunk> = Effect.suspend(() =>
+    Effect.matchEffect(this.response.pull, {
+      onSuccess: (chunks) => {
+        for (const chunk of chunks) this.read(chunk)
+        return this.emit()
+      },
+      onFailure: (failure) => {
+        this.end(failure)
+        return this.emit()
+      }
+    })
+  )
+
+  /** The parts from the first on, as the caller reads them. */
+  parts(first: Array<Reply.Part>): Reply.Parts {
+    let started = false
+    const pull: Pull<Chunk> = Effect.suspend(() => {
+      if (started) return this.pull
+      started = true
+      return Effect.succeed(first as unknown as Chunk)
+    })
+    return Stream.fromPull(Effect.succeed(pull))
+  }
+
+  /** Runs beside a stream and ends it when somebody has waited for `idleTimeout`. */
+  readonly watchdog: Effect.Effect<void> = Effect.suspend(() => {
+    const { idleTimeoutMs } = this.info
+    const since = this.waitingSinceMs
+    const idleMs = since === undefined ? 0 : this.call.clock.currentTimeMillisUnsafe() - since
+    if (idleMs < idleTimeoutMs) return Effect.andThen(Effect.sleep(idleTimeoutMs - idleMs), this.watchdog)
+    this.failure = new StreamStalled({ ...this.call.target, idleTimeoutMs })
+    this.response.abort()
+    return Effect.void
+  })
+
+  private read(bytes: Uint8Array): void {
+    if (this.failure !== undefined) return
+    this.bytes += bytes.byteLength
+    this.failure =
+      this.bytes > bytesMax
+        ? new ProviderInvalidResponse({ ...this.call.target, detail: `a stream of more than ${bytesMax} bytes` })
+        : this.reader.push(bytes, this.decoded)
+  }
+
+  private end(failure: TransportFailure | Cause.Done): void {
+    if (this.failure !== undefined) return
+    const error = this.reader.end(this.decoded)
+    if (error === undefined) return
+    const broken = !Cause.isDone(failure) && error._tag === "StreamTruncated"
+    this.failure = broken ? new StreamTruncated({ ...this.call.target, detail: failure.detail }) : error
+  }
+
+  /** Hands on what has been decoded, then the failure, then the end; reads on when there is nothing yet. */
+  private emit(): Pull<Chunk> {
+    if (this.reader.done) this.response.finished()
+    if (this.decoded.length > 0) {
+      const chunk = this.decoded
+      this.decoded = []
+      this.waitingSinceMs = undefined
+      return Effect.succeed(chunk as unknown as Chunk)
+    }
+    if (this.failure !== undefined) return Effect.fail(this.failure)
+    return this.reader.done ? Cause.done() : this.step
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * The configured providers, and the bottom of the pipeline: one attempt at one of them.
+ *
+ * An attempt has the provider's `timeout` to its first part. What is below is the provider itself; nothing here retries,
+ * waits for a limit, or looks at a cache.
+ */
+import { Context, Effect, Layer } from "effect"
+import { InternalError, ProviderTimeout } from "./Errors.ts"
+import type { Provider } from "./Provider.ts"
+import type { OpenAttempt } from "./Stage.ts"
+
+export class Providers extends Context.Service<
+  Providers,
+  {
+    readonly list: ReadonlyArray<Provider>
+    readonly get: (name: string) => Provider | undefined
+    readonly open: OpenAttempt
+  }
+>()("millrace/Providers") {
+  static readonly layer = (list: ReadonlyArray<Provider>) => Layer.sync(Providers, () => make(list))
+}
+
+const make = (list: ReadonlyArray<Provider>): Providers["Service"] => {
+  const byName = new Map(list.map((provider) => [provider.name, provider]))
+  return Providers.of({
+    list,
+    get: (name) => byName.get(name),
+    open: (call) => {
+      const { journal, target } = call
+      const provider = byName.get(target.provider)
+      if (provider === undefined) {
+        return Effect.fail(new InternalError({ detail: `no provider is named ${JSON.stringify(target.provider)}` }))
+      }
+      journal.overheadMs ??= Math.max(0, performance.now() - journal.enteredAt - journal.queueMs)
+      return Effect.timeoutOrElse(provider.open(call), {
+        duration: provider.timeoutMs,
+        orElse: () => Effect.fail(new ProviderTimeout({ ...target, timeoutMs: provider.timeoutMs }))
+      })
+    }
+  })
+}

@@ -1,0 +1,83 @@
+/**
+ * What the library's doors hand out: `AIResponse`, made from a completion and the journal of its call.
+ */
+import { type CacheResult, type Call, upstreamAttempts } from "./Call.ts"
+import * as Reply from "./Reply.ts"
+import { completionTokens, promptTokens, totalTokens } from "./Usage.ts"
+
+export interface AIResponse {
+  readonly content: string
+  readonly toolCalls: ReadonlyArray<{
+    readonly id: string
+    readonly name: string
+    /** JSON text as the model wrote it. */
+    readonly arguments: string
+  }>
+  readonly reasoning: string
+  /** Text of a refusal, empty when the model did not refuse. */
+  readonly refusal: string
+  readonly finishReason: Reply.FinishReason
+  readonly usage: {
+    readonly promptTokens: number
+    readonly completionTokens: number
+    readonly totalTokens: number
+    /** Prompt tokens that the provider read from its cache; part of `promptTokens`. */
+    readonly cachedTokens: number
+    /** Part of `completionTokens`. */
+    readonly reasoningTokens: number
+    /** True when the provider reported nothing and the figures are our own count. */
+    readonly estimated: boolean
+  }
+  /** US dollars; null when the price is not known, never a silent 0. */
+  readonly cost: number | null
+  readonly model: string
+  readonly provider: string
+  readonly cached: boolean
+  readonly cacheKind: "exact" | "semantic" | "coalesced" | null
+  /** Milliseconds from the call to the last part. */
+  readonly latency: number
+  /** Milliseconds from the call to the first part. */
+  readonly timeToFirstToken: number
+  /** Attempts that reached a provider; 0 for a hit. */
+  readonly attempts: number
+  readonly requestId: string
+}
+
+const cacheKinds: { readonly [K in CacheResult]: AIResponse["cacheKind"] } = {
+  hit: "exact",
+  semantic: "semantic",
+  coalesced: "coalesced",
+  miss: null,
+  bypass: null
+}
+
+export const toAIResponse = (call: Call, completion: Reply.Completion): AIResponse => {
+  const { journal, request } = call
+  const { usage } = completion
+  const cacheKind = cacheKinds[journal.cache]
+  const endedAtMs = journal.endedAtMs ?? call.clock.currentTimeMillisUnsafe()
+  return {
+    content: Reply.textOf(completion),
+    toolCalls: Reply.toolCallsOf(completion).map(({ arguments: args, id, name }) => ({ id, name, arguments: args })),
+    reasoning: Reply.reasoningOf(completion),
+    refusal: Reply.refusalOf(completion),
+    finishReason: completion.finishReason,
+    usage: {
+      promptTokens: promptTokens(usage),
+      completionTokens: completionTokens(usage),
+      totalTokens: totalTokens(usage),
+      cachedTokens: usage.cacheReadInput,
+      reasoningTokens: usage.reasoning,
+      estimated: usage.estimated
+    },
+    cost: journal.cost?._tag === "Priced" ? journal.cost.usd : null,
+    model: journal.target?.model ?? completion.model,
+    provider: journal.target?.provider ?? "",
+    cached: cacheKind !== null,
+    cacheKind,
+    latency: endedAtMs - journal.startedAtMs,
+    timeToFirstToken: (journal.firstPartAtMs ?? endedAtMs) - journal.startedAtMs,
+    attempts: upstreamAttempts(journal),
+    requestId: request.id
+  }
+}
