@@ -66,7 +66,10 @@ export const servedByCache = (cache: CacheKind): boolean =>
 export const promptTokensOf = (record: UsageRecord): number =>
   record.uncachedInput + record.cacheReadInput + record.cacheWriteInput
 
-/** The record of a call at its settlement, when its journal is complete. */
+/**
+ * The record of a call at its settlement, when its journal is complete. A failed call is booked on the target that was
+ * tried last, else on the one that would have been tried first.
+ */
 export const fromCall = (call: Call, outcome: Outcome): UsageRecord => {
   const { journal, request } = call
   const error = outcome._tag === "Failure" ? outcome.error : undefined
@@ -75,7 +78,8 @@ export const fromCall = (call: Call, outcome: Outcome): UsageRecord => {
   const reported = completion === undefined ? Usage.zero : completion.usage
   const served = servedByCache(journal.cache)
   const usage = served ? Usage.zero : reported
-  const { cost, endedAtMs, firstPartAtMs, saved, startedAtMs, target } = journal
+  const { attempts, candidates, cost, endedAtMs, firstPartAtMs, saved, startedAtMs } = journal
+  const target = journal.target ?? attempts.at(-1)?.target ?? candidates[0]
   return {
     id: request.id,
     timeMs: Math.floor(startedAtMs),
@@ -104,7 +108,7 @@ export const fromCall = (call: Call, outcome: Outcome): UsageRecord => {
     queueMs: journal.queueMs,
     cacheAgeMs: journal.cacheAgeMs ?? null,
     cacheSimilarity: journal.cacheSimilarity ?? null,
-    attempts: journal.attempts.map(fromAttempt)
+    attempts: attempts.map(fromAttempt)
   }
 }
 

@@ -13,6 +13,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
   {
     floor: "words",
     files: [
+      "AdminAnswers.ts",
       "Call.ts",
       "Errors.ts",
       "Issues.ts",
@@ -21,7 +22,8 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "Request.ts",
       "SlidingWindow.ts",
       "Stage.ts",
-      "Usage.ts"
+      "Usage.ts",
+      "UsageRecord.ts"
     ]
   },
   {
@@ -35,6 +37,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "RateLimiter.ts",
       "Retry.ts",
       "SemanticCache.ts",
+      "Status.ts",
       "Tokenizer.ts",
       "UsageLog.ts"
     ]

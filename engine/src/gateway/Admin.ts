@@ -1,0 +1,197 @@
+/**
+ * The admin API as a request listener of a plain Node server: everything under `/admin/api`.
+ *
+ * The token is asked for before anything else, so that without it every path and method is 401, known or not. Behind it
+ * the routes of `admin-api` run through `HttpApiBuilder`. Answers are JSON, are never cached, and carry no secret; a
+ * failure that nobody foresaw is a 500 without details, which are logged.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { NodeHttpServer } from "@effect/platform-node"
+import { Cause, Clock, Effect, Layer, Option, Redacted, Schedule, type Scope, Stream } from "effect"
+import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
+import { isHttpServerError } from "effect/http/HttpServerError"
+import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
+import {
+  AdminApi,
+  AdminAuth as AdminAuthMiddleware,
+  BadRequest,
+  NotFound,
+  type RequestQuery,
+  RequestCheck,
+  StorageUnavailable,
+  Unauthorized,
+  type UsageQuery
+} from "../admin-api.ts"
+import { describeIssues } from "../Issues.ts"
+import { StatusSource } from "../Status.ts"
+import { UsageLog, type UsageUnavailable } from "../UsageLog.ts"
+import { type Admission, AdminAuth } from "./AdminAuth.ts"
+import { AdminSources } from "./AdminSources.ts"
+
+export interface AdminOptions {
+  readonly token: Redacted.Redacted
+  /** Wrong tokens of one address in a minute that are answered with 401, 50 by default; more get 429. */
+  readonly maxFailures?: number | undefined
+}
+
+/** Path under which everything is served. */
+export const prefix = "/admin/api"
+
+/** Serves one request whose path is `/admin/api` or below it. Requests that run are cut off when the scope closes. */
+export type AdminHandler = (request: IncomingMessage, response: ServerResponse) => void
+
+export const handler = (
+  options: AdminOptions
+): Effect.Effect<AdminHandler, never, AdminSources | Scope.Scope | StatusSource | UsageLog> =>
+  Effect.gen(function* () {
+    const scope = yield* Effect.scope
+    const clock = yield* Clock.Clock
+    const auth = new AdminAuth({ token: options.token, maxFailures: options.maxFailures ?? 50 })
+    const app = yield* HttpRouter.toHttpEffect(routes(auth))
+    const serve = yield* NodeHttpServer.makeHandler(answered(app), { scope })
+    return (request, response) => {
+      for (const [name, value] of securityHeaders) response.setHeader(name, value)
+      const address = request.socket.remoteAddress ?? ""
+      const admission = auth.admit(request.headers.authorization, address, clock.currentTimeMillisUnsafe())
+      if (admission._tag === "Admitted") serve(request, response)
+      else refuse(response, admission)
+    }
+  })
+
+const securityHeaders: ReadonlyArray<readonly [string, string]> = [
+  ["cache-control", "no-store"],
+  ["x-content-type-options", "nosniff"],
+  ["referrer-policy", "no-referrer"],
+  ["content-security-policy", "default-src 'none'; frame-ancestors 'none'"]
+]
+
+/** The body of a refused request is not read: the connection ends with the answer. */
+const refuse = (response: ServerResponse, admission: Exclude<Admission, { readonly _tag: "Admitted" }>): void => {
+  response.setHeader("content-type", "application/json")
+  response.setHeader("connection", "close")
+  if (admission._tag === "TooManyRequests") {
+    const { retryAfterSeconds } = admission
+    response.writeHead(429, { "retry-after": String(retryAfterSeconds) })
+    const message = `too many wrong tokens came from this address; try again in ${retryAfterSeconds} s`
+    response.end(JSON.stringify({ _tag: admission._tag, message, retryAfterSeconds }))
+    return
+  }
+  response.writeHead(401, { "www-authenticate": 'Bearer realm="millrace admin"' })
+  response.end(JSON.stringify({ _tag: admission._tag, message: unauthorized }))
+}
+
+const unauthorized = "the admin API needs the admin token: Authorization: Bearer <adminToken>"
+
+const routes = (auth: AdminAuth) =>
+  HttpApiBuilder.layer(AdminApi, { openapiPath: `${prefix}/openapi.json` }).pipe(
+    Layer.provide([statusHandlers, usageHandlers, cacheHandlers]),
+    Layer.provide([authMiddleware(auth), requestCheck]),
+    Layer.provide(HttpServer.layerServices)
+  )
+
+/** The listener has judged the token already; the routes judge it again, so that they are safe wherever they are used. */
+const authMiddleware = (auth: AdminAuth) =>
+  Layer.succeed(AdminAuthMiddleware, {
+    bearer: (route, { credential }) =>
+      auth.accepts(Redacted.value(credential)) ? route : Effect.fail(new Unauthorized({ message: unauthorized }))
+  })
+
+const requestCheck = HttpApiMiddleware.layerSchemaErrorTransform(RequestCheck, (error) =>
+  error.kind === "Body" || error.kind === "ResponseHeaders"
+    ? Effect.fail(error)
+    : Effect.fail(badRequest(describeIssues(error.cause.issue)))
+)
+
+const badRequest = (issues: BadRequest["issues"]) =>
+  new BadRequest({ message: issues.map(({ detail, field }) => `${field}: ${detail}`).join("\n"), issues })
+
+const statusHandlers = HttpApiBuilder.group(
+  AdminApi,
+  "status",
+  Effect.fnUntraced(function* (handlers) {
+    const status = yield* StatusSource
+    const sources = yield* AdminSources
+    const events = Stream.fromEffectSchedule(status.get, Schedule.spaced("1 second")).pipe(
+      Stream.map((data) => ({ event: "status" as const, data }))
+    )
+    return handlers.handleAll({
+      status: () => status.get,
+      events: () => Effect.succeed(events),
+      providers: () => Effect.map(sources.providers, (providers) => ({ providers })),
+      config: () => sources.config
+    })
+  })
+)
+
+const usageHandlers = HttpApiBuilder.group(
+  AdminApi,
+  "usage",
+  Effect.fnUntraced(function* (handlers) {
+    const log = yield* UsageLog
+    return handlers.handleAll({
+      usage: ({ query }) =>
+        Effect.flatMap(ranged(query), (usage) => log.usage(usage)).pipe(
+          Effect.catchTags({
+            SeriesTooLong: (error) => Effect.fail(badRequest([{ field: "bucket", detail: error.message }])),
+            UsageUnavailable: unavailable
+          })
+        ),
+      requests: ({ query }) =>
+        Effect.flatMap(ranged(query), (requests) => log.requests(requests)).pipe(
+          Effect.catchTags({
+            InvalidCursor: (error) => Effect.fail(badRequest([{ field: "cursor", detail: error.message }])),
+            UsageUnavailable: unavailable
+          })
+        ),
+      request: ({ params }) =>
+        log.request(params.id).pipe(
+          Effect.catchTag("UsageUnavailable", unavailable),
+          Effect.flatMap((detail) =>
+            detail === undefined
+              ? Effect.fail(new NotFound({ message: "no request has this id, or its record is gone" }))
+              : Effect.succeed(detail)
+          )
+        )
+    })
+  })
+)
+
+const ranged = <Query extends RequestQuery | UsageQuery>({ from, to, ...query }: Query) =>
+  from !== undefined && to !== undefined && from > to
+    ? Effect.fail(badRequest([{ field: "from", detail: "expected a time that is not after to" }]))
+    : Effect.succeed({ ...query, fromMs: from, toMs: to })
+
+const unavailable = (error: UsageUnavailable) => Effect.fail(new StorageUnavailable({ message: error.message }))
+
+const cacheHandlers = HttpApiBuilder.group(
+  AdminApi,
+  "cache",
+  Effect.fnUntraced(function* (handlers) {
+    const sources = yield* AdminSources
+    return handlers.handleAll({
+      cache: () => sources.cache,
+      purgeCache: () => Effect.map(sources.purgeCache, (purged) => ({ purged }))
+    })
+  })
+)
+
+/** Gives every failure of the routes an answer; only an interruption goes through. */
+const answered = <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
+  Effect.catchCause(app, (cause) => {
+    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
+    const failure = Cause.findErrorOption(cause)
+    if (Option.isSome(failure) && isHttpServerError(failure.value) && failure.value.reason._tag === "RouteNotFound") {
+      return Effect.succeed(noSuchRoute)
+    }
+    return Effect.as(Effect.logError("an admin request failed", cause), failedInside)
+  })
+
+const noSuchRoute = HttpServerResponse.jsonUnsafe(
+  { _tag: "NotFound", message: "the admin API has no such route" },
+  { status: 404 }
+)
+
+const failedInside = HttpServerResponse.jsonUnsafe(
+  { _tag: "InternalError", message: "the request failed; the log of the server says why" },
+  { status: 500 }
+)

@@ -1,0 +1,17 @@
+/**
+ * What the admin routes need of the engine beside status and usage: one service, implemented where the engine is built.
+ */
+import { Context, type Effect } from "effect"
+import type { CacheStatus, Provider, RedactedConfig } from "../AdminAnswers.ts"
+
+export class AdminSources extends Context.Service<
+  AdminSources,
+  {
+    readonly providers: Effect.Effect<ReadonlyArray<Provider>>
+    /** The effective configuration without its secrets. */
+    readonly config: Effect.Effect<RedactedConfig>
+    readonly cache: Effect.Effect<CacheStatus>
+    /** Removes every entry of the cache and returns their number. */
+    readonly purgeCache: Effect.Effect<number>
+  }
+>()("millrace/AdminSources") {}
