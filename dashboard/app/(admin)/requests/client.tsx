@@ -1,0 +1,116 @@
+"use client"
+
+import { Inbox, LoaderCircle, SearchX } from "lucide-react"
+import Link from "next/link"
+import { useQueryStates } from "nuqs"
+import { PageHeader } from "@/components/page-header"
+import { EmptyState, ErrorState } from "@/components/states"
+import { Button } from "@/components/ui/button"
+import { Card } from "@/components/ui/card"
+import { Segmented } from "@/components/ui/segmented"
+import { Skeleton } from "@/components/ui/skeleton"
+import { useLive } from "@/features/live/provider"
+import { cacheLabels } from "@/features/requests/badges"
+import { ClearFilters, Filter } from "@/features/requests/filters"
+import { RequestSheet } from "@/features/requests/request-sheet"
+import { RequestTable } from "@/features/requests/request-table"
+import { useRequests } from "@/features/requests/use-requests"
+import { rangeLabels, ranges } from "@/features/usage/range"
+import { useUsage, type UsageFilters } from "@/features/usage/use-usage"
+import { failureOf } from "@/lib/api"
+import { exactCount } from "@/lib/format"
+import { cacheKinds, requestParams, requestStatuses } from "./search-params"
+
+const rangeOptions = ranges.map((value) => ({ value, label: rangeLabels[value] }))
+const cacheOptions = cacheKinds.map((value) => ({ value, label: cacheLabels[value] }))
+const statusLabels = { success: "Success", error: "Failed", cancelled: "Cancelled" }
+const statusOptions = requestStatuses.map((value) => ({ value, label: statusLabels[value] }))
+const noFilters = { status: null, cache: null, provider: null }
+
+export function RequestsClient() {
+  const [{ range, status, cache, provider, id }, setParams] = useQueryStates(requestParams)
+  const live = useLive()
+  const filters: UsageFilters = {
+    ...(status === null ? {} : { status }),
+    ...(cache === null ? {} : { cache }),
+    ...(provider === null ? {} : { provider })
+  }
+  const filtered = Object.keys(filters).length > 0
+  const uptimeMs = live.status === null ? (range === "start" ? null : 0) : live.status.uptimeSeconds * 1000
+  const requests = useRequests(range, filters, uptimeMs)
+  const usage = useUsage(range, { filters, sumsOnly: true })
+  const rows = requests.data?.pages.flatMap((page) => page.items)
+  const providers = (live.status?.providers ?? []).map(({ name }) => ({ value: name, label: name }))
+  return (
+    <>
+      <PageHeader title="Requests" note={rows === undefined ? "\u00a0" : <Shown shown={rows.length} total={usage.data?.report.totals.requests} />}>
+        <Segmented
+          label="Time range"
+          value={range}
+          options={rangeOptions}
+          onChange={(next) => setParams({ range: next })}
+          className="max-w-full overflow-x-auto"
+        />
+      </PageHeader>
+      <Card>
+        <div role="group" aria-label="Filters" className="flex flex-wrap items-center gap-2 px-5 py-3">
+          <Filter label="Status" value={status} options={statusOptions} onChange={(next) => setParams({ status: next })} />
+          <Filter label="Cache" value={cache} options={cacheOptions} onChange={(next) => setParams({ cache: next })} />
+          <Filter label="Provider" value={provider} options={providers} onChange={(next) => setParams({ provider: next })} />
+          {filtered ? <ClearFilters onClear={() => setParams(noFilters)} /> : null}
+        </div>
+        {rows !== undefined ? (
+          rows.length > 0 ? (
+            <>
+              <RequestTable rows={rows} openId={id} onOpen={(next) => setParams({ id: next })} />
+              {requests.hasNextPage ? (
+                <div className="flex justify-center border-t py-3">
+                  <Button size="sm" disabled={requests.isFetchingNextPage} onClick={() => requests.fetchNextPage()}>
+                    {requests.isFetchingNextPage ? <LoaderCircle className="animate-spin" /> : null}
+                    Load older ones
+                  </Button>
+                </div>
+              ) : null}
+            </>
+          ) : filtered ? (
+            <EmptyState icon={SearchX} title="No request fits these filters">
+              <Button size="sm" onClick={() => setParams(noFilters)}>
+                Clear the filters
+              </Button>
+            </EmptyState>
+          ) : (
+            <EmptyState icon={Inbox} title="No requests in this time">
+              <p>Every call through the gateway appears here when it ends.</p>
+              <Button asChild size="sm">
+                <Link href="/playground">Send one from the playground</Link>
+              </Button>
+            </EmptyState>
+          )
+        ) : requests.isError ? (
+          <ErrorState
+            what="The list of requests"
+            failure={failureOf(requests.error)}
+            retrying={requests.isFetching}
+            onRetry={() => requests.refetch()}
+          />
+        ) : (
+          <div className="space-y-2 px-5 pb-5" role="status" aria-label="Loading the requests">
+            {Array.from({ length: 8 }, (_, index) => (
+              <Skeleton key={index} className="h-9" />
+            ))}
+          </div>
+        )}
+      </Card>
+      <RequestSheet id={id} onClose={() => setParams({ id: null })} />
+    </>
+  )
+}
+
+function Shown({ shown, total }: { readonly shown: number; readonly total: number | undefined }) {
+  if (total === undefined || total <= shown) return <>{exactCount(shown)} shown</>
+  return (
+    <>
+      Newest {exactCount(shown)} of {exactCount(total)}
+    </>
+  )
+}

@@ -1,0 +1,26 @@
+import { Effect, Schema } from "effect"
+import { FetchHttpClient, HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
+import { gatewayUrl } from "@/features/gateway/address"
+import { describeFailure } from "@/features/gateway/admin-client"
+import { answer, withSession } from "@/features/gateway/respond"
+
+const ModelList = Schema.Struct({
+  data: Schema.Array(Schema.Struct({ id: Schema.String, owned_by: Schema.optional(Schema.String) }))
+})
+
+/** The models and aliases that the gateway offers: `{ data: [{ id, owned_by }] }`. */
+export const GET = (request: Request) =>
+  withSession((session) =>
+    answer(
+      session,
+      HttpClientRequest.get(`${gatewayUrl()}/v1/models`).pipe(
+        HttpClientRequest.bearerToken(session.token),
+        HttpClient.execute,
+        Effect.flatMap(HttpClientResponse.filterStatusOk),
+        Effect.flatMap(HttpClientResponse.schemaBodyJson(ModelList)),
+        Effect.mapError(describeFailure),
+        Effect.provide(FetchHttpClient.layer)
+      ),
+      request.signal
+    )
+  )

@@ -1,0 +1,177 @@
+"use client"
+
+import {
+  Bar,
+  CartesianGrid,
+  ComposedChart,
+  Line,
+  Rectangle,
+  Tooltip,
+  XAxis,
+  YAxis,
+  type BarShapeProps
+} from "recharts"
+import { text, type Quantity } from "@/lib/format"
+import { formatFull } from "@/lib/time"
+import { Swatch } from "./swatch"
+
+/** One line or one layer of the bars. The colour is a token that means the same on every page. */
+export interface Series {
+  readonly key: string
+  readonly label: string
+  readonly color: string
+}
+
+/** The figures of one bucket. */
+export interface Point {
+  readonly startMs: number
+  /** False while the bucket is still being filled. */
+  readonly complete: boolean
+  /** By series; null where there is no figure. */
+  readonly values: Readonly<Record<string, number | null>>
+}
+
+interface TimeChartProps {
+  readonly label: string
+  readonly kind: "bars" | "lines"
+  readonly points: ReadonlyArray<Point>
+  readonly series: ReadonlyArray<Series>
+  readonly format: (figure: number | null) => Quantity
+  readonly formatTick: (startMs: number) => string
+  readonly wholeNumbers?: boolean
+}
+
+const heightPx = 232
+const axis = { stroke: "var(--muted)", fontSize: 11 } as const
+
+/** Figures over time: stacked bars or lines. A gap stays a gap; the unfinished last bucket is paler or dotted. */
+export function TimeChart({ label, kind, points, series, format, formatTick, wholeNumbers = false }: TimeChartProps) {
+  const last = points.length - 1
+  const unfinished = points[last]?.complete === false
+  return (
+    <ComposedChart
+      responsive
+      data={points as Array<Point>}
+      style={{ width: "100%", height: heightPx }}
+      margin={{ top: 8, right: 8, bottom: 0, left: 0 }}
+      barCategoryGap="18%"
+      aria-label={label}
+      title={label}
+    >
+      <CartesianGrid vertical={false} stroke="var(--border)" />
+      <XAxis
+        dataKey="startMs"
+        tickFormatter={formatTick}
+        tick={axis}
+        tickLine={false}
+        axisLine={{ stroke: "var(--border-strong)" }}
+        minTickGap={44}
+        tickMargin={6}
+        height={28}
+      />
+      <YAxis
+        width={56}
+        tick={axis}
+        tickLine={false}
+        axisLine={false}
+        tickCount={4}
+        allowDecimals={!wholeNumbers}
+        tickFormatter={(figure: number) => text(format(figure))}
+      />
+      <Tooltip
+        isAnimationActive={false}
+        cursor={kind === "bars" ? { fill: "var(--subtle)" } : { stroke: "var(--border-strong)" }}
+        content={({ active, payload }) => {
+          const point = payload[0]?.payload as Point | undefined
+          return active && point !== undefined ? <PointTooltip point={point} series={series} format={format} /> : null
+        }}
+      />
+      {series.map(({ key, label: name, color }) =>
+        kind === "bars" ? (
+          <Bar
+            key={key}
+            name={name}
+            stackId="all"
+            dataKey={(point: Point) => point.values[key]}
+            fill={color}
+            shape={bucketShape}
+            maxBarSize={36}
+            isAnimationActive={false}
+          />
+        ) : (
+          <Line
+            key={key}
+            name={name}
+            dataKey={(point: Point) => (point.complete ? point.values[key] : null)}
+            stroke={color}
+            strokeWidth={1.75}
+            dot={isolatedDot(points, key, color)}
+            activeDot={{ r: 3, strokeWidth: 0 }}
+            connectNulls={false}
+            isAnimationActive={false}
+          />
+        )
+      )}
+      {kind === "lines" && unfinished
+        ? series.map(({ key, label: name, color }) => (
+            <Line
+              key={`${key} unfinished`}
+              name={name}
+              dataKey={(point: Point) => (points.indexOf(point) >= last - 1 ? point.values[key] : null)}
+              stroke={color}
+              strokeWidth={1.75}
+              strokeDasharray="2 4"
+              dot={false}
+              activeDot={{ r: 3, strokeWidth: 0 }}
+              isAnimationActive={false}
+            />
+          ))
+        : null}
+    </ComposedChart>
+  )
+}
+
+const bucketShape = (props: BarShapeProps) => (
+  <Rectangle {...props} fillOpacity={(props.payload as Point | undefined)?.complete === false ? 0.45 : 1} />
+)
+
+/** A figure between two gaps has no line to be on; it gets a dot. */
+const isolatedDot = (points: ReadonlyArray<Point>, key: string, color: string) => {
+  const has = (index: number) => (points[index]?.values[key] ?? null) !== null
+  return ({ cx, cy, index }: { cx?: number; cy?: number; index?: number }) =>
+    cx === undefined || cy === undefined || index === undefined || has(index - 1) || has(index + 1) ? (
+      <g key={`${key} ${index}`} />
+    ) : (
+      <circle key={`${key} ${index}`} cx={cx} cy={cy} r={2.5} fill={color} />
+    )
+}
+
+function PointTooltip({
+  point,
+  series,
+  format
+}: {
+  readonly point: Point
+  readonly series: ReadonlyArray<Series>
+  readonly format: (figure: number | null) => Quantity
+}) {
+  return (
+    <div className="rounded-lg border bg-raised px-3 py-2 text-xs shadow-lg shadow-black/8">
+      <p className="mb-1.5 font-medium">
+        {formatFull(point.startMs)}
+        {point.complete ? null : <span className="font-normal text-muted"> (still filling)</span>}
+      </p>
+      <dl className="grid grid-cols-[1fr_auto] gap-x-6 gap-y-0.5">
+        {series.toReversed().map(({ key, label, color }) => (
+          <div key={key} className="contents">
+            <dt className="flex items-center gap-2 text-muted">
+              <Swatch color={color} />
+              {label}
+            </dt>
+            <dd className="text-right font-medium tabular-nums">{text(format(point.values[key] ?? null))}</dd>
+          </div>
+        ))}
+      </dl>
+    </div>
+  )
+}

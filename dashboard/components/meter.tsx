@@ -1,0 +1,26 @@
+interface MeterProps {
+  readonly label: string
+  /** From 0 to 1. */
+  readonly share: number
+}
+
+const colorOf = (share: number) => (share >= 1 ? "var(--bad)" : share >= 0.8 ? "var(--warn)" : "var(--foreground)")
+
+/** How full something is. */
+export function Meter({ label, share }: MeterProps) {
+  const percent = Math.round(Math.min(Math.max(share, 0), 1) * 100)
+  return (
+    <svg
+      role="meter"
+      aria-label={label}
+      aria-valuenow={percent}
+      aria-valuemin={0}
+      aria-valuemax={100}
+      viewBox="0 0 100 4"
+      preserveAspectRatio="none"
+      className="block h-1 w-full overflow-hidden rounded-full bg-border"
+    >
+      <rect width={percent} height="4" fill={colorOf(share)} />
+    </svg>
+  )
+}

@@ -1,0 +1,38 @@
+import { X } from "lucide-react"
+import { Button } from "@/components/ui/button"
+import { Select } from "@/components/ui/select"
+
+interface FilterProps<Value extends string> {
+  readonly label: string
+  readonly value: Value | null
+  readonly options: ReadonlyArray<{ readonly value: Value; readonly label: string }>
+  readonly onChange: (value: Value | null) => void
+}
+
+/** A choice of one value, or of any. */
+export function Filter<Value extends string>({ label, value, options, onChange }: FilterProps<Value>) {
+  return (
+    <Select
+      aria-label={label}
+      value={value ?? ""}
+      onChange={(event) => onChange(event.target.value === "" ? null : (event.target.value as Value))}
+      className="h-8"
+    >
+      <option value="">Any {label.toLowerCase()}</option>
+      {options.map((option) => (
+        <option key={option.value} value={option.value}>
+          {option.label}
+        </option>
+      ))}
+    </Select>
+  )
+}
+
+export function ClearFilters({ onClear }: { readonly onClear: () => void }) {
+  return (
+    <Button variant="ghost" size="sm" onClick={onClear}>
+      <X />
+      Clear
+    </Button>
+  )
+}

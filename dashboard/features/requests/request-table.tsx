@@ -1,0 +1,115 @@
+"use client"
+
+import { createColumnHelper } from "@tanstack/react-table"
+import type { RequestItem } from "millrace/admin-api"
+import { DataTable, features } from "@/components/data-table"
+import { Figure } from "@/components/figure"
+import { count, duration, exactCount, usd } from "@/lib/format"
+import { formatClock, formatDayTime, formatFull } from "@/lib/time"
+import { CacheBadge, StatusBadge } from "./badges"
+
+interface RequestTableProps {
+  readonly rows: ReadonlyArray<RequestItem>
+  readonly openId: string | null
+  readonly onOpen: (id: string) => void
+}
+
+const helper = createColumnHelper<typeof features, RequestItem>()
+
+const isToday = (time: string) => new Date(time).toDateString() === new Date().toDateString()
+
+const columnsOf = (onOpen: (id: string) => void) =>
+  helper.columns([
+    helper.accessor("time", {
+      header: "Time",
+      meta: { width: "w-32" },
+      cell: ({ getValue, row }) => (
+        <button
+          type="button"
+          title={formatFull(Date.parse(getValue()))}
+          aria-label={`Open the request of ${formatFull(Date.parse(getValue()))}`}
+          onClick={(event) => {
+            event.stopPropagation()
+            onOpen(row.original.id)
+          }}
+          className="rounded-sm tabular-nums hover:underline"
+        >
+          {isToday(getValue()) ? formatClock(Date.parse(getValue())) : formatDayTime(Date.parse(getValue()))}
+        </button>
+      )
+    }),
+    helper.accessor("model", {
+      header: "Model",
+      cell: ({ row: { original } }) => <ModelName item={original} />
+    }),
+    helper.accessor("status", {
+      header: "Status",
+      meta: { width: "w-48" },
+      cell: ({ row: { original } }) => <StatusBadge status={original.status} errorKind={original.errorKind} />
+    }),
+    helper.accessor("cache", {
+      header: "Cache",
+      meta: { width: "w-32" },
+      cell: ({ getValue }) => <CacheBadge cache={getValue()} />
+    }),
+    helper.accessor("attempts", {
+      header: "Attempts",
+      meta: { align: "right", width: "w-24" },
+      cell: ({ getValue }) => exactCount(getValue())
+    }),
+    helper.accessor("promptTokens", {
+      header: "Prompt",
+      meta: { align: "right", width: "w-24" },
+      cell: ({ getValue }) => <Figure quantity={count(getValue())} />
+    }),
+    helper.accessor("completionTokens", {
+      header: "Completion",
+      meta: { align: "right", width: "w-28" },
+      cell: ({ getValue }) => <Figure quantity={count(getValue())} />
+    }),
+    helper.accessor("costUsd", {
+      header: "Cost",
+      meta: { align: "right", width: "w-28" },
+      cell: ({ getValue }) => <Figure quantity={usd(getValue())} />
+    }),
+    helper.accessor("ttftMs", {
+      header: "First token",
+      meta: { align: "right", width: "w-28" },
+      cell: ({ getValue }) => <Figure quantity={duration(getValue())} />
+    }),
+    helper.accessor("latencyMs", {
+      header: "Latency",
+      meta: { align: "right", width: "w-28" },
+      cell: ({ getValue }) => <Figure quantity={duration(getValue())} />
+    })
+  ])
+
+/** Requests, newest first; a row opens the request. */
+export function RequestTable({ rows, openId, onOpen }: RequestTableProps) {
+  return (
+    <DataTable
+      label="Requests"
+      rows={rows}
+      columns={columnsOf(onOpen)}
+      rowId={(row) => row.id}
+      onOpen={(row) => onOpen(row.id)}
+      openId={openId}
+      minWidth="min-w-6xl"
+      height="max-h-[calc(100dvh-17rem)] min-h-64"
+    />
+  )
+}
+
+/** The model that answered, and what was asked for where that differs. */
+function ModelName({ item }: { readonly item: RequestItem }) {
+  const answered = item.model === null ? null : item.provider === null ? item.model : `${item.provider}/${item.model}`
+  const asked = item.modelRequested
+  return (
+    <span title={answered ?? asked ?? undefined}>
+      {answered ?? <span className="text-muted">{asked ?? "–"}</span>}
+      {answered !== null && asked !== null && asked !== answered && asked !== item.model ? (
+        <span className="ml-1.5 text-xs text-muted">as {asked}</span>
+      ) : null}
+    </span>
+  )
+}

@@ -1,0 +1,42 @@
+"use client"
+
+import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query"
+import type { RequestDetail, RequestPage } from "millrace/admin-api"
+import { windowOf, type Range } from "@/features/usage/range"
+import type { UsageFilters } from "@/features/usage/use-usage"
+import { failureOf, getJson } from "@/lib/api"
+
+const pageSize = 100
+const refreshMs = 3000
+
+/** Requests of a range, newest first, page by page; while only the first page is shown it is read again by itself. */
+export const useRequests = (range: Range, filters: UsageFilters, uptimeMs: number | null) =>
+  useInfiniteQuery({
+    queryKey: ["requests", range, filters],
+    enabled: uptimeMs !== null,
+    placeholderData: keepPreviousData,
+    initialPageParam: null as string | null,
+    getNextPageParam: (page: RequestPage) => page.nextCursor,
+    refetchInterval: (query) => ((query.state.data?.pages.length ?? 1) === 1 ? refreshMs : false),
+    queryFn: ({ pageParam, signal }) => {
+      const { fromMs } = windowOf(range, Date.now(), uptimeMs ?? 0)
+      const query = new URLSearchParams({ ...filters, limit: String(pageSize), from: String(fromMs) })
+      if (pageParam !== null) query.set("cursor", pageParam)
+      return getJson<RequestPage>(`/api/requests?${query}`, signal)
+    }
+  })
+
+/** Rows are written a moment after the answer ends, so a request that has just ended is asked for a few times. */
+const notYetRetries = 12
+const notYetDelayMs = 300
+
+/** One request with its attempts and its price. */
+export const useRequest = (id: string | null) =>
+  useQuery({
+    queryKey: ["request", id],
+    enabled: id !== null,
+    staleTime: Infinity,
+    retry: (count, error) => failureOf(error).kind === "not-found" && count < notYetRetries,
+    retryDelay: notYetDelayMs,
+    queryFn: ({ signal }) => getJson<RequestDetail>(`/api/requests/${encodeURIComponent(id!)}`, signal)
+  })

@@ -1,0 +1,14 @@
+import { LayoutDashboard, List, SquareTerminal, type LucideIcon } from "lucide-react"
+
+interface Destination {
+  readonly href: string
+  readonly label: string
+  readonly icon: LucideIcon
+}
+
+/** The pages, in the order of the menu. */
+export const destinations: ReadonlyArray<Destination> = [
+  { href: "/overview", label: "Overview", icon: LayoutDashboard },
+  { href: "/requests", label: "Requests", icon: List },
+  { href: "/playground", label: "Playground", icon: SquareTerminal }
+]

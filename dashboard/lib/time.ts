@@ -1,0 +1,38 @@
+/** Moments in the reader's own time zone. */
+
+const clockTime = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" })
+const shortTime = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" })
+const dayTime = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" })
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" })
+const full = new Intl.DateTimeFormat("en-GB", {
+  weekday: "short",
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  timeZoneName: "short"
+})
+
+/** `14:03:22` */
+export const formatClock = (epochMs: number) => clockTime.format(epochMs)
+
+/** `Sun, 22 Nov 2026, 14:03:22 GMT+1` */
+export const formatFull = (epochMs: number) => full.format(epochMs)
+
+/** `22 Nov, 14:03` */
+export const formatDayTime = (epochMs: number) => dayTime.format(epochMs)
+
+/** The label of a bucket on a time axis, as precise as the bucket is wide. */
+export const formatBucket = (epochMs: number, bucket: "minute" | "hour" | "day") =>
+  bucket === "day" ? day.format(epochMs) : bucket === "hour" ? dayTime.format(epochMs) : shortTime.format(epochMs)
+
+/** `just now`, `8 s ago`, `3 min ago` */
+export const formatAge = (ageMs: number) => {
+  const seconds = Math.max(0, Math.round(ageMs / 1000))
+  if (seconds < 2) return "just now"
+  if (seconds < 60) return `${seconds} s ago`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`
+  return `${Math.floor(seconds / 3600)} h ago`
+}
