@@ -1,8 +1,8 @@
 /**
  * YAML and JSON texts as values, with line and column for whatever is wrong.
  *
- * YAML is 1.2 with the core schema (`mode: off` is a text) and merge keys. Duplicate keys are errors in both formats,
- * and so are unknown tags. Messages never quote the source: it may hold keys.
+ * YAML is 1.2 with the core schema (`mode: off` is a text) and merge keys, and `{ port: ${PORT} }` needs no quotes.
+ * Duplicate keys are errors in both formats, and so are unknown tags. Messages never quote the source: it may hold keys.
  */
 import { parse as parseJsonTree, traverse } from "@humanwhocodes/momoa"
 import type { ObjectNode } from "@humanwhocodes/momoa"
@@ -32,7 +32,7 @@ const maxPlaces = 10
 
 export const parseYaml = (text: string): unknown => {
   const lineCounter = new LineCounter()
-  const document = parseDocument(text, {
+  const document = parseDocument(text.replaceAll(variable, "\uFDD0\uFDD1$1\uFDD2"), {
     lineCounter,
     prettyErrors: false,
     schema: "core",
@@ -50,11 +50,27 @@ export const parseYaml = (text: string): unknown => {
     const places = failures.map((failure) => place(failure.pos[0], wordsOf(failure.code, failure.message)))
     throw new ParseFailure(firstOfEachLine(places).slice(0, maxPlaces))
   }
-  if (document.contents === null) throw new ParseFailure([{ line: undefined, column: undefined, detail: "is empty" }])
   const unresolved = unresolvedAliases(document)
   if (unresolved.length > 0) {
     throw new ParseFailure(unresolved.map((offset) => place(offset, "the alias has no anchor before it")))
   }
+  restoreVariables(document)
+  const value = toValue(document)
+  if (value === null) throw new ParseFailure([{ line: undefined, column: undefined, detail: "is empty" }])
+  return value
+}
+
+/** Braces end a plain text inside of `{ }`: while YAML is parsed, variables are written with three other characters. */
+const variable = /\$\{([^\s{}[\],"']*)\}/g
+
+const restoreVariables = (document: Document): void =>
+  visit(document, {
+    Scalar: (_, node) => {
+      if (typeof node.value === "string") node.value = node.value.replaceAll(/\uFDD0\uFDD1([^\uFDD2]*)\uFDD2/g, "${$1}")
+    }
+  })
+
+const toValue = (document: Document): unknown => {
   try {
     return document.toJS()
   } catch {
@@ -72,8 +88,10 @@ const firstOfEachLine = (places: ReadonlyArray<Place>): ReadonlyArray<Place> =>
 const wordsOf = (code: string, message: string): string => {
   if (code === "DUPLICATE_KEY") return "duplicate key"
   if (code === "MULTIPLE_DOCS") return "expected one document, found a second one"
-  return message.charAt(0).toLowerCase() + message.slice(1).replace(/: ".*$/s, "")
+  return lowerFirst(message.replace(/: ".*$/s, ""))
 }
+
+const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1)
 
 const unresolvedAliases = (document: Document): ReadonlyArray<number> => {
   const offsets: Array<number> = []
@@ -99,10 +117,11 @@ export const parseJson = (text: string): unknown => {
 
 /** V8 tells the offset of most failures, momoa the line and column of the others. */
 const jsonPlace = (text: string, message: string): Place => {
-  const known = /^(.*) in JSON at position (\d+)/s.exec(message)
+  const known = /^(.*) (in|after) JSON at position (\d+)/s.exec(message)
   if (known !== null) {
-    const before = text.slice(0, Number(known[2])).split("\n")
-    return { line: before.length, column: before.at(-1)!.length + 1, detail: known[1]!.toLowerCase() }
+    const before = text.slice(0, Number(known[3])).split("\n")
+    const detail = known[2] === "after" ? "expected the end of the file, found more" : lowerFirst(known[1]!)
+    return { line: before.length, column: before.at(-1)!.length + 1, detail }
   }
   try {
     parseJsonTree(text, { mode: "json" })

@@ -156,7 +156,7 @@ const targetRule = (
   }
   const names = providers.map((entry) => read(entry, "name")).filter(Predicate.isString)
   if (target.includes("/")) {
-    return `${showValue(target.slice(0, target.indexOf("/")))} is not a provider here; providers: ${names.join(", ")}`
+    return `${showValue(target.slice(0, target.indexOf("/")))} is not a provider; providers here: ${names.join(", ")}`
   }
   const anyModel = providers.some((entry) => modelsOf(entry) === undefined)
   return anyModel ? undefined : `no provider serves ${showValue(target)}`

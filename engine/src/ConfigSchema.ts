@@ -247,7 +247,9 @@ export const EngineConfig = Schema.Struct({
   }),
   telemetry: section({
     /** Where traces are sent by OTLP over HTTP. */
-    otlp: Schema.optional(Schema.NullOr(HttpUrl).annotate({ expected: "an http or https URL or null" }))
+    otlp: Schema.optional(
+      Schema.NullOr(HttpUrl).annotate({ expected: "an http or https URL without credentials, or null" })
+    )
   }),
   server: section({
     host: Schema.optional(text("a host name or an IP address", isHost)),

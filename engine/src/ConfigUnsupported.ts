@@ -26,11 +26,6 @@ const startsWith =
 export const unsupported: ReadonlyArray<Unsupported> = [
   { path: ["providers", "*", "kind"], refuses: is("google"), instead: "use one of the other kinds" },
   { path: ["providers", "*", "api"], refuses: is("responses"), instead: 'use "auto" or "chat"' },
-  {
-    path: ["routing", "strategy"],
-    refuses: is("round-robin", "weighted", "least-latency", "lowest-cost"),
-    instead: 'use "fallback"'
-  },
   { path: ["cache", "semantic", "mode"], refuses: is("shadow", "on"), instead: 'use "off"' },
   { path: ["hedge", "enabled"], refuses: is(true), instead: "use false" },
   { path: ["keys", "required"], refuses: is(true), instead: "use false" },
