@@ -27,6 +27,11 @@ export interface HttpRequest {
   readonly url: string
   readonly headers: { readonly [name: string]: string }
   readonly body: string
+  /**
+   * Hints of the request that the dialect has no field for, as paths such as `messages[1].name`. They change no
+   * meaning and are left out; the caller is told. What would change the meaning is `UnsupportedAbility` instead.
+   */
+  readonly omitted?: ReadonlyArray<string> | undefined
 }
 
 /** Response headers with lower-case names. */
@@ -38,24 +43,55 @@ export interface SseEvent {
   readonly data: string
 }
 
+export interface WholeOptions {
+  /** Keeps the provider's body in the completion, for a caller of the same dialect. Off by default. */
+  readonly wire?: boolean | undefined
+}
+
+export interface StreamOptions {
+  /** Puts each of the provider's events before the parts decoded from it, as `wire` parts. Off by default. */
+  readonly wire?: boolean | undefined
+  /** False leaves out `wire` parts that carry nothing but usage, for a caller who did not ask for it. On by default. */
+  readonly wireUsage?: boolean | undefined
+}
+
 /** Decodes the events of one stream. Stateful; made anew for each stream. */
 export interface StreamDecoder {
-  /** Appends the parts of one event to `out`. Returns the error that ends the stream, if the event is one. */
+  /**
+   * Appends the parts of one event to `out`. Returns the error that ends the stream, if the event is one. Parts that
+   * carry no content yet wait for the first that does, so that an error right at the start still comes first.
+   * After the terminal event, or an error, it does nothing.
+   */
   readonly event: (event: SseEvent, out: Array<Part>) => EngineError | undefined
   /**
-   * Called when the body has ended. Appends the `finish` part when the terminal event has come, else returns
-   * `StreamTruncated` (law 3).
+   * Called when the body has ended. Appends the `finish` part when the answer is complete and it has not come yet,
+   * else returns `StreamTruncated` (law 3).
    */
   readonly end: (out: Array<Part>) => EngineError | undefined
 }
 
 export interface Protocol {
   readonly dialect: Dialect
+  /** Used when the configuration names no base URL. */
+  readonly defaultBaseUrl: string
   /** Fails with `UnsupportedAbility` for what the protocol can't carry. Never drops a field in silence. */
   readonly encode: (request: Request, endpoint: Endpoint) => Result.Result<HttpRequest, EngineError>
   /** Decodes a 2xx body that is no stream; an error inside a 200 becomes a failure. */
-  readonly decodeWhole: (body: string, endpoint: Endpoint) => Result.Result<Completion, EngineError>
-  /** Maps a non-2xx answer; `body` may be anything, also HTML or nothing. */
-  readonly decodeError: (status: number, headers: HttpHeaders, body: string, endpoint: Endpoint) => EngineError
-  readonly decodeStream: (endpoint: Endpoint) => StreamDecoder
+  readonly decodeWhole: (
+    body: string,
+    endpoint: Endpoint,
+    options?: WholeOptions
+  ) => Result.Result<Completion, EngineError>
+  /**
+   * Maps a non-2xx answer; `body` may be anything, also HTML or nothing. `nowMs` (epoch) is what a `retry-after` date
+   * is counted from when the answer has no `date` header.
+   */
+  readonly decodeError: (
+    status: number,
+    headers: HttpHeaders,
+    body: string,
+    endpoint: Endpoint,
+    nowMs?: number
+  ) => EngineError
+  readonly decodeStream: (endpoint: Endpoint, options?: StreamOptions) => StreamDecoder
 }

@@ -1,0 +1,319 @@
+/**
+ * Anthropic Messages as upstream, for Anthropic and for servers that speak its protocol.
+ *
+ * Text, thinking (with signatures), redacted thinking and the client's tool calls are decoded; blocks of tools that
+ * the provider runs itself, citations and compactions are kept in the wire form only. The terminal event is
+ * `message_stop`. Usage of `message_delta` replaces that of `message_start` field by field; Anthropic's input figures
+ * are disjoint as they come. A tool call without input gets `{}`, streamed or not.
+ */
+import { Predicate, Result } from "effect"
+import type { EngineError } from "../Errors.ts"
+import { Collector, type Completion, type FinishReason, type Part } from "../Reply.ts"
+import * as Usage from "../Usage.ts"
+import { defaultBaseUrl, encode } from "./AnthropicMessagesRequest.ts"
+import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
+import * as UpstreamErrors from "./UpstreamErrors.ts"
+
+export const anthropicMessages: Protocol = {
+  dialect: "anthropic-messages",
+  defaultBaseUrl,
+  encode,
+  decodeWhole: (body, endpoint, options) => decodeWhole(body, endpoint, options),
+  decodeError: UpstreamErrors.fromResponse,
+  decodeStream: (endpoint, options) => new MessageStream(endpoint, options)
+}
+
+const isObject = Predicate.isReadonlyObject
+type Json = { readonly [key: PropertyKey]: unknown }
+
+const decodeWhole = (
+  body: string,
+  endpoint: Endpoint,
+  options: WholeOptions | undefined
+): Result.Result<Completion, EngineError> => {
+  const answer = UpstreamErrors.parseJson(body)
+  if (!isObject(answer)) {
+    return Result.fail(UpstreamErrors.invalidResponse(endpoint, UpstreamErrors.describeNonJson(body), 200))
+  }
+  if (answer["type"] === "error" || isObject(answer["error"])) {
+    return Result.fail(UpstreamErrors.fromPayload(answer, endpoint, 200))
+  }
+  const content = answer["content"]
+  if (!Array.isArray(content)) {
+    return Result.fail(UpstreamErrors.invalidResponse(endpoint, "JSON without content", 200))
+  }
+  const raw = answer["stop_reason"]
+  const figures: Figures = {}
+  readUsage(answer["usage"], figures)
+  const collector = new Collector()
+  collector.add({
+    type: "start",
+    id: stringOr(answer["id"], ""),
+    model: stringOr(answer["model"], endpoint.model)
+  })
+  let calls = 0
+  for (const block of content as ReadonlyArray<unknown>) {
+    if (!isObject(block)) continue
+    const opened = openBlock(block, calls)
+    if (opened === undefined) continue
+    collector.add(opened)
+    if (opened.type !== "tool-call") continue
+    collector.add({ type: "tool-call", index: calls++, arguments: JSON.stringify(block["input"] ?? {}) })
+  }
+  collector.add({
+    type: "finish",
+    finishReason: finishReasonOf(raw),
+    rawFinishReason: Predicate.isString(raw) ? raw : undefined,
+    usage: usageOf(figures)
+  })
+  const completion = collector.completion()
+  return Result.succeed(
+    options?.wire === true ? { ...completion, wire: { dialect: "anthropic-messages", body } } : completion
+  )
+}
+
+/** The part that the start of a block stands for; a tool call opens without arguments. */
+const openBlock = (block: Json, calls: number): Part | undefined => {
+  switch (block["type"]) {
+    case "text":
+      return { type: "text", text: stringOr(block["text"], "") }
+    case "thinking": {
+      const text = stringOr(block["thinking"], "")
+      const signature = stringOr(block["signature"], "")
+      return signature === "" ? { type: "reasoning", text } : { type: "reasoning", text, signature }
+    }
+    case "redacted_thinking":
+      return { type: "reasoning", text: "", redacted: stringOr(block["data"], "") }
+    case "tool_use":
+      return {
+        type: "tool-call",
+        index: calls,
+        id: stringOr(block["id"], ""),
+        name: stringOr(block["name"], ""),
+        arguments: ""
+      }
+    default:
+      return undefined
+  }
+}
+
+/** A tool call whose block is open. */
+interface OpenCall {
+  readonly index: number
+  readonly input: unknown
+  written: boolean
+}
+
+/** Decodes the events of one stream. */
+class MessageStream implements StreamDecoder {
+  private readonly endpoint: Endpoint
+  private readonly wire: boolean
+  /** What came before the first block; undefined once a block has begun. */
+  private held: Array<Part> | undefined = []
+  private readonly open = new Map<unknown, OpenCall>()
+  private calls = 0
+  private readonly figures: Figures = {}
+  private rawFinish: string | undefined = undefined
+  private started = false
+  private done = false
+
+  constructor(endpoint: Endpoint, options: StreamOptions | undefined) {
+    this.endpoint = endpoint
+    this.wire = options?.wire === true
+  }
+
+  event(event: SseEvent, out: Array<Part>): EngineError | undefined {
+    if (this.done || event.data.startsWith("[DONE]")) return undefined
+    const data = UpstreamErrors.parseJson(event.data)
+    if (!isObject(data)) return data === undefined ? this.unreadable() : undefined
+    const type = data["type"]
+    if (type === "error" || event.event === "error" || isObject(data["error"])) {
+      return this.fail(UpstreamErrors.fromPayload(data, this.endpoint))
+    }
+    if (this.held !== undefined && type !== "message_start" && type !== "ping") this.release(out)
+    if (this.wire) {
+      const sink = this.held ?? out
+      sink.push({ type: "wire", dialect: "anthropic-messages", event: event.event, data: event.data })
+    }
+    switch (type) {
+      case "content_block_delta":
+        this.decodeDelta(data, out)
+        return undefined
+      case "content_block_start":
+        this.startBlock(data, out)
+        return undefined
+      case "content_block_stop":
+        this.stopBlock(data, out)
+        return undefined
+      case "message_start":
+        this.start(data["message"])
+        return undefined
+      case "message_delta":
+        this.decodeMessageDelta(data)
+        return undefined
+      case "message_stop":
+        return this.finish(out)
+      default:
+        return undefined
+    }
+  }
+
+  end(_out: Array<Part>): EngineError | undefined {
+    if (this.done) return undefined
+    return this.fail(UpstreamErrors.streamTruncated(this.endpoint, "no message_stop came"))
+  }
+
+  private release(out: Array<Part>): void {
+    if (this.held !== undefined) for (const part of this.held) out.push(part)
+    this.held = undefined
+  }
+
+  private start(message: unknown): void {
+    if (this.started || !isObject(message)) return
+    this.started = true
+    this.held?.push({
+      type: "start",
+      id: stringOr(message["id"], ""),
+      model: stringOr(message["model"], this.endpoint.model)
+    })
+    readUsage(message["usage"], this.figures)
+  }
+
+  private startBlock(data: Json, out: Array<Part>): void {
+    const block = data["content_block"]
+    if (!isObject(block)) return
+    const part = openBlock(block, this.calls)
+    if (part === undefined) return
+    if (part.type === "tool-call") {
+      this.open.set(data["index"], { index: this.calls++, input: block["input"], written: false })
+      out.push(part)
+    } else if (part.type === "text" ? part.text !== "" : part.type === "reasoning" && !isEmptyReasoning(part)) {
+      out.push(part)
+    }
+  }
+
+  private decodeDelta(data: Json, out: Array<Part>): void {
+    const delta = data["delta"]
+    if (!isObject(delta)) return
+    switch (delta["type"]) {
+      case "text_delta": {
+        const text = stringOr(delta["text"], "")
+        if (text !== "") out.push({ type: "text", text })
+        return
+      }
+      case "input_json_delta": {
+        const call = this.open.get(data["index"])
+        const json = stringOr(delta["partial_json"], "")
+        if (call === undefined || json === "") return
+        call.written = true
+        out.push({ type: "tool-call", index: call.index, arguments: json })
+        return
+      }
+      case "thinking_delta": {
+        const text = stringOr(delta["thinking"], "")
+        if (text !== "") out.push({ type: "reasoning", text })
+        return
+      }
+      case "signature_delta": {
+        const signature = stringOr(delta["signature"], "")
+        if (signature !== "") out.push({ type: "reasoning", text: "", signature })
+        return
+      }
+      default:
+        return
+    }
+  }
+
+  private stopBlock(data: Json, out: Array<Part>): void {
+    const call = this.open.get(data["index"])
+    if (call === undefined) return
+    this.open.delete(data["index"])
+    if (!call.written) out.push({ type: "tool-call", index: call.index, arguments: JSON.stringify(call.input ?? {}) })
+  }
+
+  private decodeMessageDelta(data: Json): void {
+    const delta = data["delta"]
+    const raw = isObject(delta) ? delta["stop_reason"] : undefined
+    if (Predicate.isString(raw)) this.rawFinish = raw
+    readUsage(data["usage"], this.figures)
+  }
+
+  private finish(out: Array<Part>): EngineError | undefined {
+    if (!this.started) return this.fail(UpstreamErrors.streamTruncated(this.endpoint, "no message_start came"))
+    this.done = true
+    out.push({
+      type: "finish",
+      finishReason: finishReasonOf(this.rawFinish),
+      rawFinishReason: this.rawFinish,
+      usage: usageOf(this.figures)
+    })
+    return undefined
+  }
+
+  private unreadable(): EngineError {
+    return this.fail(UpstreamErrors.invalidResponse(this.endpoint, "an event that is not valid JSON"))
+  }
+
+  private fail(error: EngineError): EngineError {
+    this.done = true
+    return error
+  }
+}
+
+const isEmptyReasoning = (part: Extract<Part, { readonly type: "reasoning" }>): boolean =>
+  part.text === "" && part.signature === undefined && part.redacted === undefined
+
+const finishReasonOf = (raw: unknown): FinishReason => {
+  switch (raw) {
+    case "end_turn":
+    case "stop_sequence":
+    case "pause_turn":
+      return "stop"
+    case "max_tokens":
+    case "model_context_window_exceeded":
+      return "length"
+    case "tool_use":
+      return "tool-calls"
+    case "refusal":
+      return "content-filter"
+    default:
+      return "other"
+  }
+}
+
+/** The latest figures that were reported, in tokens. */
+interface Figures {
+  input?: number
+  cacheRead?: number
+  cacheWrite?: number
+  output?: number
+  thinking?: number
+}
+
+const readUsage = (usage: unknown, into: Figures): void => {
+  if (!isObject(usage)) return
+  const details = usage["output_tokens_details"]
+  into.input = count(usage["input_tokens"]) ?? into.input!
+  into.cacheRead = count(usage["cache_read_input_tokens"]) ?? into.cacheRead!
+  into.cacheWrite = count(usage["cache_creation_input_tokens"]) ?? into.cacheWrite!
+  into.output = count(usage["output_tokens"]) ?? into.output!
+  if (isObject(details)) into.thinking = count(details["thinking_tokens"]) ?? into.thinking!
+}
+
+const usageOf = (figures: Figures): Usage.Usage => {
+  if (figures.input === undefined && figures.output === undefined) return { ...Usage.zero, estimated: true }
+  const output = figures.output ?? 0
+  return {
+    uncachedInput: figures.input ?? 0,
+    cacheReadInput: figures.cacheRead ?? 0,
+    cacheWriteInput: figures.cacheWrite ?? 0,
+    output,
+    reasoning: Math.min(figures.thinking ?? 0, output),
+    estimated: false
+  }
+}
+
+const count = (value: unknown): number | undefined =>
+  Predicate.isNumber(value) && Number.isFinite(value) && value >= 0 ? Math.round(value) : undefined
+
+const stringOr = (value: unknown, fallback: string): string => (Predicate.isString(value) ? value : fallback)

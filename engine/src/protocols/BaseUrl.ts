@@ -1,0 +1,32 @@
+/**
+ * URLs of provider endpoints from the base URL in the configuration.
+ *
+ * A base URL is what the provider's own SDK calls so. Slashes at its end are ignored, a query (`?api-version=…`) goes
+ * to the end of the result, a fragment is dropped. It comes from the configuration alone, never from a request.
+ */
+
+interface Split {
+  readonly origin: string
+  readonly path: string
+  readonly query: string
+}
+
+/** For APIs whose base URL ends with a version: a bare origin gets `/v1`, a path is taken as it is. */
+export const versionedUrl = (baseUrl: string, resource: string, versioned = true): string => {
+  const { origin, path, query } = split(baseUrl)
+  return `${origin}${path === "" && versioned ? "/v1" : path}${resource}${query}`
+}
+
+/** For APIs whose resource names the version: a `version` at the end of the path is not doubled. */
+export const unversionedUrl = (baseUrl: string, version: string, resource: string): string => {
+  const { origin, path, query } = split(baseUrl)
+  const bare = path.endsWith(version) ? path.slice(0, -version.length) : path
+  return `${origin}${bare}${version}${resource}${query}`
+}
+
+const split = (baseUrl: string): Split => {
+  const [, origin = "", path = "", query = ""] = /^([a-z]+:\/\/[^/?#]*)([^?#]*)(\?[^#]*)?/i.exec(baseUrl) ?? []
+  let end = path.length
+  while (end > 0 && path.charCodeAt(end - 1) === 0x2f) end--
+  return { origin, path: path.slice(0, end), query }
+}

@@ -1,0 +1,330 @@
+/**
+ * OpenAI Chat Completions as upstream, for OpenAI and for every server that is compatible with it.
+ *
+ * Deviations that are read: usage in a chunk without choices, in the last delta, in a choice or in `x_groq`; content as
+ * an array of parts; reasoning in `reasoning_content`, `reasoning` or `reasoning_details`; parallel tool calls that
+ * share an index and differ by id; a missing `[DONE]`; errors inside a 200 and inside a stream. With `n > 1` the parts
+ * are those of choice 0. The terminal event is `[DONE]`, or the end of the body once a finish reason has come.
+ *
+ * Usage: a total above prompt + completion tokens is output that `completion_tokens` leaves out (xAI and Gemini bill
+ * reasoning so); it counts as output. A tool call without an id gets one made from the response's id.
+ */
+import { Predicate, Result } from "effect"
+import type { EngineError } from "../Errors.ts"
+import { Collector, type Completion, type FinishReason, type Part } from "../Reply.ts"
+import * as Usage from "../Usage.ts"
+import { defaultBaseUrl, encode } from "./OpenAiChatRequest.ts"
+import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
+import * as UpstreamErrors from "./UpstreamErrors.ts"
+
+export const openAiChat: Protocol = {
+  dialect: "openai-chat",
+  defaultBaseUrl,
+  encode,
+  decodeWhole: (body, endpoint, options) => decodeWhole(body, endpoint, options),
+  decodeError: UpstreamErrors.fromResponse,
+  decodeStream: (endpoint, options) => new ChatStream(endpoint, options)
+}
+
+const isObject = Predicate.isReadonlyObject
+type Json = { readonly [key: PropertyKey]: unknown }
+
+const decodeWhole = (
+  body: string,
+  endpoint: Endpoint,
+  options: WholeOptions | undefined
+): Result.Result<Completion, EngineError> => {
+  const answer = UpstreamErrors.parseJson(body)
+  if (!isObject(answer)) {
+    return Result.fail(UpstreamErrors.invalidResponse(endpoint, UpstreamErrors.describeNonJson(body), 200))
+  }
+  const choice = firstChoice(answer["choices"])
+  const failed = errorIn(answer, choice)
+  if (failed !== undefined) return Result.fail(UpstreamErrors.fromPayload(failed, endpoint, 200))
+  if (choice === undefined) return Result.fail(UpstreamErrors.invalidResponse(endpoint, "JSON without choices", 200))
+  const id = stringOr(answer["id"], "")
+  const out: Array<Part> = [{ type: "start", id, model: stringOr(answer["model"], endpoint.model) }]
+  const message = choice["message"] ?? choice["delta"]
+  const refused = isObject(message) && decodeMessage(message, new ToolCalls(), id, out)
+  const raw = choice["finish_reason"]
+  out.push({
+    type: "finish",
+    finishReason: finishReasonOf(raw, refused),
+    rawFinishReason: Predicate.isString(raw) ? raw : undefined,
+    usage: usageOf(answer["usage"] ?? groqUsage(answer))
+  })
+  const collector = new Collector()
+  for (const part of out) collector.add(part)
+  const completion = collector.completion()
+  return Result.succeed(options?.wire === true ? { ...completion, wire: { dialect: "openai-chat", body } } : completion)
+}
+
+/** The payload of an error that came where an answer was due. */
+const errorIn = (answer: Json, choice: Json | undefined): unknown => {
+  if (isError(answer["error"]) || answer["object"] === "error") return answer
+  if (choice !== undefined) return isError(choice["error"]) ? choice : undefined
+  const groq = answer["x_groq"]
+  return isObject(groq) && isError(groq["error"]) ? groq : undefined
+}
+
+const isError = (value: unknown): boolean =>
+  Predicate.isString(value) ? value !== "" : isObject(value) && Object.keys(value).length > 0
+
+/** Decodes the chunks of one stream. */
+class ChatStream implements StreamDecoder {
+  private readonly endpoint: Endpoint
+  private readonly wire: boolean
+  private readonly wireUsage: boolean
+  private readonly tools = new ToolCalls()
+  /** What came before the first content; undefined once content has come. */
+  private held: Array<Part> | undefined = []
+  private started = false
+  private answering = false
+  private done = false
+  private id = ""
+  private rawFinish: string | undefined = undefined
+  private refused = false
+  private usage: unknown = undefined
+
+  constructor(endpoint: Endpoint, options: StreamOptions | undefined) {
+    this.endpoint = endpoint
+    this.wire = options?.wire === true
+    this.wireUsage = options?.wireUsage !== false
+  }
+
+  event(event: SseEvent, out: Array<Part>): EngineError | undefined {
+    if (this.done) return undefined
+    const data = event.data
+    if (data.startsWith("[DONE]")) return this.finish(out)
+    const chunk = UpstreamErrors.parseJson(data)
+    if (!isObject(chunk)) return chunk === undefined || event.event === "error" ? this.unreadable(event) : undefined
+    const choices = chunk["choices"]
+    const choice = firstChoice(choices)
+    const failed = event.event === "error" ? chunk : errorIn(chunk, choice)
+    if (failed !== undefined) return this.fail(UpstreamErrors.fromPayload(failed, this.endpoint))
+    if (this.wire) this.pass(event, choices, chunk["usage"], out)
+    const usage = chunk["usage"] ?? groqUsage(chunk)
+    if (isObject(usage)) this.usage = usage
+    if (!this.started) this.start(chunk, choice)
+    if (choice !== undefined) this.decodeChoice(choice, out)
+    return undefined
+  }
+
+  end(out: Array<Part>): EngineError | undefined {
+    if (this.done) return undefined
+    if (this.rawFinish !== undefined) return this.finish(out)
+    return this.fail(UpstreamErrors.streamTruncated(this.endpoint, "no finish_reason came"))
+  }
+
+  private start(chunk: Json, choice: Json | undefined): void {
+    const id = stringOr(chunk["id"], "")
+    if (id === "" && choice === undefined) return
+    this.started = true
+    this.id = id
+    this.held?.push({ type: "start", id, model: stringOr(chunk["model"], this.endpoint.model) })
+  }
+
+  private decodeChoice(choice: Json, out: Array<Part>): void {
+    this.answering = true
+    const delta = choice["delta"] ?? (this.held === undefined ? undefined : choice["message"])
+    const before = out.length
+    if (isObject(delta) && decodeMessage(delta, this.tools, this.id, out)) this.refused = true
+    if (out.length > before && this.held !== undefined) {
+      out.splice(before, 0, ...this.held)
+      this.held = undefined
+    }
+    const usage = choice["usage"]
+    if (isObject(usage)) this.usage = usage
+    const reason = choice["finish_reason"]
+    if (Predicate.isString(reason) && reason !== "") this.rawFinish = reason
+  }
+
+  private pass(event: SseEvent, choices: unknown, usage: unknown, out: Array<Part>): void {
+    if (!this.wireUsage && isObject(usage) && Array.isArray(choices) && choices.length === 0) return
+    const sink = this.held ?? out
+    sink.push({ type: "wire", dialect: "openai-chat", event: event.event, data: event.data })
+  }
+
+  private finish(out: Array<Part>): EngineError | undefined {
+    if (!this.answering) return this.fail(UpstreamErrors.streamTruncated(this.endpoint, "no choice came"))
+    this.done = true
+    if (this.held !== undefined) out.push(...this.held)
+    out.push({
+      type: "finish",
+      finishReason: finishReasonOf(this.rawFinish, this.refused),
+      rawFinishReason: this.rawFinish,
+      usage: usageOf(this.usage)
+    })
+    return undefined
+  }
+
+  private unreadable(event: SseEvent): EngineError {
+    return this.fail(
+      event.event === "error"
+        ? UpstreamErrors.fromPayload(event.data, this.endpoint)
+        : UpstreamErrors.invalidResponse(this.endpoint, "an event that is not valid JSON")
+    )
+  }
+
+  private fail(error: EngineError): EngineError {
+    this.done = true
+    return error
+  }
+}
+
+/** Appends the parts of a message or a delta. True when it holds a refusal. */
+const decodeMessage = (message: Json, tools: ToolCalls, id: string, out: Array<Part>): boolean => {
+  decodeReasoning(message, out)
+  const content = message["content"]
+  if (Predicate.isString(content)) {
+    if (content !== "") out.push({ type: "text", text: content })
+  } else if (Array.isArray(content)) decodeContentParts(content, out)
+  const calls = message["tool_calls"]
+  if (Array.isArray(calls)) for (const call of calls) if (isObject(call)) tools.decode(call, id, out)
+  const refusal = message["refusal"]
+  if (!Predicate.isString(refusal) || refusal === "") return false
+  out.push({ type: "refusal", text: refusal })
+  return true
+}
+
+const decodeReasoning = (message: Json, out: Array<Part>): void => {
+  const text = stringOr(message["reasoning_content"], "") || stringOr(message["reasoning"], "")
+  if (text !== "") out.push({ type: "reasoning", text })
+  const details = message["reasoning_details"]
+  if (!Array.isArray(details)) return
+  for (const detail of details as ReadonlyArray<unknown>) {
+    if (!isObject(detail)) continue
+    if (text === "") {
+      const own = stringOr(detail["text"], "") || stringOr(detail["summary"], "")
+      if (own !== "") out.push({ type: "reasoning", text: own })
+    }
+    const signature = stringOr(detail["signature"], "")
+    if (signature !== "") out.push({ type: "reasoning", text: "", signature })
+    if (stringOr(detail["data"], "") !== "") {
+      out.push({ type: "reasoning", text: "", redacted: JSON.stringify(detail) })
+    }
+  }
+}
+
+/** Content as parts, as Mistral sends it: text, and thinking that holds text parts of its own. */
+const decodeContentParts = (parts: ReadonlyArray<unknown>, out: Array<Part>): void => {
+  for (const part of parts) {
+    if (Predicate.isString(part)) out.push({ type: "text", text: part })
+    if (!isObject(part)) continue
+    const text = stringOr(part["text"], "")
+    const thinking = part["thinking"]
+    if (part["type"] === "thinking") {
+      const thought = Array.isArray(thinking) ? thinking.map(textOfPart).join("") : stringOr(thinking, "")
+      if (thought !== "") out.push({ type: "reasoning", text: thought })
+    } else if (part["type"] === "refusal") {
+      const refusal = stringOr(part["refusal"], "")
+      if (refusal !== "") out.push({ type: "refusal", text: refusal })
+    } else if (text !== "") out.push({ type: "text", text })
+  }
+}
+
+const textOfPart = (part: unknown): string => (isObject(part) ? stringOr(part["text"], "") : stringOr(part, ""))
+
+interface OpenCall {
+  readonly id: string | undefined
+  readonly providerIndex: number | undefined
+}
+
+/** Tells which call a piece belongs to: by id, else by index; a new id with a name opens a call, whatever its index. */
+class ToolCalls {
+  private readonly calls: Array<OpenCall> = []
+
+  decode(piece: Json, responseId: string, out: Array<Part>): void {
+    const custom = piece["custom"]
+    const made = isObject(piece["function"]) ? piece["function"] : isObject(custom) ? custom : piece
+    const name = stringOr(made["name"], "")
+    const written = made["arguments"] ?? made["input"]
+    const text = Predicate.isString(written) ? written : isObject(written) ? JSON.stringify(written) : ""
+    const id = stringOr(piece["id"], "") || undefined
+    const providerIndex = Predicate.isNumber(piece["index"]) ? piece["index"] : undefined
+    const index = this.find(id, providerIndex, name)
+    if (index >= 0) {
+      if (text !== "") out.push({ type: "tool-call", index, arguments: text })
+      return
+    }
+    const opened = this.calls.push({ id, providerIndex }) - 1
+    out.push({ type: "tool-call", index: opened, id: id ?? madeId(responseId, opened), name, arguments: text })
+  }
+
+  private find(id: string | undefined, providerIndex: number | undefined, name: string): number {
+    const calls = this.calls
+    for (let i = calls.length - 1; i >= 0; i--) {
+      const call = calls[i]!
+      const sameIndex = providerIndex === undefined || call.providerIndex === providerIndex
+      if (id !== undefined && name !== "") {
+        if (call.id === id && sameIndex) return i
+      } else if (providerIndex !== undefined ? sameIndex : id === undefined ? name === "" : call.id === id) return i
+    }
+    return -1
+  }
+}
+
+/** An id for a call that came without one: unique in its response, and at most 40 characters as OpenAI wants it. */
+const madeId = (responseId: string, index: number): string =>
+  `call_${responseId.replaceAll(/[^A-Za-z0-9]/g, "").slice(-24)}_${index}`
+
+const firstChoice = (choices: unknown): Json | undefined => {
+  if (!Array.isArray(choices)) return undefined
+  for (const choice of choices as ReadonlyArray<unknown>) {
+    if (isObject(choice) && (choice["index"] === 0 || !Predicate.isNumber(choice["index"]))) return choice
+  }
+  return undefined
+}
+
+const finishReasonOf = (raw: unknown, refused: boolean): FinishReason => {
+  switch (raw) {
+    case "stop":
+      return refused ? "content-filter" : "stop"
+    case "length":
+    case "model_length":
+      return "length"
+    case "tool_calls":
+    case "function_call":
+      return "tool-calls"
+    case "content_filter":
+      return "content-filter"
+    case "error":
+      return "error"
+    default:
+      return "other"
+  }
+}
+
+const groqUsage = (answer: Json): unknown => {
+  const groq = answer["x_groq"]
+  return isObject(groq) ? groq["usage"] : undefined
+}
+
+const unreported: Usage.Usage = { ...Usage.zero, estimated: true }
+
+const usageOf = (usage: unknown): Usage.Usage => {
+  if (!isObject(usage)) return unreported
+  const input = count(usage["prompt_tokens"])
+  const completion = count(usage["completion_tokens"])
+  if (input === undefined && completion === undefined) return unreported
+  const inputs = isObject(usage["prompt_tokens_details"]) ? usage["prompt_tokens_details"] : usage
+  const outputs = isObject(usage["completion_tokens_details"]) ? usage["completion_tokens_details"] : usage
+  const stated = (input ?? 0) + (completion ?? 0)
+  return Usage.fromInclusive({
+    input: input ?? 0,
+    output: (completion ?? 0) + Math.max(0, (count(usage["total_tokens"]) ?? 0) - stated),
+    cacheRead:
+      count(inputs["cached_tokens"]) ??
+      count(usage["cached_tokens"]) ??
+      count(usage["prompt_cache_hit_tokens"]) ??
+      count(usage["num_cached_tokens"]) ??
+      count(usage["cache_read_input_tokens"]),
+    cacheWrite: count(inputs["cache_write_tokens"]) ?? count(usage["cache_creation_input_tokens"]),
+    reasoning: count(outputs["reasoning_tokens"])
+  })
+}
+
+const count = (value: unknown): number | undefined =>
+  Predicate.isNumber(value) && Number.isFinite(value) && value >= 0 ? Math.round(value) : undefined
+
+const stringOr = (value: unknown, fallback: string): string => (Predicate.isString(value) ? value : fallback)

@@ -1,0 +1,79 @@
+/**
+ * What OpenAI-compatible servers do differently from OpenAI, by the host of their base URL.
+ *
+ * Only what a request has to respect is here; what their answers do differently is read by `OpenAiChat` for all of
+ * them. A host that is not in the table is taken for a server of the vLLM, llama.cpp and Ollama family, which read
+ * `max_tokens` and `reasoning_content` and ignore what they don't know.
+ */
+
+export interface OpenAiServer {
+  /** Where an assistant turn carries its reasoning back; `none` where the server has no field for it. */
+  readonly reasoning: "reasoning_content" | "reasoning" | "thinking-part" | "none"
+  /** `by-model` is `max_completion_tokens` for the o and gpt-5 families and `max_tokens` for others. */
+  readonly maxTokens: "max_completion_tokens" | "max_tokens" | "by-model"
+  readonly seed: "seed" | "random_seed"
+  /** Whether `stream_options.include_usage` is known; where it is not, usage comes anyway. */
+  readonly streamOptions: boolean
+  /** Whether `reasoning: { max_tokens }` is known. */
+  readonly reasoningBudget: boolean
+  /** Whether a base URL without a path means `/v1`. */
+  readonly versioned: boolean
+  readonly keyHeader: "authorization" | "api-key"
+}
+
+const compatible: OpenAiServer = {
+  reasoning: "reasoning_content",
+  maxTokens: "by-model",
+  seed: "seed",
+  streamOptions: true,
+  reasoningBudget: false,
+  versioned: true,
+  keyHeader: "authorization"
+}
+
+const router: OpenAiServer = { ...compatible, reasoning: "reasoning", reasoningBudget: true }
+
+/** By the end of the host name. Sources: the API references of the servers. */
+const servers: ReadonlyArray<readonly [host: string, server: OpenAiServer]> = [
+  ["api.openai.com", { ...compatible, reasoning: "none", maxTokens: "max_completion_tokens" }],
+  [".azure.com", { ...compatible, reasoning: "none", keyHeader: "api-key" }],
+  ["openrouter.ai", router],
+  ["ai-gateway.vercel.sh", router],
+  ["api.groq.com", { ...compatible, reasoning: "reasoning" }],
+  ["api.cerebras.ai", { ...compatible, reasoning: "reasoning" }],
+  [
+    ".mistral.ai",
+    {
+      ...compatible,
+      reasoning: "thinking-part",
+      maxTokens: "max_tokens",
+      seed: "random_seed",
+      streamOptions: false
+    }
+  ],
+  ["api.perplexity.ai", { ...compatible, reasoning: "none", versioned: false }],
+  ["api.githubcopilot.com", { ...compatible, versioned: false }]
+]
+
+/** The server behind a base URL. */
+export const serverOf = (baseUrl: string): OpenAiServer => {
+  const host = hostOf(baseUrl)
+  for (const [end, server] of servers) {
+    if (host.endsWith(end) && (end.startsWith(".") || host.length === end.length || host.at(-end.length - 1) === ".")) {
+      return server
+    }
+  }
+  return compatible
+}
+
+/** Whether the server reads the limit of completion tokens from `max_completion_tokens`. */
+export const readsMaxCompletionTokens = (server: OpenAiServer, model: string): boolean =>
+  server.maxTokens === "by-model" ? reasoningFamily.test(model) : server.maxTokens === "max_completion_tokens"
+
+/** o1, o3-mini, gpt-5.4, openai/gpt-5 …, but not gpt-4o or gpt-oss: those reject `max_tokens`. */
+const reasoningFamily = /(?:^|[/.:])(?:o[1-9](?:$|[-:@])|gpt-(?:[5-9]|\d\d)(?:$|[-.:@]))/
+
+const hostOf = (baseUrl: string): string => {
+  const match = /^[a-z]+:\/\/(?:[^/?#@]*@)?([^/?#:]+)/i.exec(baseUrl)
+  return match?.[1]?.toLowerCase() ?? ""
+}

@@ -1,0 +1,101 @@
+/**
+ * Recorded answers of real providers, replayed as upstream answers: what we read equals what the provider's own SDK
+ * and the AI SDK read, whatever the network cuts the bytes into.
+ */
+import { afterAll, describe, expect, it } from "vitest"
+import { anthropicMessages } from "../../engine/src/protocols/AnthropicMessages.ts"
+import { openAiChat } from "../../engine/src/protocols/OpenAiChat.ts"
+import type { Protocol } from "../../engine/src/protocols/Protocol.ts"
+import { casesOf, type Comparison, compare, hasCorpus, type RecordedCase, type RecordedEndpoint } from "./Recorded.ts"
+import { cuts, endpoint, replay, replayStream } from "./Replay.ts"
+
+const protocols: Readonly<Record<RecordedEndpoint, Protocol>> = {
+  "openai-chat": openAiChat,
+  "anthropic-messages": anthropicMessages
+}
+
+const suite = hasCorpus ? "recorded payloads" : "recorded payloads (skipped: ../shared/fixtures is not here)"
+
+describe.skipIf(!hasCorpus)(suite, () => {
+  const rows: Array<{ [column: string]: string | number }> = []
+
+  for (const [name, protocol] of Object.entries(protocols) as Array<[RecordedEndpoint, Protocol]>) {
+    const cases = hasCorpus ? casesOf(name) : []
+
+    for (const [cutName, cut] of Object.entries(cuts)) {
+      it(`${name}, ${cutName}: every field equals what the references read`, () => {
+        const concerned = cases.filter(
+          (recorded) =>
+            cutName === "whole" ||
+            (recorded.streaming && cut(recorded, Buffer.byteLength(recorded.response.body)).length > 0)
+        )
+        expect(concerned.length).toBeGreaterThan(0)
+        const compared = concerned.map((recorded) => ({
+          recorded,
+          comparison: compare(recorded, replay(protocol, recorded, cut))
+        }))
+        rows.push(rowOf(name, cutName, compared))
+        expect(
+          compared.flatMap(({ recorded, comparison }) => comparison.wrong.map((line) => `${recorded.id} ${line}`))
+        ).toEqual([])
+      })
+    }
+
+    it(`${name}: wire parts give back every event but errors and [DONE], before what is decoded from it`, () => {
+      for (const recorded of cases.filter((entry) => entry.streaming && entry.expected.outcome === "success")) {
+        const bytes = new TextEncoder().encode(recorded.response.body)
+        const plain = replayStream(protocol, bytes, []).parts
+        const wired = replayStream(protocol, bytes, [], { wire: true })
+        expect(wired.parts.filter((part) => part.type !== "wire")).toEqual(plain)
+        if (wired.decoded.error !== undefined) continue
+        const data = wired.parts.flatMap((part) => (part.type === "wire" ? [JSON.parse(part.data) as unknown] : []))
+        expect(data, recorded.id).toEqual(eventsIn(recorded))
+      }
+    })
+
+    it(`${name}: a whole answer keeps its body as wire form when asked to`, () => {
+      for (const recorded of cases.filter((entry) => !entry.streaming && entry.expected.outcome === "success")) {
+        const decoded = protocol.decodeWhole(recorded.response.body, endpoint, { wire: true })
+        expect(decoded).toMatchObject({ success: { wire: { dialect: name, body: recorded.response.body } } })
+      }
+    })
+  }
+
+  afterAll(() => {
+    if (rows.length > 0) console.table(rows)
+  })
+})
+
+const rowOf = (
+  name: string,
+  cut: string,
+  compared: ReadonlyArray<{ readonly recorded: RecordedCase; readonly comparison: Comparison }>
+): { [column: string]: string | number } => ({
+  endpoint: name,
+  "cut into": cut,
+  cases: compared.length,
+  passed: compared.filter(({ comparison }) => comparison.wrong.length === 0).length,
+  "fields disputed": tally(compared.flatMap(({ comparison }) => comparison.skipped)),
+  "read by us alone": tally(compared.flatMap(({ comparison }) => comparison.beyond))
+})
+
+const tally = (fields: ReadonlyArray<string>): string => {
+  const counts = new Map<string, number>()
+  for (const field of fields) counts.set(field, (counts.get(field) ?? 0) + 1)
+  return [...counts].map(([field, count]) => `${field} ${count}`).join(", ")
+}
+
+/** The events of a recorded stream up to its terminal one, read the plain way: framing is LF or CRLF there. */
+const eventsIn = (recorded: RecordedCase): ReadonlyArray<unknown> => {
+  const events: Array<unknown> = []
+  for (const block of recorded.response.body.replace(/^\uFEFF/, "").split(/\r\n\r\n|\n\n|\r\r/)) {
+    const data = block
+      .split(/\r\n|\n|\r/)
+      .filter((line) => line.startsWith("data:"))
+      .map((line) => line.slice(5).replace(/^ /, ""))
+      .join("\n")
+    if (data === "" || data.startsWith("[DONE]")) continue
+    events.push(JSON.parse(data) as unknown)
+  }
+  return events
+}
