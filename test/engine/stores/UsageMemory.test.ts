@@ -1,0 +1,25 @@
+import { expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { memoryCapacity } from "../../../engine/src/stores/UsageMemory.ts"
+import { layer } from "../../../engine/src/stores/UsageDatabase.ts"
+import { UsageLog } from "../../../engine/src/UsageLog.ts"
+import { noonMs, recordOf } from "../../contracts/usage-record.ts"
+import { usageStoreContract } from "../../contracts/UsageStore.ts"
+
+const memory = () => layer({ database: "memory", durability: "relaxed" })
+
+usageStoreContract("memory", memory)
+
+it.effect("keeps the last 10,000 records and the sums of all", () =>
+  Effect.gen(function* () {
+    const log = yield* UsageLog
+    const count = memoryCapacity + 25
+    for (let i = 0; i < count; i++) log.record(recordOf({ id: `r${i}`, timeMs: noonMs + i }))
+    const { totals } = yield* log.usage({ fromMs: noonMs, toMs: noonMs + count })
+    expect(totals.requests).toBe(memoryCapacity)
+    expect(log.totals().requests).toBe(count)
+    expect(yield* log.request("r24")).toBeUndefined()
+    expect(yield* log.request("r25")).toBeDefined()
+    expect((yield* log.requests({ limit: 1 })).items[0]?.id).toBe(`r${count - 1}`)
+  }).pipe(Effect.provide(memory()))
+)

@@ -1,0 +1,355 @@
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import path from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import { expect, it } from "@effect/vitest"
+import { Effect, Exit, Layer, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import fc from "fast-check"
+import { afterAll, describe } from "vitest"
+import { parse } from "../../../engine/src/stores/UsageDatabase.ts"
+import * as UsageMemory from "../../../engine/src/stores/UsageMemory.ts"
+import * as UsageSqlite from "../../../engine/src/stores/UsageSqlite.ts"
+import { maxPoints, UsageLog } from "../../../engine/src/UsageLog.ts"
+import type { UsageRecord } from "../../../engine/src/UsageRecord.ts"
+import { noonMs, recordOf } from "../../contracts/usage-record.ts"
+import { usageStoreContract } from "../../contracts/UsageStore.ts"
+
+const folder = mkdtempSync(path.join(tmpdir(), "millrace-usage-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+let files = 0
+const newFile = () => path.join(folder, `${++files}`, "usage.db")
+
+type Options = Partial<UsageSqlite.UsageSqliteOptions>
+
+const sqlite = (options: Options & { readonly path: string }) =>
+  UsageLog.layer(UsageSqlite.make({ durability: "relaxed", busyTimeoutMs: 50, retryMs: 20, ...options }))
+
+/** Runs the body with a log over the file and closes it. */
+const withLog = <A, E>(
+  options: Options & { readonly path: string },
+  body: (log: UsageLog["Service"]) => Effect.Effect<A, E>
+) => Effect.flatMap(UsageLog, body).pipe(Effect.provide(sqlite(options)))
+
+const range = { fromMs: 0, toMs: 2e12 }
+
+const requestsOf = (log: UsageLog["Service"]) => Effect.map(log.usage(range), ({ totals }) => totals.requests)
+
+/** Looks again, turn by turn of the event loop, until the answer is yes. */
+const until = (condition: () => boolean) =>
+  Effect.promise(async () => {
+    while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+  })
+
+usageStoreContract("sqlite in memory", () => sqlite({ path: ":memory:" }))
+usageStoreContract("sqlite file", () => sqlite({ path: newFile() }))
+
+describe("a SQLite file", () => {
+  it.effect("holds everything after an orderly end, also what had not been written yet", () =>
+    Effect.gen(function* () {
+      const file = newFile()
+      yield* withLog({ path: file }, (log) =>
+        Effect.sync(() => {
+          for (let i = 0; i < 2345; i++) log.record(recordOf({ id: `r${i}` }))
+        })
+      )
+      yield* withLog({ path: file }, (log) =>
+        Effect.gen(function* () {
+          expect(yield* requestsOf(log)).toBe(2345)
+          expect(log.totals().requests).toBe(0)
+        })
+      )
+      const database = new DatabaseSync(file)
+      expect(database.prepare("PRAGMA integrity_check").get()).toMatchObject({ integrity_check: "ok" })
+      database.close()
+    })
+  )
+
+  it.effect("is written behind after 200 ms, without being asked", () =>
+    Effect.gen(function* () {
+      const file = newFile()
+      yield* withLog({ path: file }, (log) =>
+        Effect.gen(function* () {
+          yield* requestsOf(log)
+          log.record(recordOf())
+          const other = new DatabaseSync(file, { readOnly: true })
+          const count = other.prepare("SELECT count(*) AS n FROM usage_records")
+          yield* TestClock.adjust("199 millis")
+          expect(count.get()).toEqual({ n: 0 })
+          yield* TestClock.adjust("1 millis")
+          yield* until(() => count.get()?.n === 1)
+          other.close()
+        })
+      )
+    })
+  )
+
+  it.effect("refuses to be read by a database of a newer version, and is left as it is", () =>
+    Effect.gen(function* () {
+      const file = path.join(folder, "newer.db")
+      const database = new DatabaseSync(file)
+      database.exec("PRAGMA user_version = 99; CREATE TABLE usage_records (something TEXT)")
+      yield* withLog({ path: file, closeTimeoutMs: 50 }, (log) =>
+        Effect.gen(function* () {
+          log.record(recordOf())
+          yield* until(() => !log.health().healthy)
+          expect(log.health().reason).toContain("version 99")
+        })
+      )
+      expect(database.prepare("SELECT count(*) AS n FROM usage_records").get()).toEqual({ n: 0 })
+      database.close()
+    })
+  )
+
+  it.effect("in an unwritable place fails no request: the health says why, and records are dropped and counted", () =>
+    Effect.gen(function* () {
+      const notAFolder = path.join(folder, "plain-file")
+      writeFileSync(notAFolder, "")
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(
+        sqlite({ path: path.join(notAFolder, "usage.db"), maxQueued: 10, closeTimeoutMs: 50 }),
+        scope
+      )
+      const log = yield* Effect.provide(UsageLog, context)
+      yield* until(() => !log.health().healthy)
+      expect(log.health().reason).toContain(notAFolder)
+      for (let i = 0; i < 25; i++) expect(log.record(recordOf({ id: `r${i}` }))).toBeUndefined()
+      expect(log.health().rowsDropped).toBe(15)
+      expect(log.totals().requests).toBe(25)
+      expect((yield* Effect.flip(log.usage(range)))._tag).toBe("UsageUnavailable")
+      expect((yield* Effect.flip(log.request("r1")))._tag).toBe("UsageUnavailable")
+      yield* Scope.close(scope, Exit.void)
+      expect(log.health().rowsDropped).toBe(25)
+    })
+  )
+
+  it.effect("locked by another process delays no request, and gets everything when the lock is gone", () =>
+    Effect.gen(function* () {
+      const file = newFile()
+      yield* withLog({ path: file }, (log) =>
+        Effect.gen(function* () {
+          log.record(recordOf({ id: "first" }))
+          expect(yield* requestsOf(log)).toBe(1)
+          const other = new DatabaseSync(file)
+          other.exec("BEGIN EXCLUSIVE")
+          for (let i = 0; i < 600; i++) log.record(recordOf({ id: `r${i}` }))
+          yield* until(() => !log.health().healthy)
+          expect(log.health().reason).toContain("locked")
+          expect(yield* requestsOf(log)).toBe(1)
+          other.exec("ROLLBACK")
+          other.close()
+          yield* until(() => log.health().healthy)
+          expect(yield* requestsOf(log)).toBe(601)
+          expect(log.health()).toMatchObject({ rowsDropped: 0, reason: null })
+        })
+      )
+    })
+  )
+
+  it.effect("in strict mode lets a request wait until its record is on disk", () =>
+    Effect.gen(function* () {
+      const file = newFile()
+      yield* withLog({ path: file, durability: "strict" }, (log) =>
+        Effect.gen(function* () {
+          yield* log.record(recordOf({ id: "mine" })) ?? Effect.die("strict mode did not wait")
+          const other = new DatabaseSync(file, { readOnly: true })
+          expect(other.prepare("SELECT id FROM usage_records").all()).toEqual([{ id: "mine" }])
+          other.close()
+        })
+      )
+    })
+  )
+
+  it.effect("in strict mode lets no request wait for a database that is unwell", () =>
+    Effect.gen(function* () {
+      const file = newFile()
+      yield* withLog({ path: file, durability: "strict" }, (log) =>
+        Effect.gen(function* () {
+          yield* requestsOf(log)
+          const other = new DatabaseSync(file)
+          other.exec("BEGIN EXCLUSIVE")
+          yield* log.record(recordOf({ id: "a" })) ?? Effect.void
+          expect(log.health().healthy).toBe(false)
+          yield* log.record(recordOf({ id: "b" })) ?? Effect.void
+          other.exec("ROLLBACK")
+          other.close()
+          yield* until(() => log.health().healthy)
+          expect(yield* requestsOf(log)).toBe(2)
+        })
+      )
+    })
+  )
+
+  it("in strict mode has lost nothing that was answered when the process is killed", async () => {
+    const file = newFile()
+    const child = spawn(process.execPath, [path.join(import.meta.dirname, "usage-writer.ts"), file], {
+      stdio: ["ignore", "pipe", "inherit"]
+    })
+    let answered = ""
+    for await (const chunk of child.stdout) {
+      answered += String(chunk)
+      if (answered.split("\n").length > 40) child.kill("SIGKILL")
+    }
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit")
+    expect(child.signalCode).toBe("SIGKILL")
+    const database = new DatabaseSync(file)
+    expect(database.prepare("PRAGMA integrity_check").get()).toMatchObject({ integrity_check: "ok" })
+    const kept = new Set(
+      database
+        .prepare("SELECT id FROM usage_records")
+        .all()
+        .map((row) => row.id)
+    )
+    database.close()
+    const complete = answered.slice(0, answered.lastIndexOf("\n")).split("\n")
+    expect(complete.length).toBeGreaterThanOrEqual(40)
+    expect(complete.filter((id) => !kept.has(id))).toEqual([])
+  })
+
+  it.effect(`answers no series of more than ${maxPoints} points`, () =>
+    withLog({ path: ":memory:" }, (log) =>
+      Effect.gen(function* () {
+        for (let i = 0; i <= maxPoints; i++) log.record(recordOf({ timeMs: i * 60_000 }))
+        expect((yield* Effect.flip(log.usage({ ...range, bucket: "minute" })))._tag).toBe("SeriesTooLong")
+        expect((yield* log.usage({ ...range, bucket: "hour" })).totals.requests).toBe(maxPoints + 1)
+      })
+    )
+  )
+
+  it.effect("drops and counts what comes after the end", () =>
+    Effect.gen(function* () {
+      const log = yield* withLog({ path: newFile() }, Effect.succeed)
+      log.record(recordOf())
+      expect(log.health().rowsDropped).toBe(1)
+    })
+  )
+})
+
+describe("storage.database", () => {
+  it("names memory or a SQLite file, relative to the working directory", () => {
+    expect(parse("memory")).toEqual({ kind: "memory" })
+    expect(parse("sqlite::memory:")).toEqual({ kind: "sqlite", path: ":memory:" })
+    expect(parse("sqlite:./usage.db")).toEqual({ kind: "sqlite", path: path.resolve("usage.db") })
+    expect(parse("sqlite:/var/lib/usage.db")).toEqual({ kind: "sqlite", path: "/var/lib/usage.db" })
+    expect(parse("sqlite:///var/lib/usage.db")).toEqual({ kind: "sqlite", path: "/var/lib/usage.db" })
+    for (const unknown of ["", "sqlite:", "postgres://localhost/db", "Memory", "file.db"]) {
+      expect(parse(unknown)).toBeUndefined()
+    }
+    expect(existsSync(path.resolve("usage.db"))).toBe(false)
+  })
+})
+
+const name = fc.constantFrom("a", "b", "A", "é", "🦆", "o'x", "")
+const maybe = <A>(arbitrary: fc.Arbitrary<A>) => fc.option(arbitrary, { freq: 3 })
+const tokens = fc.nat({ max: 1000 })
+const durationMs = fc.nat({ max: 400 }).map((quarters) => quarters / 4)
+/** Multiples of 2⁻¹⁰, whose sums are exact in any order. */
+const usd = fc.nat({ max: 4096 }).map((units) => units / 1024)
+const status = fc.constantFrom("success", "error", "cancelled")
+const cache = fc.constantFrom("hit", "semantic", "coalesced", "miss", "bypass")
+const timeMs = fc.integer({ min: noonMs, max: noonMs + 3 * 3_600_000 })
+
+const record: fc.Arbitrary<UsageRecord> = fc
+  .record({
+    timeMs: fc.oneof(timeMs, fc.constantFrom(noonMs, noonMs + 60_000)),
+    tenant: name,
+    keyId: maybe(name),
+    model: maybe(name),
+    provider: maybe(name),
+    status,
+    cache,
+    uncachedInput: tokens,
+    cacheReadInput: tokens,
+    cacheWriteInput: tokens,
+    output: tokens,
+    reasoning: tokens,
+    estimated: fc.boolean(),
+    costUsd: maybe(usd),
+    unpricedReason: maybe(name),
+    savedUsd: maybe(usd),
+    savedTokens: tokens,
+    latencyMs: maybe(durationMs),
+    ttftMs: maybe(durationMs)
+  } satisfies { [K in keyof UsageRecord]?: unknown })
+  .map((fields) => recordOf(fields))
+
+const filters = {
+  model: name,
+  provider: name,
+  tenant: name,
+  key: name,
+  status,
+  cache
+}
+
+const usageQuery = fc
+  .record(
+    {
+      ...filters,
+      fromMs: timeMs,
+      toMs: timeMs,
+      bucket: fc.constantFrom("minute", "hour", "day"),
+      groupBy: fc.constantFrom("model", "provider", "tenant", "key", "status", "cache")
+    },
+    { requiredKeys: [] }
+  )
+  .map((query) => ({ fromMs: noonMs, toMs: noonMs + 864e5, ...query }))
+
+const requestsQuery = fc
+  .record({ ...filters, fromMs: timeMs, toMs: timeMs, limit: fc.integer({ min: 1, max: 7 }) }, { requiredKeys: [] })
+  .map((query) => ({ fromMs: noonMs, toMs: noonMs + 864e5, limit: 5, ...query }))
+
+const allPages = Effect.fnUntraced(function* (
+  log: UsageLog["Service"],
+  query: Parameters<UsageLog["Service"]["requests"]>[0]
+) {
+  const items = []
+  let cursor: string | undefined
+  do {
+    const page = yield* log.requests({ ...query, cursor })
+    items.push(...page.items)
+    cursor = page.nextCursor ?? undefined
+  } while (cursor !== undefined)
+  return items
+})
+
+it("memory and SQLite give the same answers to random questions about random records", async () => {
+  const compare = (database: UsageLog["Service"]) => {
+    let runs = 0
+    return fc.asyncProperty(
+      fc.array(record, { maxLength: 40 }),
+      fc.array(usageQuery, { minLength: 1, maxLength: 6 }),
+      fc.array(requestsQuery, { minLength: 1, maxLength: 4 }),
+      (records, usageQueries, requestsQueries) =>
+        Effect.gen(function* () {
+          const memory = yield* UsageLog
+          // Each run has ten days of its own, so that one database serves them all.
+          const laterMs = ++runs * 864e6
+          const later = <Query extends { readonly fromMs: number; readonly toMs: number }>(query: Query) => ({
+            ...query,
+            fromMs: query.fromMs + laterMs,
+            toMs: query.toMs + laterMs
+          })
+          const ids = ["r0", "r7", "r29", "r30"].map((id) => `${runs} ${id}`)
+          for (const [i, made] of records.entries()) {
+            const shifted = { ...made, id: `${runs} r${i % 30}`, timeMs: made.timeMs + laterMs }
+            memory.record(shifted)
+            database.record(shifted)
+          }
+          for (const query of usageQueries.map(later)) {
+            expect(yield* database.usage(query)).toEqual(yield* memory.usage(query))
+          }
+          for (const query of requestsQueries.map(later)) {
+            expect(yield* allPages(database, query)).toEqual(yield* allPages(memory, query))
+          }
+          for (const id of ids) expect(yield* database.request(id)).toEqual(yield* memory.request(id))
+        }).pipe(Effect.provide(UsageLog.layer(UsageMemory.make)), Effect.runPromise)
+    )
+  }
+  await Effect.runPromise(
+    withLog({ path: ":memory:" }, (database) => Effect.promise(() => fc.assert(compare(database), { numRuns: 150 })))
+  )
+})
