@@ -6,11 +6,14 @@ import { Effect } from "effect"
 import { generate } from "./peers/ai-sdk.ts"
 import { instantModel } from "./peers/effect-ai.ts"
 import { compare, type Entry } from "./measure.ts"
+import { aiEngine, ask, engineService } from "./millrace.ts"
 import type { Options, Table } from "./report.ts"
 import { uniquePrompt, wholeText } from "./workload.ts"
 
 export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
   const effectAi = await instantModel(1)
+  const engine = await engineService(1)
+  const promises = await aiEngine(1)
   const entries: ReadonlyArray<Entry> = [
     {
       name: "async function",
@@ -44,6 +47,26 @@ export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
       run: async (count) => {
         for (let i = 0; i < count; i++) await generate(uniquePrompt())
       }
+    },
+    {
+      name: "Millrace, in fiber",
+      run: (count) =>
+        Effect.runPromise(
+          Effect.gen(function* () {
+            for (let i = 0; i < count; i++) yield* engine.generateText(ask(uniquePrompt()))
+          })
+        ),
+      goals: [{ kind: "at-most", value: 12 }]
+    },
+    {
+      name: "Millrace, AIEngine",
+      run: async (count) => {
+        for (let i = 0; i < count; i++) await promises.generateText(ask(uniquePrompt()))
+      },
+      goals: [
+        { kind: "at-most", value: 16 },
+        { kind: "ratio-at-most", value: 0.5, of: "AI SDK generateText" }
+      ]
     }
   ]
   return [

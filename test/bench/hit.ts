@@ -2,13 +2,13 @@
  * The same call again: an exact hit through the whole engine, beside the classic way to cache by hand.
  */
 import { createHash, hash } from "node:crypto"
+import { Effect } from "effect"
 import { LRUCache } from "lru-cache"
 import { compare, type Entry } from "./measure.ts"
 import { generateCached } from "./peers/ai-sdk.ts"
+import { aiEngine, ask, engineService } from "./millrace.ts"
 import type { Options, Table } from "./report.ts"
 import { samePrompt, wholeText } from "./workload.ts"
-
-const request = () => ({ prompt: samePrompt, temperature: 0.7, maxTokens: 100 })
 
 /** A cache by hand: the hash of the request's JSON is the key. */
 const classic = (digest: (text: string) => string) => {
@@ -26,17 +26,19 @@ const classic = (digest: (text: string) => string) => {
 export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
   const byHash = classic((text) => createHash("sha256").update(text).digest("hex"))
   const byOneShotHash = classic((text) => hash("sha256", text))
+  const engine = await engineService(1)
+  const promises = await aiEngine(1)
   const entries: ReadonlyArray<Entry> = [
     {
       name: "sha256(JSON) + lru-cache",
       run: (count) => {
-        for (let i = 0; i < count; i++) byHash(request())
+        for (let i = 0; i < count; i++) byHash(ask(samePrompt))
       }
     },
     {
       name: "one-shot hash + lru-cache",
       run: (count) => {
-        for (let i = 0; i < count; i++) byOneShotHash(request())
+        for (let i = 0; i < count; i++) byOneShotHash(ask(samePrompt))
       }
     },
     {
@@ -44,11 +46,31 @@ export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
       run: async (count) => {
         for (let i = 0; i < count; i++) await generateCached(samePrompt)
       }
+    },
+    {
+      name: "Millrace, in fiber",
+      run: (count) =>
+        Effect.runPromise(
+          Effect.gen(function* () {
+            for (let i = 0; i < count; i++) yield* engine.generateText(ask(samePrompt))
+          })
+        ),
+      goals: [
+        { kind: "at-most", value: 6 },
+        { kind: "ratio-at-most", value: 2.5, of: "sha256(JSON) + lru-cache" },
+        { kind: "ratio-at-most", value: 0.333, of: "AI SDK + caching middleware" }
+      ]
+    },
+    {
+      name: "Millrace, AIEngine",
+      run: async (count) => {
+        for (let i = 0; i < count; i++) await promises.generateText(ask(samePrompt))
+      }
     }
   ]
   return [
     {
-      title: `Exact cache hit, request of ${JSON.stringify(request()).length} bytes`,
+      title: `Exact cache hit, request of ${JSON.stringify(ask(samePrompt)).length} bytes`,
       unit: "µs",
       rows: await compare(entries, options)
     }

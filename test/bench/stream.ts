@@ -6,6 +6,7 @@ import { Effect, Stream } from "effect"
 import { rounds, rowOf, type Entry, type Rounds } from "./measure.ts"
 import { streamer } from "./peers/ai-sdk.ts"
 import { instantModel } from "./peers/effect-ai.ts"
+import { aiEngine, ask, engineService } from "./millrace.ts"
 import type { Goal, Options, Table } from "./report.ts"
 import { chunkText, uniquePrompt } from "./workload.ts"
 
@@ -46,6 +47,26 @@ const peers: ReadonlyArray<Peer> = [
   {
     name: "AI SDK streamText",
     read: async (chunks) => streamer(chunks)
+  },
+  {
+    name: "Millrace, in fiber",
+    read: async (chunks) => {
+      const engine = await engineService(chunks)
+      return (prompt) => Effect.runPromise(Stream.runDrain(engine.streamText(ask(prompt))))
+    },
+    perChunk: [{ kind: "at-most", value: 0.8 }],
+    fixed: [{ kind: "at-most", value: 30 }]
+  },
+  {
+    name: "Millrace, AIEngine",
+    read: async (chunks) => {
+      const engine = await aiEngine(chunks)
+      return async (prompt) => {
+        let seen = 0
+        for await (const text of engine.streamText(ask(prompt))) seen += text.length
+        return seen
+      }
+    }
   }
 ]
 
