@@ -8,8 +8,8 @@ import { cn } from "@/lib/cn"
 interface ColumnLook {
   /** Figures are set to the right, so that their digits line up. */
   readonly align?: "right"
-  /** Width of the column as a class. */
-  readonly width?: string
+  /** Classes of the column's cells, such as its width. */
+  readonly className?: string
 }
 
 /** The features that every table of the dashboard has. */
@@ -81,7 +81,7 @@ export function DataTable<Row extends RowData>({
                     className={cn(
                       "sticky top-0 z-10 h-9 border-y bg-surface px-3 text-left text-xs font-medium text-muted first:pl-5 last:pr-5",
                       look?.align === "right" && "text-right",
-                      look?.width
+                      look?.className
                     )}
                   >
                     <table.FlexRender header={header} />
@@ -106,7 +106,8 @@ export function DataTable<Row extends RowData>({
                   key={cell.id}
                   className={cn(
                     "h-11 truncate border-b px-3 group-last:border-b-0 first:pl-5 last:pr-5",
-                    cell.column.columnDef.meta?.align === "right" && "text-right tabular-nums"
+                    cell.column.columnDef.meta?.align === "right" && "text-right tabular-nums",
+                    cell.column.columnDef.meta?.className
                   )}
                 >
                   <table.FlexRender cell={cell} />

@@ -1,20 +1,25 @@
-import type { Quantity } from "@/lib/format"
 import { cn } from "@/lib/cn"
+import type { Quantity } from "@/lib/format"
 
-/** A figure with its unit set smaller; a missing one is read out as such. */
-export function Figure({ quantity, className }: { readonly quantity: Quantity; readonly className?: string }) {
-  if (quantity.value === "–") {
+interface FigureProps {
+  readonly quantity: Quantity
+  readonly unitClass?: string
+}
+
+/** A figure with its unit set back; a missing one is read out as such. */
+export function Figure({ quantity: { value, unit }, unitClass }: FigureProps) {
+  if (value === "–") {
     return (
-      <span className={cn("text-muted", className)}>
+      <span className="text-muted">
         <span aria-hidden>–</span>
         <span className="sr-only">no data</span>
       </span>
     )
   }
   return (
-    <span className={cn("whitespace-nowrap tabular-nums", className)}>
-      {quantity.value}
-      {quantity.unit === "" ? null : <span className="ml-[0.2em] text-[0.62em] font-medium text-muted">{quantity.unit}</span>}
+    <span className="whitespace-nowrap tabular-nums">
+      {value}
+      {unit === "" ? null : <span className={cn("ml-[0.25em] text-muted", unitClass)}>{unit}</span>}
     </span>
   )
 }

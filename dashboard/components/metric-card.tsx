@@ -13,17 +13,19 @@ interface MetricCardProps {
 /** One metric: a label, its figure and a line that puts it into context. */
 export function MetricCard({ id, label, figures, note }: MetricCardProps) {
   return (
-    <div className="bg-surface px-5 py-4" data-metric={id}>
-      <h3 className="text-[13px] text-muted">{label}</h3>
-      <p className="mt-1.5 flex flex-wrap items-baseline gap-x-4 gap-y-1 text-2xl leading-8 font-semibold tracking-tight">
+    <div className="min-w-0 bg-surface px-4 py-4 sm:px-5" data-metric={id}>
+      <h3 className="text-[13px] leading-5 text-muted">{label}</h3>
+      <p className="mt-1 flex flex-wrap gap-x-4 text-[22px] font-semibold tracking-tight">
         {figures.map(({ name, quantity }, index) => (
-          <span key={name ?? index} className="inline-flex items-baseline gap-1.5">
-            {name === undefined ? null : <span className="text-xs font-medium tracking-normal text-muted">{name}</span>}
-            <Figure quantity={quantity} />
+          <span key={name ?? index} className="flex h-8 items-baseline gap-1.5 leading-8">
+            {name === undefined ? null : (
+              <span className="text-xs leading-none font-medium tracking-normal text-muted">{name}</span>
+            )}
+            <Figure quantity={quantity} unitClass="text-[13px] leading-none font-medium tracking-normal" />
           </span>
         ))}
       </p>
-      <p className="mt-1 min-h-4.5 text-xs text-muted tabular-nums">{note}</p>
+      <p className="mt-0.5 min-h-4.5 text-xs leading-4.5 text-muted tabular-nums">{note}</p>
     </div>
   )
 }
@@ -33,7 +35,7 @@ export function MetricGrid({ label, children }: { readonly label: string; readon
   return (
     <section
       aria-label={label}
-      className="grid grid-cols-1 gap-px overflow-hidden rounded-xl border bg-border min-[420px]:grid-cols-2 xl:grid-cols-4"
+      className="grid grid-cols-2 gap-px overflow-hidden rounded-xl border bg-border xl:grid-cols-4"
     >
       {children}
     </section>

@@ -35,9 +35,16 @@ export const count = (figure: Figure): Quantity => {
   if (missing(figure)) return gap
   const size = Math.abs(figure)
   if (size < 100_000) return { value: whole.format(figure), unit: "" }
-  if (size < 1e6) return { value: oneDigit.format(figure / 1e3), unit: "k" }
-  if (size < 1e9) return { value: twoDigits.format(figure / 1e6), unit: "M" }
-  return { value: twoDigits.format(figure / 1e9), unit: "G" }
+  if (size < 1e6) return { value: `${oneDigit.format(figure / 1e3)}k`, unit: "" }
+  if (size < 1e9) return { value: `${twoDigits.format(figure / 1e6)}M`, unit: "" }
+  return { value: `${twoDigits.format(figure / 1e9)}G`, unit: "" }
+}
+
+/** A count in as few characters as two or three digits need: `8`, `41.2k`, `90k`. */
+export const roughCount = (figure: Figure): Quantity => {
+  if (missing(figure) || Math.abs(figure) < 10_000) return count(figure)
+  const [size, prefix] = Math.abs(figure) < 1e6 ? [1e3, "k"] : Math.abs(figure) < 1e9 ? [1e6, "M"] : [1e9, "G"]
+  return { value: `${trimmed(oneDigit.format(figure / size))}${prefix}`, unit: "" }
 }
 
 /** A count with every digit. */
@@ -74,7 +81,7 @@ export const usd = (figure: Figure): Quantity => {
   if (size < 0.01) return { value: `${sign}$${significant.format(size)}`, unit: "" }
   if (size < 1) return { value: `${sign}$${threeDigits.format(size)}`, unit: "" }
   if (size < 100_000) return { value: `${sign}$${twoDigits.format(size)}`, unit: "" }
-  return { value: `${sign}$${twoDigits.format(size / 1e6)}`, unit: "M" }
+  return { value: `${sign}$${twoDigits.format(size / 1e6)}M`, unit: "" }
 }
 
 /** A size in bytes. */

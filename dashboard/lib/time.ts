@@ -24,9 +24,18 @@ export const formatFull = (epochMs: number) => full.format(epochMs)
 /** `22 Nov, 14:03` */
 export const formatDayTime = (epochMs: number) => dayTime.format(epochMs)
 
-/** The label of a bucket on a time axis, as precise as the bucket is wide. */
-export const formatBucket = (epochMs: number, bucket: "minute" | "hour" | "day") =>
-  bucket === "day" ? day.format(epochMs) : bucket === "hour" ? dayTime.format(epochMs) : shortTime.format(epochMs)
+/** `22 Nov, 14:03 – 14:04`, with both days where they differ. */
+export const formatSpan = (fromMs: number, toMs: number) =>
+  day.format(fromMs) === day.format(toMs)
+    ? `${dayTime.format(fromMs)} – ${shortTime.format(toMs)}`
+    : `${dayTime.format(fromMs)} – ${dayTime.format(toMs)}`
+
+/** The label of a bucket on a time axis: the time, or the day where a new one begins. */
+export const formatBucket = (epochMs: number, bucket: "minute" | "hour" | "day") => {
+  const date = new Date(epochMs)
+  const startsDay = date.getHours() === 0 && date.getMinutes() === 0
+  return bucket === "day" || startsDay ? day.format(date) : shortTime.format(date)
+}
 
 /** `just now`, `8 s ago`, `3 min ago` */
 export const formatAge = (ageMs: number) => {

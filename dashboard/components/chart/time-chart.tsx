@@ -1,18 +1,9 @@
 "use client"
 
-import {
-  Bar,
-  CartesianGrid,
-  ComposedChart,
-  Line,
-  Rectangle,
-  Tooltip,
-  XAxis,
-  YAxis,
-  type BarShapeProps
-} from "recharts"
+import { timeTicks } from "d3-time"
+import { Bar, BarChart, CartesianGrid, Line, LineChart, Rectangle, Tooltip, XAxis, YAxis, type BarShapeProps } from "recharts"
 import { text, type Quantity } from "@/lib/format"
-import { formatFull } from "@/lib/time"
+import { formatSpan } from "@/lib/time"
 import { Swatch } from "./swatch"
 
 /** One line or one layer of the bars. The colour is a token that means the same on every page. */
@@ -25,6 +16,7 @@ export interface Series {
 /** The figures of one bucket. */
 export interface Point {
   readonly startMs: number
+  readonly endMs: number
   /** False while the bucket is still being filled. */
   readonly complete: boolean
   /** By series; null where there is no figure. */
@@ -42,14 +34,15 @@ interface TimeChartProps {
 }
 
 const heightPx = 232
-const axis = { stroke: "var(--muted)", fontSize: 11 } as const
+const axis = { fill: "var(--muted)", fontSize: 11 } as const
 
 /** Figures over time: stacked bars or lines. A gap stays a gap; the unfinished last bucket is paler or dotted. */
 export function TimeChart({ label, kind, points, series, format, formatTick, wholeNumbers = false }: TimeChartProps) {
   const last = points.length - 1
   const unfinished = points[last]?.complete === false
+  const Chart = kind === "bars" ? BarChart : LineChart
   return (
-    <ComposedChart
+    <Chart
       responsive
       data={points as Array<Point>}
       style={{ width: "100%", height: heightPx }}
@@ -62,10 +55,12 @@ export function TimeChart({ label, kind, points, series, format, formatTick, who
       <XAxis
         dataKey="startMs"
         tickFormatter={formatTick}
+        ticks={roundTicks(points)}
+        interval="equidistantPreserveStart"
         tick={axis}
         tickLine={false}
         axisLine={{ stroke: "var(--border-strong)" }}
-        minTickGap={44}
+        minTickGap={24}
         tickMargin={6}
         height={28}
       />
@@ -75,12 +70,13 @@ export function TimeChart({ label, kind, points, series, format, formatTick, who
         tickLine={false}
         axisLine={false}
         tickCount={4}
+        niceTicks="snap125"
         allowDecimals={!wholeNumbers}
         tickFormatter={(figure: number) => text(format(figure))}
       />
       <Tooltip
         isAnimationActive={false}
-        cursor={kind === "bars" ? { fill: "var(--subtle)" } : { stroke: "var(--border-strong)" }}
+        cursor={kind === "bars" ? { fill: "var(--foreground)", fillOpacity: 0.05 } : { stroke: "var(--border-strong)" }}
         content={({ active, payload }) => {
           const point = payload[0]?.payload as Point | undefined
           return active && point !== undefined ? <PointTooltip point={point} series={series} format={format} /> : null
@@ -92,7 +88,7 @@ export function TimeChart({ label, kind, points, series, format, formatTick, who
             key={key}
             name={name}
             stackId="all"
-            dataKey={(point: Point) => point.values[key]}
+            dataKey={(point: Point) => point.values[key] ?? null}
             fill={color}
             shape={bucketShape}
             maxBarSize={36}
@@ -127,8 +123,17 @@ export function TimeChart({ label, kind, points, series, format, formatTick, who
             />
           ))
         : null}
-    </ComposedChart>
+    </Chart>
   )
+}
+
+/** Bucket starts at round times of the reader's clock, at most about eight. */
+const roundTicks = (points: ReadonlyArray<Point>): Array<number> => {
+  const [first, last] = [points[0], points[points.length - 1]]
+  if (first === undefined || last === undefined) return []
+  const round = timeTicks(new Date(first.startMs), new Date(last.startMs), 8).map(Number)
+  const starts = round.map((ms) => points.findLast((point) => point.startMs <= ms)?.startMs ?? first.startMs)
+  return [...new Set(starts)]
 }
 
 const bucketShape = (props: BarShapeProps) => (
@@ -158,7 +163,7 @@ function PointTooltip({
   return (
     <div className="rounded-lg border bg-raised px-3 py-2 text-xs shadow-lg shadow-black/8">
       <p className="mb-1.5 font-medium">
-        {formatFull(point.startMs)}
+        {formatSpan(point.startMs, point.endMs)}
         {point.complete ? null : <span className="font-normal text-muted"> (still filling)</span>}
       </p>
       <dl className="grid grid-cols-[1fr_auto] gap-x-6 gap-y-0.5">

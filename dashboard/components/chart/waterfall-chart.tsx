@@ -15,7 +15,7 @@ export interface WaterfallRow {
 }
 
 const rowHeightPx = 30
-const axis = { stroke: "var(--muted)", fontSize: 11 } as const
+const axis = { fill: "var(--muted)", fontSize: 11 } as const
 
 /** What happened when, from the top to the bottom. */
 export function WaterfallChart({ label, rows }: { readonly label: string; readonly rows: ReadonlyArray<WaterfallRow> }) {
@@ -37,12 +37,13 @@ export function WaterfallChart({ label, rows }: { readonly label: string; readon
         tickLine={false}
         axisLine={false}
         tickCount={5}
+        niceTicks="snap125"
         tickFormatter={(ms: number) => text(duration(ms))}
       />
       <YAxis type="category" dataKey="label" width={112} tick={axis} tickLine={false} axisLine={false} interval={0} />
       <Tooltip
         isAnimationActive={false}
-        cursor={{ fill: "var(--subtle)" }}
+        cursor={{ fill: "var(--foreground)", fillOpacity: 0.05 }}
         content={({ active, payload }) => {
           const row = payload[0]?.payload as WaterfallRow | undefined
           return active && row !== undefined ? (

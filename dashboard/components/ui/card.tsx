@@ -20,7 +20,7 @@ export function CardHeader({ title, id, note, children }: CardHeaderProps) {
         {title}
       </h2>
       {note === undefined ? null : <p className="text-xs text-muted">{note}</p>}
-      {children === undefined ? null : <div className="ml-auto flex items-center gap-2">{children}</div>}
+      {children === undefined ? null : <div className="flex items-center gap-2 sm:ml-auto">{children}</div>}
     </header>
   )
 }

@@ -2,7 +2,7 @@ import type { ComponentProps } from "react"
 import { cn } from "@/lib/cn"
 
 const field =
-  "w-full rounded-md border border-border-strong/70 bg-surface text-[13px] placeholder:text-muted/80 disabled:opacity-50 aria-invalid:border-bad focus-visible:border-ring focus-visible:outline-offset-0"
+  "w-full rounded-md border border-border-strong/70 bg-surface text-[13px] placeholder:text-muted disabled:opacity-50 aria-invalid:border-bad focus-visible:border-ring focus-visible:outline-3 focus-visible:outline-offset-0 focus-visible:outline-ring/35"
 
 export function Input({ className, ...props }: ComponentProps<"input">) {
   return <input className={cn(field, "h-9 px-3", className)} {...props} />

@@ -24,6 +24,7 @@ const checkEveryMs = 2000
 
 export class LiveStatus {
   private snapshot: LiveSnapshot
+  private readonly first: LiveSnapshot
   private readonly listeners = new Set<() => void>()
   private source: EventSource | undefined
   private timer: ReturnType<typeof setInterval> | undefined
@@ -31,10 +32,14 @@ export class LiveStatus {
   private polling = false
 
   constructor(status: Status | null, receivedAtMs: number | null, failure: Failure | null) {
-    this.snapshot = { link: failure === null ? "connecting" : "lost", status, receivedAtMs, failure }
+    this.first = { link: failure === null ? "connecting" : "lost", status, receivedAtMs, failure }
+    this.snapshot = this.first
   }
 
   readonly getSnapshot = (): LiveSnapshot => this.snapshot
+
+  /** What the server rendered; parts of the page that hydrate later still start from it. */
+  readonly getFirstSnapshot = (): LiveSnapshot => this.first
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.listeners.add(listener)

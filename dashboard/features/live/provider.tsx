@@ -29,7 +29,7 @@ const useLiveStatus = (): LiveStatus => {
 /** The gateway's status as it changes. */
 export const useLive = (): LiveSnapshot => {
   const live = useLiveStatus()
-  return useSyncExternalStore(live.subscribe, live.getSnapshot, live.getSnapshot)
+  return useSyncExternalStore(live.subscribe, live.getSnapshot, live.getFirstSnapshot)
 }
 
 export const useRefreshLive = () => useLiveStatus().refresh

@@ -63,7 +63,7 @@ export function OutcomeChart({ usage, status, gateway, className }: OutcomeChart
 function Legend({ usage }: { readonly usage: UsageAnswer }) {
   const totals = outcomeTotals(usage.report.series)
   return (
-    <ul className="flex flex-wrap justify-end gap-x-4 gap-y-1 text-xs text-muted">
+    <ul className="flex flex-wrap gap-x-4 gap-y-1 text-xs text-muted sm:justify-end">
       {outcomes.map(({ key, label, color }) => (
         <li key={key} className="flex items-center gap-1.5" data-outcome={key}>
           <Swatch color={color} />

@@ -11,7 +11,7 @@ import { Badge, type Tone } from "@/components/ui/badge"
 import { Card, CardHeader } from "@/components/ui/card"
 import { Skeleton } from "@/components/ui/skeleton"
 import type { UsageAnswer } from "@/features/usage/use-usage"
-import { count, ratio, share, text } from "@/lib/format"
+import { count, ratio, roughCount, share, text } from "@/lib/format"
 import { RetryNote } from "./retry-note"
 
 interface ProviderRow extends ProviderStatus {
@@ -35,7 +35,7 @@ const helper = createColumnHelper<typeof features, ProviderRow>()
 const columns = helper.columns([
   helper.accessor("name", {
     header: "Provider",
-    meta: { width: "w-[18%]" },
+    meta: { className: "w-[17%]" },
     cell: ({ row: { original } }) => (
       <div className="py-2 leading-4.5">
         <p className="truncate font-medium">{original.name}</p>
@@ -48,7 +48,7 @@ const columns = helper.columns([
   }),
   helper.accessor("breaker", {
     header: "Breaker",
-    meta: { width: "w-[10%]" },
+    meta: { className: "w-[11%]" },
     cell: ({ getValue }) => {
       const { tone, label, dot } = breakers[getValue()]
       return (
@@ -61,27 +61,28 @@ const columns = helper.columns([
   }),
   helper.accessor("requests", {
     header: "Requests",
-    meta: { align: "right", width: "w-[9%]" },
+    meta: { align: "right", className: "w-[8%]" },
     cell: ({ getValue }) => <Figure quantity={count(getValue())} />
   }),
   helper.accessor((row) => ratio(row.errors, row.requests), {
     id: "errors",
     header: "Failed",
-    meta: { align: "right", width: "w-[8%]" },
+    meta: { align: "right", className: "w-[8%]" },
     cell: ({ getValue }) => <Figure quantity={share(getValue())} />
   }),
   helper.accessor("active", {
     header: "Active",
-    meta: { align: "right", width: "w-[7%]" },
+    meta: { align: "right", className: "w-[7%]" },
     cell: ({ getValue }) => <Figure quantity={count(getValue())} />
   }),
   helper.accessor("queued", {
     header: "Waiting",
-    meta: { align: "right", width: "w-[7%]" },
+    meta: { align: "right", className: "w-[7%]" },
     cell: ({ getValue }) => <Figure quantity={count(getValue())} />
   }),
   helper.accessor("limits.requestsPerMinute", {
     header: "Requests per minute",
+    meta: { className: "pl-8" },
     cell: ({ getValue, row }) => <LimitFill name={`${row.original.name}, requests per minute`} limit={getValue()} />
   }),
   helper.accessor("limits.tokensPerMinute", {
@@ -117,7 +118,7 @@ export function ProviderTable({ status, byProvider }: ProviderTableProps) {
           rows={rows}
           columns={columns}
           rowId={(row) => row.name}
-          minWidth="min-w-5xl"
+          minWidth="min-w-[72rem]"
         />
       )}
     </Card>
@@ -139,15 +140,12 @@ function LimitFill({ name, limit }: { readonly name: string; readonly limit: Lim
   const bound = limit.learned === null ? limit.configured : Math.min(limit.learned, limit.configured ?? limit.learned)
   if (bound === null) return <span className="text-xs text-muted">No limit</span>
   const available = limit.available ?? bound
-  const free = `${text(count(available))} of ${text(count(bound))} free`
   const learned = limit.learned !== null && limit.learned !== limit.configured
+  const free = `${text(roughCount(available))} of ${text(roughCount(bound))} free${learned ? ", learned" : ""}`
   return (
     <div className="space-y-1.5 py-2">
       <Meter label={`${name}: ${free}`} share={bound === 0 ? 1 : 1 - available / bound} />
-      <p className="truncate text-xs leading-4 text-muted tabular-nums">
-        {free}
-        {learned ? " (learned)" : null}
-      </p>
+      <p className="truncate text-xs leading-4 text-muted tabular-nums">{free}</p>
     </div>
   )
 }

@@ -1,16 +1,16 @@
 import type { CacheKind, RequestItem } from "millrace/admin-api"
-import { Badge, type Tone } from "@/components/ui/badge"
+import { Badge } from "@/components/ui/badge"
 
-const outcomes: Record<RequestItem["status"], { readonly tone: Tone; readonly label: string }> = {
-  success: { tone: "good", label: "Success" },
-  error: { tone: "bad", label: "Failed" },
-  cancelled: { tone: "neutral", label: "Cancelled" }
-}
-
-/** How a request ended; a failure with its kind. */
+/** How a request ended: quiet when all is well, a failure with its kind. */
 export function StatusBadge({ status, errorKind }: Pick<RequestItem, "status" | "errorKind">) {
-  const { tone, label } = outcomes[status]
-  return <Badge tone={tone}>{status === "error" && errorKind !== null ? errorKind : label}</Badge>
+  if (status === "error") return <Badge tone="bad">{errorKind ?? "Failed"}</Badge>
+  if (status === "cancelled") return <Badge tone="neutral">Cancelled</Badge>
+  return (
+    <span className="inline-flex items-center gap-2">
+      <span aria-hidden className="size-1.5 rounded-full bg-good" />
+      Success
+    </span>
+  )
 }
 
 export const cacheLabels: Record<CacheKind, string> = {

@@ -30,12 +30,12 @@ const attemptColumns = attemptHelper.columns([
   }),
   attemptHelper.accessor("firstPartMs", {
     header: "First part",
-    meta: { align: "right", width: "w-24" },
+    meta: { align: "right", className: "w-24" },
     cell: ({ getValue }) => <Figure quantity={duration(getValue())} />
   }),
   attemptHelper.accessor("durationMs", {
     header: "Duration",
-    meta: { align: "right", width: "w-24" },
+    meta: { align: "right", className: "w-24" },
     cell: ({ getValue }) => <Figure quantity={duration(getValue())} />
   })
 ])

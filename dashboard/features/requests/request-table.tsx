@@ -22,7 +22,7 @@ const columnsOf = (onOpen: (id: string) => void) =>
   helper.columns([
     helper.accessor("time", {
       header: "Time",
-      meta: { width: "w-32" },
+      meta: { className: "w-32" },
       cell: ({ getValue, row }) => (
         <button
           type="button"
@@ -44,42 +44,42 @@ const columnsOf = (onOpen: (id: string) => void) =>
     }),
     helper.accessor("status", {
       header: "Status",
-      meta: { width: "w-48" },
+      meta: { className: "w-48" },
       cell: ({ row: { original } }) => <StatusBadge status={original.status} errorKind={original.errorKind} />
     }),
     helper.accessor("cache", {
       header: "Cache",
-      meta: { width: "w-32" },
+      meta: { className: "w-32" },
       cell: ({ getValue }) => <CacheBadge cache={getValue()} />
     }),
     helper.accessor("attempts", {
       header: "Attempts",
-      meta: { align: "right", width: "w-24" },
+      meta: { align: "right", className: "w-24" },
       cell: ({ getValue }) => exactCount(getValue())
     }),
     helper.accessor("promptTokens", {
       header: "Prompt",
-      meta: { align: "right", width: "w-24" },
+      meta: { align: "right", className: "w-24" },
       cell: ({ getValue }) => <Figure quantity={count(getValue())} />
     }),
     helper.accessor("completionTokens", {
       header: "Completion",
-      meta: { align: "right", width: "w-28" },
+      meta: { align: "right", className: "w-28" },
       cell: ({ getValue }) => <Figure quantity={count(getValue())} />
     }),
     helper.accessor("costUsd", {
       header: "Cost",
-      meta: { align: "right", width: "w-28" },
+      meta: { align: "right", className: "w-28" },
       cell: ({ getValue }) => <Figure quantity={usd(getValue())} />
     }),
     helper.accessor("ttftMs", {
       header: "First token",
-      meta: { align: "right", width: "w-28" },
+      meta: { align: "right", className: "w-28" },
       cell: ({ getValue }) => <Figure quantity={duration(getValue())} />
     }),
     helper.accessor("latencyMs", {
       header: "Latency",
-      meta: { align: "right", width: "w-28" },
+      meta: { align: "right", className: "w-28" },
       cell: ({ getValue }) => <Figure quantity={duration(getValue())} />
     })
   ])
@@ -94,7 +94,7 @@ export function RequestTable({ rows, openId, onOpen }: RequestTableProps) {
       rowId={(row) => row.id}
       onOpen={(row) => onOpen(row.id)}
       openId={openId}
-      minWidth="min-w-6xl"
+      minWidth="min-w-[84rem]"
       height="max-h-[calc(100dvh-17rem)] min-h-64"
     />
   )

@@ -1,7 +1,7 @@
 /** Requests over time by how they ended, and latency over time, as points of a chart. */
 import type { UsagePoint, UsageSeries } from "millrace/admin-api"
 import type { Point, Series } from "@/components/chart/time-chart"
-import { bucketStart, bucketStarts, type Window } from "./range"
+import { bucketMs, bucketStart, bucketStarts, type Window } from "./range"
 
 /** The outcomes from bottom to top; the colours are those of the whole dashboard. */
 export const outcomes = [
@@ -25,7 +25,7 @@ const add = (counts: OutcomeCounts, point: UsagePoint): void => {
   else counts.cancelled += point.requests
 }
 
-/** A series that is grouped by status, as one point a bucket; a bucket without requests is a true zero. */
+/** A series that is grouped by status, as one point a bucket; without requests it is a true zero, before the window a gap. */
 export const outcomePoints = (series: UsageSeries, window: Window): ReadonlyArray<Point> => {
   const byStart = new Map<number, OutcomeCounts>()
   for (const point of series) {
@@ -34,7 +34,8 @@ export const outcomePoints = (series: UsageSeries, window: Window): ReadonlyArra
     add(counts, point)
     byStart.set(start, counts)
   }
-  return points(window, (start) => byStart.get(start) ?? none())
+  const firstMs = bucketStart(window.fromMs, window.bucket)
+  return points(window, (start) => byStart.get(start) ?? (start < firstMs ? {} : none()))
 }
 
 /** The sums of a series that is grouped by status. */
@@ -61,7 +62,12 @@ export const latencyPoints = (series: UsageSeries, window: Window): ReadonlyArra
 
 const points = (window: Window, valuesOf: (startMs: number) => Point["values"]): ReadonlyArray<Point> => {
   const current = bucketStart(window.nowMs, window.bucket)
-  return bucketStarts(window).map((startMs) => ({ startMs, complete: startMs < current, values: valuesOf(startMs) }))
+  return bucketStarts(window).map((startMs) => ({
+    startMs,
+    endMs: startMs + bucketMs[window.bucket],
+    complete: startMs < current,
+    values: valuesOf(startMs)
+  }))
 }
 
 const lookups: ReadonlyArray<string | null> = ["hit", "semantic", "coalesced", "miss"]

@@ -39,7 +39,7 @@ const presets: Record<Exclude<Range, "start">, { readonly bucket: Bucket; readon
 }
 
 /** At most this many minutes, or hours, are drawn one by one. */
-const longestByMinute = 3 * hourMs
+const longestByMinute = 6 * hourMs
 const longestByHour = 8 * dayMs
 
 /** The window of a range at a moment; `uptimeMs` is how long the gateway runs. */
@@ -56,11 +56,15 @@ export const windowOf = (range: Range, nowMs: number, uptimeMs: number): Window 
 export const bucketStart = (epochMs: number, bucket: Bucket): number =>
   Math.floor(epochMs / bucketMs[bucket]) * bucketMs[bucket]
 
-/** The beginnings of all buckets of a window, the unfinished last one included. */
+/** A gateway that has just started gets a chart of this many buckets, those before its start empty. */
+const fewestBuckets = 15
+
+/** The beginnings of all buckets to draw, the unfinished last one included. */
 export const bucketStarts = ({ fromMs, nowMs, bucket }: Window): ReadonlyArray<number> => {
-  const starts: Array<number> = []
-  for (let start = bucketStart(fromMs, bucket); start <= nowMs; start += bucketMs[bucket]) starts.push(start)
-  return starts
+  const widthMs = bucketMs[bucket]
+  const lastMs = bucketStart(nowMs, bucket)
+  const firstMs = Math.min(bucketStart(fromMs, bucket), lastMs - (fewestBuckets - 1) * widthMs)
+  return Array.from({ length: (lastMs - firstMs) / widthMs + 1 }, (_, index) => firstMs + index * widthMs)
 }
 
 /** How often figures of a window are read again. */
