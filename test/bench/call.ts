@@ -6,9 +6,9 @@ import { Effect } from "effect"
 import { generate } from "./peers/ai-sdk.ts"
 import { instantModel } from "./peers/effect-ai.ts"
 import { compare, type Entry } from "./measure.ts"
-import { aiEngine, ask, engineService } from "./millrace.ts"
+import { aiEngine, engineService } from "./millrace.ts"
 import type { Options, Table } from "./report.ts"
-import { uniquePrompt, wholeText } from "./workload.ts"
+import { ask, uniquePrompt, wholeText } from "./workload.ts"
 
 export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
   const effectAi = await instantModel(1)

@@ -6,9 +6,9 @@ import { Effect } from "effect"
 import { LRUCache } from "lru-cache"
 import { compare, type Entry } from "./measure.ts"
 import { generateCached } from "./peers/ai-sdk.ts"
-import { aiEngine, ask, engineService } from "./millrace.ts"
+import { aiEngine, engineService } from "./millrace.ts"
 import type { Options, Table } from "./report.ts"
-import { samePrompt, wholeText } from "./workload.ts"
+import { ask, samePrompt, wholeText } from "./workload.ts"
 
 /** A cache by hand: the hash of the request's JSON is the key. */
 const classic = (digest: (text: string) => string) => {

@@ -59,6 +59,3 @@ export const engineService = async (chunks: number): Promise<Engine["Service"]> 
   const config = await Effect.runPromise(decode(input))
   return ManagedRuntime.make(Engine.layerOf(config, { providers: [provider] })).runPromise(Engine)
 }
-
-/** What callers of both doors ask. */
-export const ask = (prompt: string) => ({ prompt, temperature: 0.7, maxTokens: 100 })

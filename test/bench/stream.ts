@@ -6,9 +6,9 @@ import { Effect, Stream } from "effect"
 import { rounds, rowOf, type Entry, type Rounds } from "./measure.ts"
 import { streamer } from "./peers/ai-sdk.ts"
 import { instantModel } from "./peers/effect-ai.ts"
-import { aiEngine, ask, engineService } from "./millrace.ts"
+import { aiEngine, engineService } from "./millrace.ts"
 import type { Goal, Options, Table } from "./report.ts"
-import { chunkText, uniquePrompt } from "./workload.ts"
+import { ask, chunkText, uniquePrompt } from "./workload.ts"
 
 const long = 1000
 

@@ -19,3 +19,6 @@ export const uniquePrompt = (): string => `${++asked} ${samePrompt}`
 export const chunkText = "token "
 
 export const wholeText = chunkText.repeat(50)
+
+/** A request of Millrace with this prompt. */
+export const ask = (prompt: string) => ({ prompt, temperature: 0.7, maxTokens: 100 })
