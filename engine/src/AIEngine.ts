@@ -4,14 +4,14 @@
  * It runs the same Engine on a runtime of its own. Every failure is an `AIEngineError`; an `AbortSignal` cancels the call
  * up to the provider's socket, and so does leaving a stream early. `dispose` finishes what is to be written.
  */
-import { Cause, Effect, Exit, type Layer, ManagedRuntime, type Pull, Scope, Stream } from "effect"
+import { Cause, Effect, Exit, ManagedRuntime, type Pull, Scope, Stream } from "effect"
 import type { Status } from "./AdminAnswers.ts"
 import { internalError } from "./Attempt.ts"
 import { type Call, upstreamAttempts } from "./Call.ts"
 import * as Config from "./Config.ts"
 import { Engine } from "./Engine.ts"
 import { Cancelled, type EngineError, type Fault, InvalidRequest, retryAfterMsOf } from "./Errors.ts"
-import { type EngineServices, layer } from "./Live.ts"
+import type { LiveOptions, Services } from "./Live.ts"
 import { Metrics } from "./Metrics.ts"
 import * as Reply from "./Reply.ts"
 import type { AIRequest } from "./Request.ts"
@@ -71,17 +71,17 @@ export interface TextStream extends AsyncIterable<string> {
  * const { content } = await engine.generateText({ prompt: "Write a haiku about programming", maxTokens: 100 })
  */
 export class AIEngine {
-  private readonly runtime: ManagedRuntime.ManagedRuntime<EngineServices, never>
+  private readonly runtime: ManagedRuntime.ManagedRuntime<Engine | Services, never>
   private engine: Engine["Service"] | undefined
 
   /** Throws an `AIEngineError` of kind `ConfigError` that names everything that is wrong in the configuration. */
-  constructor(config?: Config.EngineConfigInput) {
+  constructor(config?: Config.EngineConfigInput, options?: LiveOptions) {
     const decoded = Effect.runSyncExit(Config.decode(config))
     if (Exit.isFailure(decoded)) {
       const error = decoded.cause.reasons.find(Cause.isFailReason)
       throw error === undefined ? Cause.squash(decoded.cause) : new AIEngineError(error.error, 0)
     }
-    this.runtime = ManagedRuntime.make(layer(decoded.value) as Layer.Layer<EngineServices>)
+    this.runtime = ManagedRuntime.make(Engine.layerOf(decoded.value, options))
   }
 
   /** The whole answer. */

@@ -9,10 +9,12 @@ import { Clock, Context, Effect, Layer, Stream } from "effect"
 import { Breaker } from "./Breaker.ts"
 import { Cache } from "./Cache.ts"
 import { type Call, makeCall } from "./Call.ts"
+import * as Config from "./Config.ts"
 import { deadline } from "./Deadline.ts"
 import type { EngineError, InvalidRequest } from "./Errors.ts"
 import { internalError } from "./Attempt.ts"
 import { fallback } from "./Fallback.ts"
+import { type LiveOptions, type Services, services } from "./Live.ts"
 import { Metrics } from "./Metrics.ts"
 import { Pricing } from "./Pricing.ts"
 import { Providers } from "./Providers.ts"
@@ -25,6 +27,7 @@ import { Retry } from "./Retry.ts"
 import { Routing } from "./Routing.ts"
 import { settle } from "./Settle.ts"
 import { compose, composeAttempt, type Open, type Stage } from "./Stage.ts"
+import { StatusSource } from "./Status.ts"
 import { estimateText, Tokenizer } from "./Tokenizer.ts"
 import { traceAttempt, traceCall } from "./Tracing.ts"
 import { UsageLog } from "./UsageLog.ts"
@@ -48,6 +51,17 @@ export class Engine extends Context.Service<
     Engine,
     Effect.suspend(() => Effect.map(pipeline, make))
   )
+
+  /** The engine for a configuration: an object as people write it, decoded and checked when the layer is built. */
+  static readonly layer = (config?: Config.EngineConfigInput): Layer.Layer<Engine | Services, Config.ConfigError> =>
+    Layer.unwrap(Effect.map(Config.decode(config), (decoded) => Engine.layerOf(decoded)))
+
+  /** The engine for a decoded configuration, with everything that a door needs beside it. */
+  static readonly layerOf = (config: Config.EngineConfig, options?: LiveOptions): Layer.Layer<Engine | Services> =>
+    Layer.provideMerge(Engine.layerPipeline, services(config, options))
+
+  /** What the engine is doing now. */
+  static readonly status = Effect.flatMap(StatusSource, (source) => source.get)
 
   static readonly generateText = (request: AIRequest): Effect.Effect<AIResponse, EngineError, Engine> =>
     Effect.flatMap(Engine, (engine) => engine.generateText(request))
@@ -78,7 +92,7 @@ const pipeline = Effect.gen(function* () {
     deadline,
     routing.stage,
     cache.stage,
-    tokenizer.stage
+    tokenizer.stage({ limits: (target) => providers.limits(target) })
   )
   const attempt = composeAttempt(traceAttempt, limiter.stage, breaker.stage)(providers.open)
 

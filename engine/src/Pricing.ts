@@ -10,7 +10,8 @@ import type { Target } from "./Call.ts"
 import type { Stage } from "./Stage.ts"
 import type { Cost, Usage } from "./Usage.ts"
 
-export type Price = (target: Target, usage: Usage) => Cost
+/** Price of a usage at a target, at a time in epoch milliseconds: prices change. */
+export type Price = (target: Target, usage: Usage, atMs: number) => Cost
 
 export class Pricing extends Context.Service<Pricing, { readonly stage: Stage; readonly price: Price }>()(
   "millrace/Pricing"
@@ -24,7 +25,7 @@ export class Pricing extends Context.Service<Pricing, { readonly stage: Stage; r
             const { journal } = call
             const completion = outcome._tag === "Success" ? outcome.completion : outcome.partial
             if (completion === undefined || journal.target === undefined) return
-            const cost = price(journal.target, completion.usage)
+            const cost = price(journal.target, completion.usage, journal.startedAtMs)
             if (journal.cache === "hit" || journal.cache === "semantic" || journal.cache === "coalesced") {
               journal.cost = { _tag: "Priced", usd: 0, table: "cache" }
               journal.saved = cost

@@ -5,7 +5,8 @@
  * waits for a limit, or looks at a cache.
  */
 import { Context, Effect, Layer } from "effect"
-import { InternalError, ProviderTimeout } from "./Errors.ts"
+import { InternalError, ProviderTimeout, UnsupportedAbility } from "./Errors.ts"
+import type { Target } from "./Call.ts"
 import type { Provider } from "./Provider.ts"
 import type { OpenAttempt } from "./Stage.ts"
 
@@ -14,6 +15,12 @@ export class Providers extends Context.Service<
   {
     readonly list: ReadonlyArray<Provider>
     readonly get: (name: string) => Provider | undefined
+    /** What bounds a prompt at a target. */
+    readonly limits: (target: Target) => {
+      readonly kind: string
+      readonly contextWindow: number | undefined
+      readonly maxTokens: number | undefined
+    }
     readonly open: OpenAttempt
   }
 >()("millrace/Providers") {
@@ -25,11 +32,19 @@ const make = (list: ReadonlyArray<Provider>): Providers["Service"] => {
   return Providers.of({
     list,
     get: (name) => byName.get(name),
+    limits: ({ provider: name }) => {
+      const provider = byName.get(name)
+      return { kind: provider?.kind ?? "", contextWindow: provider?.contextWindow, maxTokens: provider?.maxTokens }
+    },
     open: (call) => {
       const { journal, target } = call
       const provider = byName.get(target.provider)
       if (provider === undefined) {
         return Effect.fail(new InternalError({ detail: `no provider is named ${JSON.stringify(target.provider)}` }))
+      }
+      const { wire } = call.request
+      if (wire !== undefined && wire.needs.length > 0 && wire.dialect !== provider.dialect) {
+        return Effect.fail(new UnsupportedAbility({ provider: provider.name, ability: wire.needs.join(", ") }))
       }
       journal.overheadMs ??= Math.max(0, performance.now() - journal.enteredAt - journal.queueMs)
       return Effect.timeoutOrElse(provider.open(call), {

@@ -175,6 +175,8 @@ export interface Request {
 export interface WireRequest {
   readonly dialect: Dialect
   readonly body: { readonly [key: string]: unknown }
+  /** What the body asks for that only an upstream of the same dialect can carry, in words for an error. */
+  readonly needs: ReadonlyArray<string>
 }
 
 export const defaultTenant = "default"

@@ -26,7 +26,7 @@ import { describeIssues } from "../Issues.ts"
 import { StatusSource } from "../Status.ts"
 import { UsageLog, type UsageUnavailable } from "../UsageLog.ts"
 import { type Admission, AdminAuth } from "./AdminAuth.ts"
-import { AdminSources } from "./AdminSources.ts"
+import { AdminSources } from "../AdminSources.ts"
 
 export interface AdminOptions {
   readonly token: Redacted.Redacted

@@ -2,7 +2,7 @@
  * What the admin routes need of the engine beside status and usage: one service, implemented where the engine is built.
  */
 import { Context, type Effect } from "effect"
-import type { CacheStatus, Provider, RedactedConfig } from "../AdminAnswers.ts"
+import type { CacheStatus, Provider, RedactedConfig } from "./AdminAnswers.ts"
 
 export class AdminSources extends Context.Service<
   AdminSources,

@@ -1,0 +1,125 @@
+/**
+ * `millrace serve`: the gateway on its port until a signal ends it.
+ *
+ * The first SIGTERM or SIGINT drains and exits with 0, a second one ends at once. What an operator needs is printed once:
+ * the address, who answers, the admin token if it was made here, and a line that works when it is pasted.
+ */
+import { Console, Effect, Option, Redacted } from "effect"
+import { Command, Flag } from "effect/cli"
+import { randomBytes } from "node:crypto"
+import type { EngineConfig } from "../Config.ts"
+import * as ConfigFile from "../ConfigFile.ts"
+import { Engine } from "../Engine.ts"
+import * as Gateway from "../gateway/Gateway.ts"
+import { listen } from "../gateway/Server.ts"
+import { version } from "../version.ts"
+
+const flags = {
+  config: Flag.String("config").pipe(
+    Flag.withAlias("c"),
+    Flag.withDescription(
+      "Configuration file; without it millrace.config.{yaml,yml,json,ts} here, else the environment"
+    ),
+    Flag.optional
+  ),
+  host: Flag.String("host").pipe(
+    Flag.withDescription("Address to listen on (server.host, 127.0.0.1 by default)"),
+    Flag.optional
+  ),
+  port: Flag.Int("port").pipe(
+    Flag.withAlias("p"),
+    Flag.withDescription("Port to listen on, 0 for any free one (server.port, 4000 by default)"),
+    Flag.optional
+  ),
+  json: Flag.Boolean("json").pipe(
+    Flag.withDescription("Print one line of JSON instead of text"),
+    Flag.withDefault(false)
+  )
+}
+
+export const serve = Command.make(
+  "serve",
+  flags,
+  Effect.fnUntraced(function* (options) {
+    const { config, file } = yield* ConfigFile.load({
+      ...(Option.isSome(options.config) ? { file: options.config.value } : {}),
+      door: "serve"
+    })
+    const host = Option.getOrElse(options.host, () => config.server.host)
+    const port = Option.getOrElse(options.port, () => config.server.port)
+    const made = config.server.adminToken === undefined
+    const adminToken = config.server.adminToken ?? Redacted.make(randomBytes(32).toString("base64url"))
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const gateway = yield* Gateway.make({ adminToken, bodyLimitBytes: config.server.bodyLimitBytes })
+        const address = yield* listen(gateway, { host, port, drainMs: config.server.drainMs })
+        const started: Started = {
+          url: `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`,
+          config,
+          file,
+          adminToken: made ? Redacted.value(adminToken) : undefined
+        }
+        yield* Console.log(options.json ? json(started) : text(started))
+        yield* signalled
+        if (!options.json) yield* Console.log("stopping: running calls finish first; press Ctrl-C again to end now")
+      })
+    ).pipe(Effect.provide(Engine.layerOf(config, { processMetrics: true })))
+  })
+).pipe(
+  Command.withDescription("Run the gateway: OpenAI-compatible HTTP, admin API, metrics"),
+  Command.withExamples([
+    { command: "millrace serve", description: "Serve on 127.0.0.1:4000; simulated answers when no key is set" },
+    { command: "millrace serve --config millrace.config.yaml --port 8080", description: "Serve a configuration" }
+  ])
+)
+
+interface Started {
+  readonly url: string
+  readonly config: EngineConfig
+  readonly file: string | undefined
+  readonly adminToken: string | undefined
+}
+
+const text = ({ adminToken, config, file, url }: Started): string => {
+  const lines = [
+    `millrace ${version}${file === undefined ? "" : ` (${file})`}`,
+    `  gateway      ${url}`,
+    `  OpenAI SDK   baseURL ${url}/v1`,
+    `  providers    ${config.providers.map(({ kind, name }) => (kind === name ? name : `${name} (${kind})`)).join(", ")}`
+  ]
+  if (config.simulated) {
+    lines.push("  simulated    no provider key is set: answers come from the simulator and cost nothing")
+  }
+  for (const note of config.notes) lines.push(`  note         ${note}`)
+  if (adminToken !== undefined)
+    lines.push(`  admin token  ${adminToken}   (made for this run; set MILLRACE_ADMIN_TOKEN to keep one)`)
+  lines.push(
+    `  try          curl ${url}/v1/chat/completions -H 'content-type: application/json' ` +
+      `-d '{"messages":[{"role":"user","content":"Hello"}]}'`
+  )
+  return lines.join("\n")
+}
+
+const json = ({ adminToken, config, file, url }: Started): string =>
+  JSON.stringify({
+    url,
+    version,
+    file: file ?? null,
+    simulated: config.simulated,
+    providers: config.providers.map(({ kind, name }) => ({ name, kind })),
+    adminToken: adminToken ?? null
+  })
+
+/** Waits for the first signal; a second one ends the process. The runtime's own handlers would exit with 130. */
+const signalled = Effect.callback<void>((resume) => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.removeAllListeners(signal)
+    process.on(signal, () => {
+      if (stopping) process.exit(130)
+      stopping = true
+      resume(Effect.void)
+    })
+  }
+})
+
+let stopping = false

@@ -1,0 +1,121 @@
+/**
+ * The `x-millrace-*` headers: what a caller may say with a request, and what an answer tells about its way.
+ *
+ * A header that makes no sense is a 400 that names it; none is ever ignored in silence. Answers carry no header that
+ * depends on another caller's request.
+ */
+import { Predicate, Result, type Schema } from "effect"
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http"
+import { type Call, upstreamAttempts } from "../Call.ts"
+import { InvalidRequest } from "../Errors.ts"
+import { type CacheMode, defaultTenant, priorityOf, type Request } from "../Request.ts"
+
+/** The part of a request that headers decide. */
+export type HeaderOptions = Pick<
+  Request,
+  "cacheMode" | "cacheTtlMs" | "cacheNamespace" | "priority" | "timeoutMs" | "tenant" | "metadata"
+>
+
+const defaults: HeaderOptions = {
+  cacheMode: "default",
+  cacheTtlMs: undefined,
+  cacheNamespace: undefined,
+  priority: priorityOf(undefined),
+  timeoutMs: undefined,
+  tenant: defaultTenant,
+  metadata: undefined
+}
+
+const cacheModes: ReadonlySet<string> = new Set<CacheMode>(["default", "refresh", "bypass", "only"])
+const nameLengthMax = 256
+
+/** Reads the request headers; fails with the name of the first one that is wrong. */
+export const readHeaders = (headers: IncomingHttpHeaders): Result.Result<HeaderOptions, InvalidRequest> => {
+  let options: { -readonly [K in keyof HeaderOptions]: HeaderOptions[K] } | undefined
+  for (const name in headers) {
+    if (!name.startsWith("x-millrace-")) continue
+    options ??= { ...defaults }
+    const raw = headers[name]
+    const value = (Array.isArray(raw) ? raw.join(", ") : (raw ?? "")).trim()
+    const problem = readHeader(name, value, options)
+    if (problem !== undefined) return Result.fail(new InvalidRequest({ field: name, detail: problem }))
+  }
+  return Result.succeed(options ?? defaults)
+}
+
+const readHeader = (
+  name: string,
+  value: string,
+  options: { -readonly [K in keyof HeaderOptions]: HeaderOptions[K] }
+): string | undefined => {
+  switch (name) {
+    case "x-millrace-cache":
+      if (!cacheModes.has(value)) return "expected default, refresh, bypass or only"
+      options.cacheMode = value as CacheMode
+      return undefined
+    case "x-millrace-cache-ttl":
+      options.cacheTtlMs = milliseconds(value)
+      return options.cacheTtlMs === undefined ? "expected milliseconds, more than 0" : undefined
+    case "x-millrace-timeout":
+      options.timeoutMs = milliseconds(value)
+      return options.timeoutMs === undefined ? "expected milliseconds, more than 0" : undefined
+    case "x-millrace-cache-namespace":
+      if (value === "" || value.length > nameLengthMax) return `expected 1 to ${nameLengthMax} characters`
+      options.cacheNamespace = value
+      return undefined
+    case "x-millrace-tenant":
+      if (value === "" || value.length > nameLengthMax) return `expected 1 to ${nameLengthMax} characters`
+      options.tenant = value
+      return undefined
+    case "x-millrace-priority":
+      if (value !== "interactive" && value !== "batch" && !/^[0-9]$/.test(value)) {
+        return "expected interactive, batch or 0 to 9"
+      }
+      options.priority = priorityOf(value === "interactive" || value === "batch" ? value : Number(value))
+      return undefined
+    case "x-millrace-metadata": {
+      const metadata = parseObject(value)
+      if (metadata === undefined) return "expected a JSON object"
+      options.metadata = metadata
+      return undefined
+    }
+    default:
+      return "is not a header that Millrace knows"
+  }
+}
+
+const milliseconds = (value: string): number | undefined =>
+  /^\d{1,12}(\.\d{1,6})?$/.test(value) && Number(value) > 0 ? Number(value) : undefined
+
+const parseObject = (value: string): { readonly [key: string]: Schema.Json } | undefined => {
+  try {
+    const parsed: unknown = JSON.parse(value)
+    return Predicate.isObject(parsed) && !Array.isArray(parsed)
+      ? (parsed as { readonly [key: string]: Schema.Json })
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The response headers that tell how a call was answered; figures that are not known yet are left out. */
+export const answerHeaders = (call: Call, out: OutgoingHttpHeaders): OutgoingHttpHeaders => {
+  const { journal, request } = call
+  out["x-millrace-request-id"] = request.id
+  if (journal.target !== undefined) {
+    out["x-millrace-provider"] = journal.target.provider
+    out["x-millrace-model"] = headerText(journal.target.model)
+  }
+  out["x-millrace-cache"] = journal.cache
+  if (journal.cacheAgeMs !== undefined) out["x-millrace-cache-age"] = Math.floor(journal.cacheAgeMs / 1000)
+  if (journal.cacheSimilarity !== undefined) out["x-millrace-cache-similarity"] = journal.cacheSimilarity
+  out["x-millrace-attempts"] = upstreamAttempts(journal)
+  if (journal.cost?._tag === "Priced") out["x-millrace-cost-usd"] = decimal(journal.cost.usd)
+  return out
+}
+
+/** Model names come from callers; a header takes printable ASCII only. */
+const headerText = (text: string): string => text.replaceAll(/[^\x20-\x7e]/g, "?")
+
+/** A number without an exponent. */
+const decimal = (value: number): string => (value === 0 ? "0" : value.toFixed(12).replace(/\.?0+$/, ""))

@@ -1,0 +1,178 @@
+/**
+ * Answers of `POST /v1/chat/completions`: whole, as server-sent events, and errors.
+ *
+ * Where the upstream spoke the same dialect, its body and events are handed on as they came; else they are written from the
+ * canonical answer. A stream ends with `[DONE]` only when the answer is complete; a failure after the first part is an
+ * `error` object and nothing after it.
+ */
+import type { Call } from "../Call.ts"
+import type { EngineError } from "../Errors.ts"
+import * as Reply from "../Reply.ts"
+import { completionTokens, promptTokens, totalTokens, type Usage } from "../Usage.ts"
+import { decodeChat } from "./ChatRequest.ts"
+import type { InboundDialect, StreamEncoder } from "./Dialect.ts"
+import { openAiError } from "./OpenAiErrors.ts"
+
+const encodeWhole = (call: Call, completion: Reply.Completion): string => {
+  if (completion.wire?.dialect === "openai-chat") return completion.wire.body
+  const toolCalls = Reply.toolCallsOf(completion)
+  const content = Reply.textOf(completion)
+  const reasoning = Reply.reasoningOf(completion)
+  const refusal = Reply.refusalOf(completion)
+  return JSON.stringify({
+    id: idOf(call),
+    object: "chat.completion",
+    created: createdOf(call),
+    model: modelOf(call, completion.model),
+    choices: [
+      {
+        index: 0,
+        message: {
+          role: "assistant",
+          content: content === "" && (toolCalls.length > 0 || refusal !== "") ? null : content,
+          refusal: refusal === "" ? null : refusal,
+          ...(reasoning === "" ? {} : { reasoning_content: reasoning }),
+          ...(toolCalls.length === 0
+            ? {}
+            : {
+                tool_calls: toolCalls.map(({ arguments: args, id, name }) => ({
+                  id,
+                  type: "function",
+                  function: { name, arguments: args }
+                }))
+              })
+        },
+        logprobs: null,
+        finish_reason: finishReasonOf(completion.finishReason)
+      }
+    ],
+    usage: usageOf(completion.usage),
+    ...estimateMark(completion.usage)
+  })
+}
+
+const encodeStream = (call: Call): StreamEncoder => new ChatStream(call)
+
+export const chatDialect: InboundDialect = {
+  dialect: "openai-chat",
+  decode: decodeChat,
+  encodeWhole,
+  encodeStream,
+  encodeError: (error) => JSON.stringify({ error: openAiError(error) })
+}
+
+class ChatStream implements StreamEncoder {
+  private readonly call: Call
+  private readonly id: string
+  private readonly created: number
+  private readonly includeUsage: boolean
+  private model: string
+  private prefix = ""
+  private raw = false
+  private opened = false
+  private toolCalls = 0
+
+  constructor(call: Call) {
+    this.call = call
+    this.id = idOf(call)
+    this.created = createdOf(call)
+    this.model = modelOf(call, "")
+    const options = call.request.wire?.body["stream_options"]
+    this.includeUsage =
+      typeof options === "object" && options !== null && "include_usage" in options && options.include_usage === true
+  }
+
+  part(part: Reply.Part): string {
+    if (part.type === "wire") {
+      this.raw = true
+      return `data: ${part.data}\n\n`
+    }
+    if (part.type === "start") {
+      this.model = modelOf(this.call, part.model)
+      return ""
+    }
+    if (this.raw) return part.type === "finish" && part.usage.estimated ? this.usage(part.usage) : ""
+    switch (part.type) {
+      case "text":
+        return this.delta({ content: part.text })
+      case "refusal":
+        return this.delta({ refusal: part.text })
+      case "reasoning":
+        return part.text === "" ? "" : this.delta({ reasoning_content: part.text })
+      case "tool-call":
+        return this.delta({ tool_calls: [this.toolCall(part)] })
+      case "finish": {
+        const finish = this.delta({}, finishReasonOf(part.finishReason, this.toolCalls > 0))
+        return finish + this.usage(part.usage)
+      }
+    }
+  }
+
+  end(): string {
+    return "data: [DONE]\n\n"
+  }
+
+  error(error: EngineError): string {
+    return `data: ${JSON.stringify({ error: openAiError(error) })}\n\n`
+  }
+
+  private toolCall(part: Extract<Reply.Part, { readonly type: "tool-call" }>) {
+    this.toolCalls = Math.max(this.toolCalls, part.index + 1)
+    return {
+      index: part.index,
+      ...(part.id === undefined ? {} : { id: part.id, type: "function" }),
+      function: { ...(part.name === undefined ? {} : { name: part.name }), arguments: part.arguments }
+    }
+  }
+
+  private delta(delta: Record<string, unknown>, finishReason: string | null = null): string {
+    const first = this.opened ? delta : { role: "assistant", ...delta }
+    this.opened = true
+    return this.event(
+      `[{"index":0,"delta":${JSON.stringify(first)},"logprobs":null,"finish_reason":${JSON.stringify(finishReason)}}]`
+    )
+  }
+
+  private usage(usage: Usage): string {
+    if (!this.includeUsage) return ""
+    const mark = usage.estimated ? ',"x-millrace":{"usage_estimated":true}' : ""
+    return this.event("[]", `,"usage":${JSON.stringify(usageOf(usage))}${mark}`)
+  }
+
+  private event(choices: string, more = ""): string {
+    if (this.prefix === "") {
+      this.prefix = `data: {"id":${JSON.stringify(this.id)},"object":"chat.completion.chunk","created":${this.created},"model":${JSON.stringify(this.model)},"choices":`
+    }
+    return `${this.prefix}${choices}${more}}\n\n`
+  }
+}
+
+const idOf = (call: Call): string => `chatcmpl-${call.request.id}`
+
+const createdOf = (call: Call): number => Math.floor(call.journal.startedAtMs / 1000)
+
+const modelOf = (call: Call, reported: string): string =>
+  reported === "" ? (call.journal.target?.model ?? call.request.model ?? "") : reported
+
+const finishReasonOf = (reason: Reply.FinishReason, called = false): string => {
+  switch (reason) {
+    case "tool-calls":
+      return "tool_calls"
+    case "content-filter":
+      return "content_filter"
+    case "length":
+      return "length"
+    default:
+      return called ? "tool_calls" : "stop"
+  }
+}
+
+const usageOf = (usage: Usage) => ({
+  prompt_tokens: promptTokens(usage),
+  completion_tokens: completionTokens(usage),
+  total_tokens: totalTokens(usage),
+  prompt_tokens_details: { cached_tokens: usage.cacheReadInput },
+  completion_tokens_details: { reasoning_tokens: usage.reasoning }
+})
+
+const estimateMark = (usage: Usage) => (usage.estimated ? { "x-millrace": { usage_estimated: true } } : {})

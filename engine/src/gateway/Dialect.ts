@@ -1,0 +1,46 @@
+/**
+ * What an inbound dialect is: decode a body into a request, encode answers, streams and errors.
+ *
+ * Dialects are pure and synchronous, like the upstream protocols whose mirror image they are. They know nothing of
+ * sockets; `Respond` writes what they encode.
+ */
+import type { Result } from "effect"
+import type { Call } from "../Call.ts"
+import type { EngineError, InvalidRequest } from "../Errors.ts"
+import type { Completion, Dialect, Part } from "../Reply.ts"
+import type { Request } from "../Request.ts"
+
+/** What a body says; the rest of a request comes from the headers. */
+export type DecodedBody = Pick<
+  Request,
+  | "model"
+  | "messages"
+  | "temperature"
+  | "topP"
+  | "maxTokens"
+  | "stop"
+  | "seed"
+  | "tools"
+  | "toolChoice"
+  | "responseFormat"
+  | "reasoning"
+  | "stream"
+  | "wire"
+>
+
+/** Encodes one stream. Stateful; made anew for each. Every method returns bytes-to-be, ready to be written. */
+export interface StreamEncoder {
+  readonly part: (part: Part) => string
+  /** After the terminal part. */
+  readonly end: () => string
+  /** Instead of the terminal part: the failure in the dialect's own shape, never a normal end. */
+  readonly error: (error: EngineError) => string
+}
+
+export interface InboundDialect {
+  readonly dialect: Dialect
+  readonly decode: (body: { readonly [key: string]: unknown }) => Result.Result<DecodedBody, InvalidRequest>
+  readonly encodeWhole: (call: Call, completion: Completion) => string
+  readonly encodeStream: (call: Call) => StreamEncoder
+  readonly encodeError: (error: EngineError, requestId: string | undefined) => string
+}

@@ -1,0 +1,105 @@
+/**
+ * Writes replies and errors to a socket.
+ *
+ * Status and headers go out with the first part, so a failure before it has its real status. A stream is written as it
+ * comes, one write for what came together, and waits when the socket is full. Nothing is written after a failure in the
+ * stream but the dialect's own error event.
+ */
+import { Cause, Effect, Exit, Stream } from "effect"
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http"
+import type { Call } from "../Call.ts"
+import { internalError } from "../Attempt.ts"
+import { Cancelled, type EngineError } from "../Errors.ts"
+import { retryAfterSeconds } from "../Fallback.ts"
+import * as Reply from "../Reply.ts"
+import { answerHeaders } from "./CallHeaders.ts"
+import type { InboundDialect, StreamEncoder } from "./Dialect.ts"
+
+/** Writes a reply in the way the caller asked for. */
+export const writeReply = (
+  response: ServerResponse,
+  dialect: InboundDialect,
+  call: Call,
+  reply: Reply.Reply
+): Effect.Effect<void, EngineError> => {
+  if (call.request.stream) return writeStream(response, dialect.encodeStream(call), call, Reply.stream(reply))
+  return Effect.map(Reply.collect(reply), (completion) => {
+    writeJson(response, 200, dialect.encodeWhole(call, completion), answerHeaders(call, {}))
+  })
+}
+
+export const writeJson = (
+  response: ServerResponse,
+  status: number,
+  body: string,
+  headers: OutgoingHttpHeaders = {}
+): void => {
+  if (response.headersSent || response.destroyed) return
+  headers["content-type"] = "application/json"
+  headers["content-length"] = Buffer.byteLength(body)
+  response.writeHead(status, headers)
+  response.end(body)
+}
+
+/** Writes an error in the caller's dialect; does nothing when the answer has begun. */
+export const writeError = (
+  response: ServerResponse,
+  dialect: InboundDialect,
+  error: EngineError,
+  call: Call | undefined
+): void => {
+  const headers: OutgoingHttpHeaders = call === undefined ? {} : answerHeaders(call, {})
+  headers["x-millrace-fault"] = error.fault
+  const retryAfter = retryAfterSeconds(error)
+  if (retryAfter !== undefined && (error.status === 429 || error.status === 503 || error.status === 529)) {
+    headers["retry-after"] = String(retryAfter)
+  }
+  // The SDKs of OpenAI and Anthropic retry what looks like a fault of the server, unless they are told not to.
+  if (!error.retryable && (error.status >= 500 || error.status === 429)) headers["x-should-retry"] = "false"
+  writeJson(response, error.status, dialect.encodeError(error, call?.request.id), headers)
+}
+
+const writeStream = (
+  response: ServerResponse,
+  encoder: StreamEncoder,
+  call: Call,
+  parts: Reply.Parts
+): Effect.Effect<void> => {
+  response.writeHead(
+    200,
+    answerHeaders(call, {
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-cache",
+      "x-accel-buffering": "no"
+    })
+  )
+  return Effect.matchCauseEffect(
+    Stream.runForEachArray(parts, (chunk) => {
+      let text = ""
+      for (const part of chunk) text += encoder.part(part)
+      return text === "" || response.write(text) ? Effect.void : drained(response)
+    }),
+    {
+      onSuccess: () => Effect.sync(() => void response.end(encoder.end())),
+      onFailure: (cause) => Effect.sync(() => void response.end(encoder.error(errorOf(cause))))
+    }
+  )
+}
+
+const drained = (response: ServerResponse): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    const go = () => resume(Effect.void)
+    response.once("drain", go)
+    return Effect.sync(() => void response.off("drain", go))
+  })
+
+/** The failure of a cause; a defect is an internal error, an interruption a cancellation. */
+export const errorOf = (cause: Cause.Cause<EngineError>): EngineError => {
+  const failure = cause.reasons.find(Cause.isFailReason)
+  if (failure !== undefined) return failure.error
+  const defect = cause.reasons.find(Cause.isDieReason)
+  return defect === undefined ? new Cancelled() : internalError(defect.defect)
+}
+
+export const isInterruption = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  Exit.isFailure(exit) && exit.cause.reasons.every(Cause.isInterruptReason)

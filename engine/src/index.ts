@@ -1,0 +1,34 @@
+/**
+ * Millrace: one pipeline for every LLM call.
+ *
+ * `Engine` for Effect, `AIEngine` for Promises (also the default export), and every concern with its layers, so that any of
+ * them can be replaced.
+ */
+export { AIEngine, AIEngine as default, AIEngineError, type CallOptions, type TextStream } from "./AIEngine.ts"
+export type { Status } from "./AdminAnswers.ts"
+export { Breaker } from "./Breaker.ts"
+export { Cache } from "./Cache.ts"
+export type { Attempt, Call, CacheResult, Journal, Outcome, Target } from "./Call.ts"
+export { Settlement, upstreamAttempts } from "./Call.ts"
+export { ConfigError, decode as decodeConfig, EngineConfig, type EngineConfigInput } from "./Config.ts"
+export { load as loadConfigFile } from "./ConfigFile.ts"
+export { Engine } from "./Engine.ts"
+export * from "./Errors.ts"
+export { type LiveOptions, type Services, services } from "./Live.ts"
+export { Metrics } from "./Metrics.ts"
+export { Pricing } from "./Pricing.ts"
+export type { Provider, ProviderInfo } from "./Provider.ts"
+export { Providers } from "./Providers.ts"
+export { RateLimiter } from "./RateLimiter.ts"
+export type { Block, Completion, FinishReason, Part, Parts, ToolCall } from "./Reply.ts"
+export * as Reply from "./Reply.ts"
+export { AIRequest, type ContentPart, type Message, type Request, type Tool } from "./Request.ts"
+export type { AIResponse } from "./Response.ts"
+export { Retry } from "./Retry.ts"
+export { Routing } from "./Routing.ts"
+export type { AttemptStage, Open, OpenAttempt, Stage } from "./Stage.ts"
+export { StatusSource } from "./Status.ts"
+export { Tokenizer } from "./Tokenizer.ts"
+export { Transport } from "./Transport.ts"
+export type { Cost, Usage } from "./Usage.ts"
+export { UsageLog } from "./UsageLog.ts"
