@@ -46,7 +46,22 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
     floor: "outside world",
     files: ["Fallback.ts", "Provider.ts", "Providers.ts", "Transport.ts", "protocols/", "stores/"]
   },
-  { floor: "composition", files: ["Config.ts", "Engine.ts", "Live.ts"] },
+  {
+    floor: "composition",
+    files: [
+      "Config.ts",
+      "ConfigEnvironment.ts",
+      "ConfigFile.ts",
+      "ConfigParser.ts",
+      "ConfigRedact.ts",
+      "ConfigRules.ts",
+      "ConfigSchema.ts",
+      "ConfigShape.ts",
+      "ConfigUnsupported.ts",
+      "Engine.ts",
+      "Live.ts"
+    ]
+  },
   {
     floor: "doors",
     files: [

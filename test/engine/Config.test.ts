@@ -560,12 +560,7 @@ describe("other sections", () => {
 
   it("want an admin token of 16 characters that a header can carry", () => {
     expect(config({ server: { adminToken: "x".repeat(16) } }).server.adminToken).toBeDefined()
-    for (const adminToken of [
-      "x".repeat(15),
-      "canary".repeat(3) + "é",
-      `canary${" ".repeat(16)}`,
-      12345678901234567890
-    ]) {
+    for (const adminToken of ["x".repeat(15), "canary".repeat(3) + "é", `canary${" ".repeat(16)}`, 1234567890123456]) {
       expect(lines({ server: { adminToken } })).toEqual([
         `server.adminToken: expected at least 16 printable ASCII characters, got a ${typeof adminToken}`
       ])

@@ -4,7 +4,7 @@
  * With `--probe` each provider is called once, through the engine itself, so that a wrong key, address or model is
  * found before the first user finds it. Nothing is listened on and no database is opened.
  */
-import { Clock, Console, Effect, Option, Schema } from "effect"
+import { Clock, Console, Effect, Option, Schema, Struct } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { ConfigError, EngineConfig } from "../Config.ts"
 import * as ConfigFile from "../ConfigFile.ts"
@@ -50,7 +50,7 @@ export const check = Command.make(
         ...(flags.probe ? { probes: probes.map((result) => ({ ...result, error: result.error ?? null })) } : {})
       })
     }
-    if (failed.length > 0) return yield* new ProbeFailed({ failed: failed.length, probed: probes.length })
+    return failed.length === 0 ? undefined : yield* new ProbeFailed({ failed: failed.length, probed: probes.length })
   })
 ).pipe(
   Command.withDescription("Validate a configuration and print what would run"),
@@ -79,11 +79,12 @@ const probeAll = (
     concurrency: 4
   }).pipe(
     Effect.provide(
-      Engine.layerOf({
-        ...config,
-        retry: { ...config.retry, maxAttempts: 1 },
-        storage: { ...config.storage, database: "memory" }
-      })
+      Engine.layerOf(
+        Struct.evolve(config, {
+          retry: (retry) => ({ ...retry, maxAttempts: 1 }),
+          storage: (storage) => ({ ...storage, database: "memory" })
+        })
+      )
     )
   )
 

@@ -38,7 +38,7 @@ const presenter = CliOutput.layerPresenter({
         const lines = event.errors.map((error) => error.message.replaceAll(/\s*\n\s*/g, " "))
         return printErrors([...lines, `see ${event.commandPath.join(" ")} --help`].join("\n"))
       }
-      case "Help":
+      default:
         return event.reason === "Requested"
           ? CliOutput.defaultPresenter.present(event)
           : Effect.flatMap(CliOutput.Formatter, (formatter) => Console.error(formatter.formatHelpDoc(event.helpDoc)))
