@@ -133,6 +133,10 @@ const fromError = (error: EngineError): AttemptRecord["error"] => ({
   retryAfterMs: ("retryAfterMs" in error ? error.retryAfterMs : undefined) ?? null
 })
 
+/** False for refusals by our own limits and open circuits. */
+const reachedProvider = ({ error }: AttemptRecord): boolean =>
+  error === null || (error.fault !== "policy" && error.kind !== "CircuitOpen")
+
 /** A record as a line of `GET requests`. */
 export const toItem = (record: UsageRecord): RequestItem => ({
   id: record.id,
@@ -146,7 +150,7 @@ export const toItem = (record: UsageRecord): RequestItem => ({
   fault: record.fault,
   errorKind: record.errorKind,
   cache: record.cache,
-  attempts: record.attempts.length,
+  attempts: record.attempts.filter(reachedProvider).length,
   promptTokens: promptTokensOf(record),
   completionTokens: record.output,
   costUsd: record.costUsd,
