@@ -9,8 +9,10 @@ export interface Child {
   /** Resolves with the exit code; 1 for a child that was ended by a signal or could not be started. */
   readonly ended: Promise<number>
   readonly running: () => boolean
-  /** What it wrote, when it was started with `output: "keep"`. */
+  /** What it wrote, as far as it was held back. */
   readonly output: () => string
+  /** The first line of its standard output, when it was started with `output: "announce"`. */
+  readonly announced: Promise<string>
   /** Asks it to end. */
   readonly stop: () => void
   /** Ends it and all it has started, at once. */
@@ -24,15 +26,17 @@ export const start = (options: {
   readonly cwd: string
   /** Added to the environment of this process. */
   readonly env: { readonly [name: string]: string }
-  /** `keep` holds its output back, `show` lets it write to the terminal. */
-  readonly output: "keep" | "show"
+  /** How long it may take to end after it was asked to; without it, as long as it wants. */
+  readonly patienceMs?: number
+  /** `keep` holds its output back; `announce` holds only the first line back and shows the rest. */
+  readonly output: "keep" | "announce"
 }): Child => {
-  const stream = options.output === "keep" ? "pipe" : "inherit"
+  const announces = options.output === "announce"
   const child = spawn(options.command, options.args, {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
     detached: true,
-    stdio: ["ignore", stream, stream]
+    stdio: ["ignore", "pipe", announces ? "inherit" : "pipe"]
   })
   let output = ""
   let running = true
@@ -47,8 +51,20 @@ export const start = (options: {
     // The end of the output tells what went wrong; a server's whole life is not kept.
     output = (output + chunk.toString()).slice(-100_000)
   }
-  child.stdout?.on("data", append)
-  child.stderr?.on("data", append)
+  const announced = Promise.withResolvers<string>()
+  const { stderr, stdout } = child
+  const readFirstLine = (chunk: Buffer) => {
+    append(chunk)
+    const end = output.indexOf("\n")
+    if (end < 0) return
+    announced.resolve(output.slice(0, end))
+    process.stdout.write(output.slice(end + 1))
+    output = ""
+    stdout?.off("data", readFirstLine)
+    stdout?.pipe(process.stdout, { end: false })
+  }
+  stdout?.on("data", announces ? readFirstLine : append)
+  stderr?.on("data", append)
   const ended = new Promise<number>((resolve) => {
     child.on("error", (error) => {
       running = false
@@ -67,8 +83,10 @@ export const start = (options: {
     ended,
     running: () => running,
     output: () => output.trimEnd(),
+    announced: announced.promise,
     stop: () => {
       child.kill("SIGTERM")
+      if (options.patienceMs !== undefined) setTimeout(kill, options.patienceMs).unref()
     },
     kill
   }

@@ -4,11 +4,13 @@
  * Ctrl-C or SIGTERM ends both, after the gateway has finished the calls it has in hand; a second signal ends them at
  * once. When either of them ends by itself, so does the other, and the exit code is not 0.
  */
+import { Effect } from "effect"
 import { randomBytes } from "node:crypto"
 import { createServer } from "node:net"
 import path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
+import * as ConfigFile from "../engine/src/ConfigFile.ts"
 import { start, type Child } from "./child.ts"
 import { build, isBuilt, serverFile } from "./dashboard.ts"
 
@@ -16,13 +18,18 @@ const usage = `Starts the Millrace gateway and its dashboard.
 
   npm start -- [options]
 
-  --port N             port of the gateway (4000)
+  --port N             port of the gateway (server.port of the configuration, 4000)
   --dashboard-port N   port of the dashboard (3000)
-  --host ADDRESS       address that both listen on (127.0.0.1)
+  --host ADDRESS       address that both listen on (server.host, 127.0.0.1)
   --config FILE        configuration file (millrace.config.{yaml,yml,json,ts}, when there is one)
   --no-dashboard       the gateway alone
   --help               this text
 `
+
+const root = path.resolve(import.meta.dirname, "..")
+
+/** Where npm was called: a script runs in the folder of package.json. */
+const calledFrom = process.env.INIT_CWD ?? process.cwd()
 
 /** A message for the person at the terminal; no stack is shown. */
 class StartError extends Error {
@@ -39,17 +46,32 @@ interface Options {
   readonly dashboardPort: number
   readonly config: string | undefined
   readonly dashboard: boolean
+  /** Whether the configuration or the environment has an admin token. */
+  readonly hasToken: boolean
 }
 
-const readOptions = (args: ReadonlyArray<string>): Options | undefined => {
+/** Flags come first, then the configuration, which is read here so that its errors come before anything is built. */
+const readOptions = async (args: ReadonlyArray<string>): Promise<Options | undefined> => {
   const { values } = parse(args)
   if (values.help === true) return undefined
+  const port = values.port === undefined ? undefined : readPort("--port", values.port)
+  const dashboardPort = readPort("--dashboard-port", values["dashboard-port"] ?? "3000")
+  const file = values.config === undefined ? undefined : path.resolve(calledFrom, values.config)
+  const { server } = await Effect.runPromise(
+    Effect.match(ConfigFile.load({ cwd: root, file, door: "serve" }), {
+      onFailure: (error) => {
+        throw new StartError(error.message, 2)
+      },
+      onSuccess: ({ config }) => config
+    })
+  )
   return {
-    host: values.host ?? "127.0.0.1",
-    port: readPort("--port", values.port ?? "4000"),
-    dashboardPort: readPort("--dashboard-port", values["dashboard-port"] ?? "3000"),
-    config: values.config,
-    dashboard: values.dashboard ?? true
+    host: values.host ?? server.host,
+    port: port ?? server.port,
+    dashboardPort,
+    config: file,
+    dashboard: values.dashboard ?? true,
+    hasToken: server.adminToken !== undefined
   }
 }
 
@@ -91,15 +113,21 @@ const claim = (what: string, flag: string, host: string, port: number): Promise<
     probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()))
   })
 
-const root = path.resolve(import.meta.dirname, "..")
-
 const children: Array<Child> = []
 
-/** Waits until `url` answers, or its server has ended, or the time is up. */
-const ready = async (child: Child, url: string): Promise<void> => {
+/** Fails when a child ends by itself. */
+const failed = async (child: Child): Promise<never> => {
+  const code = await child.ended
+  throw new StartError(
+    `${child.name} has ended with exit code ${code}.\n${child.output()}`.trimEnd(),
+    code === 0 ? 1 : code
+  )
+}
+
+/** Waits until a server answers at `url`. */
+const answers = async (child: Child, url: string): Promise<void> => {
   const deadline = performance.now() + 60_000
-  while (performance.now() < deadline) {
-    if (!child.running()) throw new StartError(`${child.name} did not start:\n${child.output()}`.trimEnd())
+  while (performance.now() < deadline && child.running()) {
     const answered = await fetch(url, { redirect: "manual", signal: AbortSignal.timeout(5000) }).then(
       (response) => response.status < 500,
       () => false
@@ -107,7 +135,7 @@ const ready = async (child: Child, url: string): Promise<void> => {
     if (answered) return
     await sleep(50)
   }
-  throw new StartError(`${child.name} did not answer at ${url} within 60 s`)
+  if (child.running()) throw new StartError(`${child.name} did not answer at ${url} within 60 s.\n${child.output()}`)
 }
 
 /** What to connect to where a server listens on every address. */
@@ -126,26 +154,23 @@ const run = async (options: Options): Promise<void> => {
   }
   if (stopping !== undefined) return
 
-  const given = process.env.MILLRACE_ADMIN_TOKEN
-  const token = given ?? randomBytes(32).toString("base64url")
-  const gatewayUrl = `http://${reachable(host)}:${port}`
+  const token = options.hasToken ? undefined : randomBytes(32).toString("base64url")
   const dashboardUrl = `http://${reachable(host)}:${dashboardPort}`
-
+  const gatewayUrl = `http://${reachable(host)}:${port}`
   const gateway = start({
     name: "The gateway",
     command: process.execPath,
     args: [
       path.join(root, "engine/src/cli/main.ts"),
-      "serve",
-      ...["--host", host, "--port", String(port)],
+      ...["serve", "--json", "--host", host, "--port", String(port)],
       ...(options.config === undefined ? [] : ["--config", options.config])
     ],
     cwd: root,
-    env: { MILLRACE_ADMIN_TOKEN: token },
-    output: "show"
+    env: token === undefined ? {} : { MILLRACE_ADMIN_TOKEN: token },
+    output: "announce"
   })
   children.push(gateway)
-  const servers = [ready(gateway, `${gatewayUrl}/health/live`)]
+  const servers: Array<Promise<unknown>> = [Promise.race([gateway.announced, failed(gateway)])]
   if (options.dashboard) {
     const dashboard = start({
       name: "The dashboard",
@@ -153,66 +178,53 @@ const run = async (options: Options): Promise<void> => {
       args: [serverFile],
       cwd: path.dirname(serverFile),
       env: { MILLRACE_URL: gatewayUrl, HOSTNAME: host, PORT: String(dashboardPort), NODE_ENV: "production" },
+      patienceMs: 3000,
       output: "keep"
     })
     children.push(dashboard)
-    servers.push(ready(dashboard, dashboardUrl))
+    servers.push(Promise.race([answers(dashboard, dashboardUrl), failed(dashboard)]))
   }
   await Promise.all(servers)
   if (stopping !== undefined) return
-  await greet({
-    gatewayUrl,
-    dashboardUrl: options.dashboard ? dashboardUrl : undefined,
-    token,
-    given: given !== undefined
-  })
-  const first = await Promise.race(
-    children.filter((child) => child.running()).map(async (child) => ({ child, code: await child.ended }))
+  const announcement = JSON.parse(await gateway.announced) as { readonly simulated: boolean }
+  process.stdout.write(
+    greeting({
+      gatewayUrl,
+      dashboardUrl: options.dashboard ? dashboardUrl : undefined,
+      token,
+      simulated: announcement.simulated
+    })
   )
-  if (stopping === undefined) {
-    throw new StartError(
-      `${first.child.name} has ended with exit code ${first.code}.\n${first.child.output()}`.trimEnd()
-    )
-  }
+  await Promise.race(children.filter((child) => child.running()).map(failed))
 }
 
-const greet = async (options: {
+const greeting = (started: {
   readonly gatewayUrl: string
   readonly dashboardUrl: string | undefined
-  readonly token: string
-  readonly given: boolean
-}): Promise<void> => {
-  const status = (await fetch(`${options.gatewayUrl}/admin/api/status`, {
-    headers: { authorization: `Bearer ${options.token}` }
-  }).then((response) => (response.ok ? response.json() : undefined))) as
-    | {
-        readonly simulated: boolean
-        readonly providers: ReadonlyArray<{ readonly name: string; readonly model: string }>
-      }
-    | undefined
-  const first = status?.providers[0]
-  const model = first === undefined ? undefined : `${first.name}/${first.model}`
-  const body = JSON.stringify({ model, messages: [{ role: "user", content: "Hello" }] })
+  readonly token: string | undefined
+  readonly simulated: boolean
+}): string => {
+  const body = JSON.stringify({ messages: [{ role: "user", content: "Hello" }] })
   const lines = [
     "",
-    `Gateway      ${options.gatewayUrl}`,
-    ...(options.dashboardUrl === undefined ? [] : [`Dashboard    ${options.dashboardUrl}`]),
-    `Admin token  ${options.given ? "the one in MILLRACE_ADMIN_TOKEN" : options.token}`,
-    ...(status?.simulated === true
+    `Gateway      ${started.gatewayUrl}`,
+    ...(started.dashboardUrl === undefined ? [] : [`Dashboard    ${started.dashboardUrl}`]),
+    `Admin token  ${started.token ?? "as set in MILLRACE_ADMIN_TOKEN or the configuration"}`,
+    ...(started.simulated
       ? [
           "",
-          "The simulated provider answers, since no provider is configured and none of OPENAI_API_KEY, ANTHROPIC_API_KEY",
-          "and GEMINI_API_KEY is set: answers are made up, and cost nothing."
+          "The simulated provider answers, since no provider is configured and no key of one is in the environment:",
+          "answers are made up and cost nothing."
         ]
       : []),
     "",
     "Try it:",
-    `curl ${options.gatewayUrl}/v1/chat/completions -H 'content-type: application/json' -d '${body}'`,
+    `curl ${started.gatewayUrl}/v1/chat/completions -H 'content-type: application/json' -d '${body}'`,
     "",
     "Ctrl-C ends it.",
     ""
   ]
-  process.stdout.write(lines.join("\n"))
+  return lines.join("\n")
 }
 
 let stopping: Promise<unknown> | undefined
@@ -230,6 +242,7 @@ const stop = (): Promise<unknown> => {
 const onSignal = () => {
   if (stopping === undefined) {
     signalledAt = performance.now()
+    process.stdout.write("\nStopping: calls in hand are finished first, a second Ctrl-C ends them.\n")
     void stop()
   } else if (performance.now() - signalledAt > 1000) {
     // A Ctrl-C reaches us from the terminal and again from npm; what comes within a second is the same signal.
@@ -244,7 +257,7 @@ process.on("exit", () => {
 })
 
 try {
-  const options = readOptions(process.argv.slice(2))
+  const options = await readOptions(process.argv.slice(2))
   if (options === undefined) process.stdout.write(usage)
   else await run(options)
 } catch (error) {
