@@ -578,6 +578,7 @@ describe("what this version can't do", () => {
     ["hedge.enabled", { hedge: { enabled: true } }, "true"],
     ["keys.required", { keys: { required: true } }, "true"],
     ["storage.database", { storage: { database: "postgres://u:canary@h/db" } }, "postgres"],
+    ["logging.content", { logging: { content: true } }, "true"],
     ["storage.redis", { storage: { redis: "redis://:canary@h" } }, "redis"]
   ]
 
@@ -690,7 +691,7 @@ const valid: fc.Arbitrary<EngineConfigInput> = fc
       logging: some({
         level: fc.constantFrom("trace", "debug", "info", "warn", "error", "fatal", "none"),
         format: fc.constantFrom("pretty", "json"),
-        content: fc.boolean()
+        content: fc.constant(false)
       }),
       telemetry: some({ otlp: fc.constantFrom(null, "https://collector.example.com/v1/traces") }),
       server: some({
