@@ -2,6 +2,7 @@
  * Paired measurement in one process: all entries are run in turn, round after round, so that a slow moment of the
  * machine hits them alike. What is compared are medians, and ratios within the same round. The collector is left to
  * itself: a forced collection throws away what the engine has learnt of hot code, and slows peers by different factors.
+ * Time is the CPU time of the thread, since all work here is in memory and other processes may want the cores.
  */
 import { median, quantile, type Goal, type Options, type Row } from "./report.ts"
 
@@ -60,11 +61,12 @@ export const rowOf = (entry: Omit<Entry, "run">, measured: Rounds): Row => {
   }
 }
 
-/** Microseconds for `size` pieces of work. */
+/** Microseconds of CPU time of this thread for `size` pieces of work. */
 const timed = async (entry: Entry, size: number): Promise<number> => {
-  const startedAt = performance.now()
+  const before = process.threadCpuUsage()
   await entry.run(size)
-  return (performance.now() - startedAt) * 1000
+  const { system, user } = process.threadCpuUsage(before)
+  return system + user
 }
 
 /** Warms up, and returns how often the work fits into a round. */
