@@ -35,6 +35,5 @@ export const unsupported: ReadonlyArray<Unsupported> = [
     named: "postgres",
     instead: 'use "sqlite:./millrace.db" or "memory"'
   },
-  { path: ["logging", "content"], refuses: is(true), instead: "use false" },
   { path: ["storage", "redis"], refuses: startsWith(/^redis/), named: "redis", instead: "use null" }
 ]

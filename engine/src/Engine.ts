@@ -23,6 +23,7 @@ import * as Reply from "./Reply.ts"
 import { type AIRequest, fromAIRequest, type Request } from "./Request.ts"
 import { makeRequestId } from "./RequestId.ts"
 import { type AIResponse, toAIResponse } from "./Response.ts"
+import { RequestLog } from "./RequestLog.ts"
 import { Retry } from "./Retry.ts"
 import { Routing } from "./Routing.ts"
 import { settle } from "./Settle.ts"
@@ -72,6 +73,7 @@ export class Engine extends Context.Service<
 
 /** The pipeline, in the order in which a request travels. */
 const pipeline = Effect.gen(function* () {
+  const requestLog = yield* RequestLog
   const usageLog = yield* UsageLog
   const metrics = yield* Metrics
   const pricing = yield* Pricing
@@ -86,13 +88,14 @@ const pipeline = Effect.gen(function* () {
   const admission: Stage = compose(
     settle({ estimateTokens: estimateText }),
     traceCall,
+    requestLog.stage,
     usageLog.stage,
     metrics.stage,
     pricing.stage,
     deadline,
     routing.stage,
     cache.stage,
-    tokenizer.stage({ limits: (target) => providers.limits(target) })
+    tokenizer.stage
   )
   const attempt = composeAttempt(traceAttempt, limiter.stage, breaker.stage)(providers.open)
 

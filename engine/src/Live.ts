@@ -22,6 +22,7 @@ import { anthropicMessages } from "./protocols/AnthropicMessages.ts"
 import { openAiChat } from "./protocols/OpenAiChat.ts"
 import type { Protocol } from "./protocols/Protocol.ts"
 import { RateLimiter } from "./RateLimiter.ts"
+import { RequestLog } from "./RequestLog.ts"
 import { Retry } from "./Retry.ts"
 import { Routing } from "./Routing.ts"
 import { simulatedProvider } from "./SimulatedProvider.ts"
@@ -38,6 +39,8 @@ export interface LiveOptions {
   readonly registry?: Registry | undefined
   /** Adds Node's process metrics. */
   readonly processMetrics?: boolean | undefined
+  /** Logs to the console as `logging` says; without it lines go to the loggers of the host. */
+  readonly console?: boolean | undefined
   /** Providers made by code, which answer under the names of the configuration (tests, other SDKs). */
   readonly providers?: ReadonlyArray<Provider> | undefined
 }
@@ -51,6 +54,7 @@ export type Services =
   | Pricing
   | Providers
   | RateLimiter
+  | RequestLog
   | Retry
   | Routing
   | StatusSource
@@ -62,6 +66,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     Breaker.layer(config.breaker),
     Cache.layer(config.cache),
     Pricing.layer((target, usage, atMs) => ModelCatalog.price(usage, modelRef(config, target), atMs)),
+    RequestLog.layer(config.logging),
     Retry.layer(config.retry),
     Routing.layer({
       providers: config.providers.map(infoOf),
@@ -70,7 +75,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
       weight: (name) => weightOf(config, name),
       typicalUsd: (target) => typicalUsd(config, target)
     }),
-    Tokenizer.layer,
+    Tokenizer.layer({ limits: (target) => limitsOf(config, target) }),
     UsageDatabase.layer(config.storage),
     providersLayer(config, options)
   )
@@ -84,7 +89,8 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     Layer.provideMerge(limiter),
     Layer.provideMerge(metrics),
     Layer.provideMerge(concerns),
-    Layer.provideMerge(Telemetry.layer(config.telemetry))
+    Layer.provideMerge(Telemetry.layer(config.telemetry)),
+    Layer.provideMerge(options.console === true ? RequestLog.layerConsole(config.logging) : Layer.empty)
   )
 }
 
@@ -145,6 +151,19 @@ const modelRef = (config: EngineConfig, target: { readonly provider: string; rea
     model: target.model,
     baseUrl: provider?.baseUrl,
     pricing: provider?.pricing
+  }
+}
+
+/** What bounds a prompt: the configuration, else the catalogue. */
+const limitsOf = (config: EngineConfig, target: { readonly provider: string; readonly model: string }) => {
+  const provider = config.providers.find(({ name }) => name === target.provider)
+  const ref = modelRef(config, target)
+  const model = ModelCatalog.lookup(ref)
+  return {
+    kind: ref.kind,
+    contextWindow: provider?.contextWindow ?? model.contextWindow,
+    maxInputTokens: provider?.contextWindow === undefined ? model.maxInputTokens : undefined,
+    maxTokens: provider?.maxTokens
   }
 }
 

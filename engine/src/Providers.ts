@@ -6,7 +6,6 @@
  */
 import { Context, Effect, Layer } from "effect"
 import { InternalError, ProviderTimeout, UnsupportedAbility } from "./Errors.ts"
-import type { Target } from "./Call.ts"
 import type { Provider } from "./Provider.ts"
 import type { OpenAttempt } from "./Stage.ts"
 
@@ -15,12 +14,6 @@ export class Providers extends Context.Service<
   {
     readonly list: ReadonlyArray<Provider>
     readonly get: (name: string) => Provider | undefined
-    /** What bounds a prompt at a target. */
-    readonly limits: (target: Target) => {
-      readonly kind: string
-      readonly contextWindow: number | undefined
-      readonly maxTokens: number | undefined
-    }
     readonly open: OpenAttempt
   }
 >()("millrace/Providers") {
@@ -32,10 +25,6 @@ const make = (list: ReadonlyArray<Provider>): Providers["Service"] => {
   return Providers.of({
     list,
     get: (name) => byName.get(name),
-    limits: ({ provider: name }) => {
-      const provider = byName.get(name)
-      return { kind: provider?.kind ?? "", contextWindow: provider?.contextWindow, maxTokens: provider?.maxTokens }
-    },
     open: (call) => {
       const { journal, target } = call
       const provider = byName.get(target.provider)

@@ -578,7 +578,6 @@ describe("what this version can't do", () => {
     ["hedge.enabled", { hedge: { enabled: true } }, "true"],
     ["keys.required", { keys: { required: true } }, "true"],
     ["storage.database", { storage: { database: "postgres://u:canary@h/db" } }, "postgres"],
-    ["logging.content", { logging: { content: true } }, "true"],
     ["storage.redis", { storage: { redis: "redis://:canary@h" } }, "redis"]
   ]
 

@@ -63,7 +63,7 @@ export const serve = Command.make(
         yield* signalled
         if (!options.json) yield* Console.log("stopping: running calls finish first; press Ctrl-C again to end now")
       })
-    ).pipe(Effect.provide(Engine.layerOf(config, { processMetrics: true })))
+    ).pipe(Effect.provide(Engine.layerOf(config, { processMetrics: true, console: true })))
   })
 ).pipe(
   Command.withDescription("Run the gateway: OpenAI-compatible HTTP, admin API, metrics"),
