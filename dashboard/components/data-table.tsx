@@ -1,9 +1,9 @@
 "use client"
 
+import { clsx } from "clsx"
 import { metaHelper, tableFeatures, useTable, type ColumnDef, type RowData } from "@tanstack/react-table"
 import { useVirtualizer } from "@tanstack/react-virtual"
 import { useRef } from "react"
-import { cn } from "@/lib/cn"
 
 interface ColumnLook {
   /** Figures are set to the right, so that their digits line up. */
@@ -66,9 +66,12 @@ export function DataTable<Row extends RowData>({
       role="region"
       aria-label={label}
       tabIndex={0}
-      className={cn("relative overflow-auto outline-offset-[-2px]", height)}
+      className={clsx("relative overflow-auto outline-offset-[-2px]", height)}
     >
-      <table aria-rowcount={rows.length + 1} className={cn("w-full table-fixed border-separate border-spacing-0 text-[13px]", minWidth)}>
+      <table
+        aria-rowcount={rows.length + 1}
+        className={clsx("w-full table-fixed border-separate border-spacing-0 text-[13px]", minWidth)}
+      >
         <thead>
           {table.getHeaderGroups().map((group) => (
             <tr key={group.id}>
@@ -78,9 +81,9 @@ export function DataTable<Row extends RowData>({
                   <th
                     key={header.id}
                     scope="col"
-                    className={cn(
-                      "sticky top-0 z-10 h-9 border-y bg-surface px-3 text-left text-xs font-medium text-muted first:pl-5 last:pr-5",
-                      look?.align === "right" && "text-right",
+                    className={clsx(
+                      "sticky top-0 z-10 h-9 border-y bg-surface px-3 text-xs font-medium text-muted first:pl-5 last:pr-5",
+                      look?.align === "right" ? "text-right" : "text-left",
                       look?.className
                     )}
                   >
@@ -99,12 +102,16 @@ export function DataTable<Row extends RowData>({
               aria-rowindex={row.index + 2}
               data-row={row.id}
               onClick={onOpen === undefined ? undefined : () => onOpen(row.original)}
-              className={cn("group", onOpen !== undefined && "cursor-pointer hover:bg-subtle/60", row.id === openId && "bg-subtle")}
+              className={clsx(
+                "group",
+                onOpen !== undefined && "cursor-pointer hover:bg-subtle/60",
+                row.id === openId && "bg-subtle"
+              )}
             >
               {row.getAllCells().map((cell) => (
                 <td
                   key={cell.id}
-                  className={cn(
+                  className={clsx(
                     "h-11 truncate border-b px-3 group-last:border-b-0 first:pl-5 last:pr-5",
                     cell.column.columnDef.meta?.align === "right" && "text-right tabular-nums",
                     cell.column.columnDef.meta?.className

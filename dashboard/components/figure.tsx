@@ -1,4 +1,4 @@
-import { cn } from "@/lib/cn"
+import { clsx } from "clsx"
 import type { Quantity } from "@/lib/format"
 
 interface FigureProps {
@@ -19,7 +19,7 @@ export function Figure({ quantity: { value, unit }, unitClass }: FigureProps) {
   return (
     <span className="whitespace-nowrap tabular-nums">
       {value}
-      {unit === "" ? null : <span className={cn("ml-[0.25em] text-muted", unitClass)}>{unit}</span>}
+      {unit === "" ? null : <span className={clsx("ml-[0.25em] text-muted", unitClass)}>{unit}</span>}
     </span>
   )
 }

@@ -2,12 +2,14 @@ interface MeterProps {
   readonly label: string
   /** From 0 to 1. */
   readonly share: number
+  /** The figures behind it, for screen readers. */
+  readonly text: string
 }
 
 const colorOf = (share: number) => (share >= 1 ? "var(--bad)" : share >= 0.8 ? "var(--warn)" : "var(--foreground)")
 
 /** How full something is. */
-export function Meter({ label, share }: MeterProps) {
+export function Meter({ label, share, text }: MeterProps) {
   const percent = Math.round(Math.min(Math.max(share, 0), 1) * 100)
   return (
     <svg
@@ -16,6 +18,7 @@ export function Meter({ label, share }: MeterProps) {
       aria-valuenow={percent}
       aria-valuemin={0}
       aria-valuemax={100}
+      aria-valuetext={text}
       viewBox="0 0 100 4"
       preserveAspectRatio="none"
       className="block h-1 w-full overflow-hidden rounded-full bg-border"

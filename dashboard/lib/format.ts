@@ -100,6 +100,4 @@ export const ratio = (part: Figure, total: Figure): number | null =>
 const trimmed = (value: string) => value.replace(/\.?0+$/, "")
 
 const pair = (large: number, largeUnit: string, small: number, smallUnit: string): Quantity =>
-  small === 0
-    ? { value: String(large), unit: largeUnit }
-    : { value: `${large} ${largeUnit} ${small}`, unit: smallUnit }
+  small === 0 ? { value: String(large), unit: largeUnit } : { value: `${large} ${largeUnit} ${small}`, unit: smallUnit }

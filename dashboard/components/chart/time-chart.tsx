@@ -1,7 +1,18 @@
 "use client"
 
 import { timeTicks } from "d3-time"
-import { Bar, BarChart, CartesianGrid, Line, LineChart, Rectangle, Tooltip, XAxis, YAxis, type BarShapeProps } from "recharts"
+import {
+  Bar,
+  BarChart,
+  CartesianGrid,
+  Line,
+  LineChart,
+  Rectangle,
+  Tooltip,
+  XAxis,
+  YAxis,
+  type BarShapeProps
+} from "recharts"
 import { text, type Quantity } from "@/lib/format"
 import { formatSpan } from "@/lib/time"
 import { Swatch } from "./swatch"

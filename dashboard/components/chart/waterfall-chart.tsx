@@ -18,7 +18,13 @@ const rowHeightPx = 30
 const axis = { fill: "var(--muted)", fontSize: 11 } as const
 
 /** What happened when, from the top to the bottom. */
-export function WaterfallChart({ label, rows }: { readonly label: string; readonly rows: ReadonlyArray<WaterfallRow> }) {
+export function WaterfallChart({
+  label,
+  rows
+}: {
+  readonly label: string
+  readonly rows: ReadonlyArray<WaterfallRow>
+}) {
   return (
     <BarChart
       responsive

@@ -1,6 +1,6 @@
+import { clsx } from "clsx"
 import { cva, type VariantProps } from "class-variance-authority"
 import type { ComponentProps } from "react"
-import { cn } from "@/lib/cn"
 
 const badgeVariants = cva(
   "inline-flex h-5.5 items-center gap-1.5 rounded-full border px-2 text-xs font-medium whitespace-nowrap",
@@ -22,5 +22,5 @@ const badgeVariants = cva(
 export type Tone = NonNullable<VariantProps<typeof badgeVariants>["tone"]>
 
 export function Badge({ className, tone, ...props }: ComponentProps<"span"> & { tone?: Tone }) {
-  return <span className={cn(badgeVariants({ tone }), className)} {...props} />
+  return <span className={clsx(badgeVariants({ tone }), className)} {...props} />
 }

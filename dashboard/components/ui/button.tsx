@@ -1,9 +1,9 @@
+import { clsx } from "clsx"
 import { cva, type VariantProps } from "class-variance-authority"
-import { Slot } from "radix-ui"
 import type { ComponentProps } from "react"
-import { cn } from "@/lib/cn"
 
-const buttonVariants = cva(
+/** The look of a button, for links that are one. */
+export const buttonVariants = cva(
   "inline-flex shrink-0 items-center justify-center gap-2 rounded-md text-[13px] font-medium whitespace-nowrap transition-colors select-none disabled:pointer-events-none disabled:opacity-50 [&_svg]:size-4 [&_svg]:shrink-0",
   {
     variants: {
@@ -13,15 +13,14 @@ const buttonVariants = cva(
         ghost: "text-muted hover:bg-subtle hover:text-foreground",
         danger: "border border-bad/40 text-bad-text hover:bg-bad/10"
       },
-      size: { md: "h-9 px-3.5", sm: "h-8 px-2.5", icon: "size-8" }
+      size: { md: "h-9 px-3.5", sm: "h-8 px-2.5", xs: "h-7 px-2.5", icon: "size-8" }
     },
     defaultVariants: { variant: "outline", size: "md" }
   }
 )
 
-type ButtonProps = ComponentProps<"button"> & VariantProps<typeof buttonVariants> & { asChild?: boolean }
+type ButtonProps = ComponentProps<"button"> & VariantProps<typeof buttonVariants>
 
-export function Button({ className, variant, size, asChild = false, type = "button", ...props }: ButtonProps) {
-  const classes = cn(buttonVariants({ variant, size }), className)
-  return asChild ? <Slot.Root className={classes} {...props} /> : <button type={type} className={classes} {...props} />
+export function Button({ className, variant, size, type = "button", ...props }: ButtonProps) {
+  return <button type={type} className={clsx(buttonVariants({ variant, size }), className)} {...props} />
 }

@@ -1,8 +1,8 @@
+import { clsx } from "clsx"
 import type { ComponentProps, ReactNode } from "react"
-import { cn } from "@/lib/cn"
 
 export function Card({ className, ...props }: ComponentProps<"section">) {
-  return <section className={cn("min-w-0 rounded-xl border bg-surface", className)} {...props} />
+  return <section className={clsx("min-w-0 rounded-xl border bg-surface", className)} {...props} />
 }
 
 interface CardHeaderProps {

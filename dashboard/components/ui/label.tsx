@@ -1,7 +1,6 @@
-import { Label as LabelPrimitive } from "radix-ui"
+import { clsx } from "clsx"
 import type { ComponentProps } from "react"
-import { cn } from "@/lib/cn"
 
-export function Label({ className, ...props }: ComponentProps<typeof LabelPrimitive.Root>) {
-  return <LabelPrimitive.Root className={cn("text-[13px] font-medium select-none", className)} {...props} />
+export function Label({ className, ...props }: ComponentProps<"label"> & { htmlFor: string }) {
+  return <label className={clsx("text-[13px] font-medium select-none", className)} {...props} />
 }

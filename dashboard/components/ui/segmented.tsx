@@ -1,23 +1,33 @@
+import { clsx } from "clsx"
 import type { ReactNode } from "react"
 import { useId } from "react"
-import { cn } from "@/lib/cn"
 
 interface SegmentedProps<Value extends string> {
   readonly label: string
   readonly value: Value
   readonly options: ReadonlyArray<{ readonly value: Value; readonly label: string; readonly icon?: ReactNode }>
   readonly onChange: (value: Value) => void
-  readonly className?: string
+  /** Takes the whole width. */
+  readonly wide?: boolean
 }
 
 /** A choice of one among a few, all visible: radio buttons in one row. An option with an icon hides its label. */
-export function Segmented<Value extends string>({ label, value, options, onChange, className }: SegmentedProps<Value>) {
+export function Segmented<Value extends string>({
+  label,
+  value,
+  options,
+  onChange,
+  wide = false
+}: SegmentedProps<Value>) {
   const name = useId()
   return (
     <div
       role="radiogroup"
       aria-label={label}
-      className={cn("inline-flex h-8 max-w-full items-center rounded-md border bg-subtle p-0.5", className)}
+      className={clsx(
+        "h-8 max-w-full items-center overflow-x-auto rounded-md border bg-subtle p-0.5",
+        wide ? "flex w-full" : "inline-flex"
+      )}
     >
       {options.map((option) => (
         <label

@@ -1,32 +1,41 @@
 "use client"
 
+import { clsx } from "clsx"
 import { X } from "lucide-react"
 import { Dialog } from "radix-ui"
 import type { ReactNode } from "react"
-import { cn } from "@/lib/cn"
 import { Button } from "./button"
 
-interface SheetProps {
+export interface SheetProps {
   readonly open: boolean
   readonly onOpenChange: (open: boolean) => void
   readonly title: ReactNode
   readonly description: ReactNode
   readonly side?: "left" | "right"
-  readonly className?: string
+  /** Its widest, as a class. */
+  readonly width?: string
   readonly children: ReactNode
 }
 
 /** A panel that slides in from the side and holds the focus until it is closed. */
-export function Sheet({ open, onOpenChange, title, description, side = "right", className, children }: SheetProps) {
+export function Sheet({
+  open,
+  onOpenChange,
+  title,
+  description,
+  side = "right",
+  width = "max-w-xl",
+  children
+}: SheetProps) {
   return (
     <Dialog.Root open={open} onOpenChange={onOpenChange}>
       <Dialog.Portal>
         <Dialog.Overlay className="fixed inset-0 z-40 bg-black/30 backdrop-blur-[1px] data-[state=open]:animate-enter" />
         <Dialog.Content
-          className={cn(
-            "fixed inset-y-0 z-50 flex w-full max-w-xl flex-col bg-surface shadow-2xl outline-none data-[state=open]:animate-slide",
+          className={clsx(
+            "fixed inset-y-0 z-50 flex w-full flex-col bg-surface shadow-2xl outline-none data-[state=open]:animate-slide",
             side === "right" ? "right-0 border-l" : "left-0 border-r",
-            className
+            width
           )}
         >
           <header className="flex items-start gap-4 border-b px-5 py-4">

@@ -65,7 +65,10 @@ export const callAdmin = <A, E extends AdminError>(
       duration: timeout,
       orElse: () =>
         Effect.fail(
-          new GatewayFailed("timeout", `The gateway did not answer within ${Duration.format(Duration.fromInputUnsafe(timeout))}.`)
+          new GatewayFailed(
+            "timeout",
+            `The gateway did not answer within ${Duration.format(Duration.fromInputUnsafe(timeout))}.`
+          )
         )
     }),
     Effect.provide(fetchLayer)
@@ -82,7 +85,9 @@ export const statusStream = (token: string) =>
   )
 
 /** What went wrong, for the person in front of the page. */
-export const describeFailure = (error: AdminError | { readonly _tag: string; readonly message?: string }): GatewayFailed => {
+export const describeFailure = (
+  error: AdminError | { readonly _tag: string; readonly message?: string }
+): GatewayFailed => {
   switch (error._tag) {
     case "Unauthorized":
       return new GatewayFailed("unauthorized", "The gateway does not accept this admin token.")

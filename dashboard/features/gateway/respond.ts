@@ -27,7 +27,9 @@ export const withSessionFromOwnPage = async (
 ): Promise<Response> =>
   isSameOrigin(request)
     ? withSession(serve)
-    : Response.json({ kind: "rejected", message: "The request came from another site." } satisfies Failure, { status: 403 })
+    : Response.json({ kind: "rejected", message: "The request came from another site." } satisfies Failure, {
+        status: 403
+      })
 
 /** Runs an effect for a session and answers with its value as JSON. A refused token ends the session. */
 export const answer = async <A>(

@@ -24,7 +24,7 @@ export function ConnectionBanner() {
           ? "Trying again every second."
           : `Figures are from ${formatAge(now - receivedAtMs)}. Trying again every second.`}
       </span>
-      <Button size="sm" variant="outline" className="ml-auto h-7" onClick={refresh}>
+      <Button size="xs" className="ml-auto" onClick={refresh}>
         Retry now
       </Button>
     </div>

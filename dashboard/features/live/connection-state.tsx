@@ -1,6 +1,6 @@
 "use client"
 
-import { cn } from "@/lib/cn"
+import { clsx } from "clsx"
 import { formatAge } from "@/lib/time"
 import { useNow } from "@/lib/use-now"
 import { useLive } from "./provider"
@@ -15,7 +15,7 @@ export function ConnectionState() {
   const age = now === null || receivedAtMs === null ? null : now - receivedAtMs
   return (
     <span className="flex items-center gap-2 text-xs font-medium" data-link={link}>
-      <span aria-hidden className={cn("size-2 rounded-full", dots[link])} />
+      <span aria-hidden className={clsx("size-2 rounded-full", dots[link])} />
       <span role="status">{labels[link]}</span>
       {age === null || age < 3000 ? null : <span className="font-normal text-muted">{formatAge(age)}</span>}
     </span>

@@ -12,8 +12,8 @@ export function SimulatedBanner() {
       <FlaskConical className="size-4 shrink-0 text-warn-text" />
       <span className="font-medium text-warn-text">Simulated</span>
       <span className="text-foreground/80">
-        No provider key is configured, so the simulated provider answers. Set <code className="font-mono">OPENAI_API_KEY</code>{" "}
-        or add a provider to the config to serve real models.
+        No provider key is configured, so the simulated provider answers. Set{" "}
+        <code className="font-mono">OPENAI_API_KEY</code> or add a provider to the config to serve real models.
       </span>
     </div>
   )

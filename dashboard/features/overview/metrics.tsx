@@ -25,7 +25,10 @@ export function OverviewMetrics({ range, status, usage, byCache }: OverviewMetri
   const minutes =
     usage === undefined
       ? null
-      : Math.max(1, (range === "start" ? (status?.uptimeSeconds ?? 0) * 1000 : usage.window.nowMs - usage.window.fromMs) / 60_000)
+      : Math.max(
+          1,
+          (range === "start" ? (status?.uptimeSeconds ?? 0) * 1000 : usage.window.nowMs - usage.window.fromMs) / 60_000
+        )
   const perMinute = ratio(totals?.requests, minutes)
   const active = status?.providers.reduce((sum, provider) => sum + provider.active, 0)
   return (

@@ -7,7 +7,7 @@ import Link from "next/link"
 import { TimeChart } from "@/components/chart"
 import { Swatch } from "@/components/chart/swatch"
 import { CommandLine, EmptyState, ErrorState } from "@/components/states"
-import { Button } from "@/components/ui/button"
+import { buttonVariants } from "@/components/ui/button"
 import { Card, CardHeader } from "@/components/ui/card"
 import { Skeleton } from "@/components/ui/skeleton"
 import { outcomePoints, outcomeTotals, outcomes } from "@/features/usage/outcomes"
@@ -27,7 +27,11 @@ interface OutcomeChartProps {
 export function OutcomeChart({ usage, status, gateway, className }: OutcomeChartProps) {
   return (
     <Card className={className} aria-labelledby="outcomes">
-      <CardHeader id="outcomes" title="Requests" note={usage.data === undefined ? undefined : `per ${usage.data.window.bucket}`}>
+      <CardHeader
+        id="outcomes"
+        title="Requests"
+        note={usage.data === undefined ? undefined : `per ${usage.data.window.bucket}`}
+      >
         {usage.data === undefined ? null : <Legend usage={usage.data} />}
       </CardHeader>
       <div className="px-3 pb-4">
@@ -84,9 +88,9 @@ function NoRequests({ status, gateway }: { readonly status: Status | null; reado
       <CommandLine
         command={`curl ${gateway}/v1/chat/completions \\\n  -H 'content-type: application/json' \\\n  -d '{"model":"${model}","messages":[{"role":"user","content":"Hello"}]}'`}
       />
-      <Button asChild size="sm">
-        <Link href="/playground">Open the playground</Link>
-      </Button>
+      <Link href="/playground" className={buttonVariants({ size: "sm" })}>
+        Open the playground
+      </Link>
     </EmptyState>
   )
 }

@@ -22,7 +22,11 @@ export function Answer({ state }: { readonly state: RunState }) {
       <CardHeader
         id="answer"
         title="Answer"
-        note={state.finishReason === null || state.finishReason === "stop" ? undefined : `Ended with “${state.finishReason}”`}
+        note={
+          state.finishReason === null || state.finishReason === "stop"
+            ? undefined
+            : `Ended with “${state.finishReason}”`
+        }
       >
         <span role="status">{phase === null ? null : <Badge tone={phase.tone}>{phase.label}</Badge>}</span>
       </CardHeader>
@@ -40,7 +44,10 @@ export function Answer({ state }: { readonly state: RunState }) {
             >
               {state.text}
               {state.phase === "waiting" || state.phase === "answering" ? (
-                <span aria-hidden className="ml-0.5 inline-block h-[1.1em] w-[2px] translate-y-[3px] animate-pulse bg-foreground" />
+                <span
+                  aria-hidden
+                  className="ml-0.5 inline-block h-[1.1em] w-[2px] translate-y-[3px] animate-pulse bg-foreground"
+                />
               ) : null}
             </p>
             {state.phase === "done" && state.text === "" ? <p className="text-muted">The answer has no text.</p> : null}

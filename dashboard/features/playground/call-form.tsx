@@ -159,7 +159,7 @@ export function CallForm({ draft, running, onChange, onSend, onStop }: CallFormP
           value={draft.cache}
           options={cacheOptions}
           onChange={(cache) => change({ cache })}
-          className="flex w-full"
+          wide
         />
         <p className="text-xs text-muted">{cacheHints[draft.cache]}</p>
       </div>
@@ -179,7 +179,13 @@ export function CallForm({ draft, running, onChange, onSend, onStop }: CallFormP
             Stop
           </Button>
         ) : (
-          <Button type="submit" variant="primary" className="w-full" disabled={model === ""} aria-keyshortcuts="Control+Enter Meta+Enter">
+          <Button
+            type="submit"
+            variant="primary"
+            className="w-full"
+            disabled={model === ""}
+            aria-keyshortcuts="Control+Enter Meta+Enter"
+          >
             Send
             <kbd aria-hidden className="flex items-center gap-0.5 font-sans text-xs opacity-60">
               Ctrl <CornerDownLeft className="size-3!" />

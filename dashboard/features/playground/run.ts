@@ -71,7 +71,9 @@ export async function* run(input: RunInput, signal: AbortSignal): AsyncGenerator
     body: JSON.stringify(bodyOf(input)),
     signal
   }).catch((error: unknown) => {
-    throw signal.aborted ? error : new RequestFailed({ kind: "offline", message: "The dashboard's server does not answer." })
+    throw signal.aborted
+      ? error
+      : new RequestFailed({ kind: "offline", message: "The dashboard's server does not answer." })
   })
   if (!response.ok) throw await refusal(response)
   yield { type: "headers", decisions: decisionsOf(response.headers), afterMs: after() }
@@ -120,11 +122,17 @@ async function* readStream(response: Response, after: () => number): AsyncGenera
   let finishReason: string | null = null
   for (;;) {
     const { done, value } = await events.read()
-    if (done) throw new CallFailed("The stream ended before the answer was complete.", response.status, null, response.headers)
+    if (done)
+      throw new CallFailed("The stream ended before the answer was complete.", response.status, null, response.headers)
     if (value.data === "[DONE]") break
     const chunk = JSON.parse(value.data) as ChunkBody
     if (chunk.error !== undefined) {
-      throw new CallFailed(chunk.error.message ?? "The answer broke off.", response.status, chunk.error.code ?? null, response.headers)
+      throw new CallFailed(
+        chunk.error.message ?? "The answer broke off.",
+        response.status,
+        chunk.error.code ?? null,
+        response.headers
+      )
     }
     const choice = chunk.choices?.[0]
     if (choice?.delta?.content) yield { type: "text", text: choice.delta.content, afterMs: after() }

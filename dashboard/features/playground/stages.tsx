@@ -18,7 +18,10 @@ export function Stages({ state }: { readonly state: RunState }) {
   const costUsd = decisions?.costUsd ?? request.data?.costUsd
   const completionTokens = tokens?.completionTokens ?? request.data?.completionTokens
   const speed =
-    completionTokens === undefined || state.totalMs === null || state.firstTextMs === null || state.totalMs - state.firstTextMs < 50
+    completionTokens === undefined ||
+    state.totalMs === null ||
+    state.firstTextMs === null ||
+    state.totalMs - state.firstTextMs < 50
       ? null
       : completionTokens / ((state.totalMs - state.firstTextMs) / 1000)
   return (
@@ -28,9 +31,7 @@ export function Stages({ state }: { readonly state: RunState }) {
           id="cache"
           label="Cache"
           figures={[{ quantity: cacheOf(decisions?.cache ?? null) }]}
-          note={
-            decisions?.cacheAgeSeconds == null ? null : `${text(duration(decisions.cacheAgeSeconds * 1000))} old`
-          }
+          note={decisions?.cacheAgeSeconds == null ? null : `${text(duration(decisions.cacheAgeSeconds * 1000))} old`}
         />
         <MetricCard
           id="first-token"

@@ -91,7 +91,11 @@ export const useRun = () => {
       }
     } catch (error) {
       if (current.signal.aborted) return
-      dispatch({ type: "fail", failure: describe(error), decisions: error instanceof CallFailed ? error.decisions : null })
+      dispatch({
+        type: "fail",
+        failure: describe(error),
+        decisions: error instanceof CallFailed ? error.decisions : null
+      })
     }
   }
 

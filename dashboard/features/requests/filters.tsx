@@ -16,7 +16,7 @@ export function Filter<Value extends string>({ label, value, options, onChange }
       aria-label={label}
       value={value ?? ""}
       onChange={(event) => onChange(event.target.value === "" ? null : (event.target.value as Value))}
-      className="h-8"
+      compact
     >
       <option value="">Any {label.toLowerCase()}</option>
       {options.map((option) => (

@@ -55,7 +55,9 @@ export function RequestDetailView({ request }: { readonly request: RequestDetail
       <Section title="Stages">
         <dl className="grid grid-cols-[8rem_1fr] gap-x-4 gap-y-2 text-[13px]">
           <Fact name="Cache">{cacheText(request)}</Fact>
-          <Fact name="Queue">{request.queueMs === 0 ? "Did not wait" : `Waited ${text(duration(request.queueMs))}`}</Fact>
+          <Fact name="Queue">
+            {request.queueMs === 0 ? "Did not wait" : `Waited ${text(duration(request.queueMs))}`}
+          </Fact>
           <Fact name="Attempts">{attemptsText(request)}</Fact>
           <Fact name="First token">
             <Figure quantity={duration(request.ttftMs)} />
@@ -97,7 +99,9 @@ export function RequestDetailView({ request }: { readonly request: RequestDetail
           {request.reasoningTokens === 0 ? null : (
             <Sum name="Reasoning, part of the completion">{exactCount(request.reasoningTokens)} tokens</Sum>
           )}
-          {request.savedTokens === 0 ? null : <Sum name="Saved by the cache">{exactCount(request.savedTokens)} tokens</Sum>}
+          {request.savedTokens === 0 ? null : (
+            <Sum name="Saved by the cache">{exactCount(request.savedTokens)} tokens</Sum>
+          )}
           <div className="col-span-2 my-1 border-t" />
           <Sum name="Cost" strong>
             {request.price.usd === null ? "No price" : text(usd(request.price.usd))}

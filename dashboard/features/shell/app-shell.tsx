@@ -1,5 +1,6 @@
 "use client"
 
+import { clsx } from "clsx"
 import { LogOut, Menu } from "lucide-react"
 import Link from "next/link"
 import { usePathname } from "next/navigation"
@@ -8,13 +9,11 @@ import { Logo } from "@/components/logo"
 import type { Theme } from "@/components/theme"
 import { ThemeToggle } from "@/components/theme-toggle"
 import { Button } from "@/components/ui/button"
-import { Sheet } from "@/components/ui/sheet"
-import { Tooltip, TooltipProvider } from "@/components/ui/tooltip"
+import { Sheet } from "@/components/sheet"
 import { ConnectionBanner } from "@/features/live/connection-banner"
 import { ConnectionState } from "@/features/live/connection-state"
 import { useLive } from "@/features/live/provider"
 import { SimulatedBanner } from "@/features/live/simulated-banner"
-import { cn } from "@/lib/cn"
 import { destinations } from "./navigation"
 
 interface AppShellProps {
@@ -26,7 +25,7 @@ interface AppShellProps {
 export function AppShell({ theme, gateway, children }: AppShellProps) {
   const [menuOpen, setMenuOpen] = useState(false)
   return (
-    <TooltipProvider delayDuration={300}>
+    <>
       <a
         href="#main"
         className="sr-only z-50 rounded-md bg-foreground px-3 py-2 text-inverse focus:not-sr-only focus:fixed focus:top-3 focus:left-3"
@@ -63,14 +62,14 @@ export function AppShell({ theme, gateway, children }: AppShellProps) {
         side="left"
         title="Millrace"
         description={gateway}
-        className="max-w-64"
+        width="max-w-64"
       >
         <div className="flex h-full flex-col pt-3">
           <Navigation onChoose={() => setMenuOpen(false)} />
           <Footer theme={theme} gateway={gateway} />
         </div>
       </Sheet>
-    </TooltipProvider>
+    </>
   )
 }
 
@@ -98,7 +97,7 @@ function Navigation({ onChoose }: { readonly onChoose?: () => void }) {
                 href={href}
                 {...(onChoose === undefined ? {} : { onClick: onChoose })}
                 aria-current={current ? "page" : undefined}
-                className={cn(
+                className={clsx(
                   "flex h-8.5 items-center gap-2.5 rounded-md px-2 text-[13px] font-medium text-muted transition-colors hover:bg-subtle hover:text-foreground",
                   current && "bg-subtle text-foreground"
                 )}
@@ -130,11 +129,9 @@ function Footer({ theme, gateway }: { readonly theme: Theme; readonly gateway: s
       </div>
       <div className="flex items-center justify-between">
         <ThemeToggle theme={theme} />
-        <Tooltip content="Log out">
-          <Button variant="ghost" size="icon" aria-label="Log out" onClick={logOut}>
-            <LogOut />
-          </Button>
-        </Tooltip>
+        <Button variant="ghost" size="icon" aria-label="Log out" title="Log out" onClick={logOut}>
+          <LogOut />
+        </Button>
       </div>
     </div>
   )

@@ -25,7 +25,10 @@ interface UsageOptions {
 const noFilters: UsageFilters = {}
 
 /** Usage over a range, read again while the page is open. */
-export const useUsage = (range: Range, { filters = noFilters, groupBy, sumsOnly = false, enabled = true }: UsageOptions) => {
+export const useUsage = (
+  range: Range,
+  { filters = noFilters, groupBy, sumsOnly = false, enabled = true }: UsageOptions
+) => {
   const { status } = useLive()
   const uptimeMs = (status?.uptimeSeconds ?? 0) * 1000
   return useQuery<UsageAnswer>({

@@ -7,7 +7,7 @@ import { useLive } from "@/features/live/provider"
 import { LatencyChart } from "@/features/overview/latency-chart"
 import { OutcomeChart } from "@/features/overview/outcome-chart"
 import { OverviewMetrics } from "@/features/overview/metrics"
-import { ProviderTable } from "@/features/overview/provider-table"
+import { Providers } from "@/features/overview/providers"
 import { RangeNote } from "@/features/usage/range-note"
 import { rangeLabels, ranges } from "@/features/usage/range"
 import { useUsage } from "@/features/usage/use-usage"
@@ -30,7 +30,6 @@ export function OverviewClient({ gateway }: { readonly gateway: string }) {
           value={range}
           options={rangeOptions}
           onChange={(next) => setParams({ range: next })}
-          className="max-w-full overflow-x-auto"
         />
       </PageHeader>
       <div className="space-y-6">
@@ -39,7 +38,7 @@ export function OverviewClient({ gateway }: { readonly gateway: string }) {
           <OutcomeChart className="xl:col-span-2" usage={byStatus} gateway={gateway} status={status} />
           <LatencyChart usage={overTime} />
         </div>
-        <ProviderTable status={status} byProvider={byProvider.data} />
+        <Providers status={status} byProvider={byProvider.data} />
       </div>
     </>
   )

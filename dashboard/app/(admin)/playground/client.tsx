@@ -13,7 +13,10 @@ export function PlaygroundClient() {
   const { state, send, stop } = useRun()
   return (
     <>
-      <PageHeader title="Playground" note="Calls go through the gateway as any client’s would, and are counted like them." />
+      <PageHeader
+        title="Playground"
+        note="Calls go through the gateway as any client’s would, and are counted like them."
+      />
       <div className="grid items-start gap-6 lg:grid-cols-[21rem_minmax(0,1fr)]">
         <Card aria-label="The call" className="lg:sticky lg:top-8">
           <CallForm draft={draft} running={isRunning(state)} onChange={setDraft} onSend={send} onStop={stop} />

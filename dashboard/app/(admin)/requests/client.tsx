@@ -5,7 +5,7 @@ import Link from "next/link"
 import { useQueryStates } from "nuqs"
 import { PageHeader } from "@/components/page-header"
 import { EmptyState, ErrorState } from "@/components/states"
-import { Button } from "@/components/ui/button"
+import { Button, buttonVariants } from "@/components/ui/button"
 import { Card } from "@/components/ui/card"
 import { Segmented } from "@/components/ui/segmented"
 import { Skeleton } from "@/components/ui/skeleton"
@@ -43,20 +43,32 @@ export function RequestsClient() {
   const providers = (live.status?.providers ?? []).map(({ name }) => ({ value: name, label: name }))
   return (
     <>
-      <PageHeader title="Requests" note={rows === undefined ? "\u00a0" : <Shown shown={rows.length} total={usage.data?.report.totals.requests} />}>
+      <PageHeader
+        title="Requests"
+        note={rows === undefined ? "\u00a0" : <Shown shown={rows.length} total={usage.data?.report.totals.requests} />}
+      >
         <Segmented
           label="Time range"
           value={range}
           options={rangeOptions}
           onChange={(next) => setParams({ range: next })}
-          className="max-w-full overflow-x-auto"
         />
       </PageHeader>
       <Card>
         <div role="group" aria-label="Filters" className="flex flex-wrap items-center gap-2 px-5 py-3">
-          <Filter label="Status" value={status} options={statusOptions} onChange={(next) => setParams({ status: next })} />
+          <Filter
+            label="Status"
+            value={status}
+            options={statusOptions}
+            onChange={(next) => setParams({ status: next })}
+          />
           <Filter label="Cache" value={cache} options={cacheOptions} onChange={(next) => setParams({ cache: next })} />
-          <Filter label="Provider" value={provider} options={providers} onChange={(next) => setParams({ provider: next })} />
+          <Filter
+            label="Provider"
+            value={provider}
+            options={providers}
+            onChange={(next) => setParams({ provider: next })}
+          />
           {filtered ? <ClearFilters onClear={() => setParams(noFilters)} /> : null}
         </div>
         {rows !== undefined ? (
@@ -81,9 +93,9 @@ export function RequestsClient() {
           ) : (
             <EmptyState icon={Inbox} title="No requests in this time">
               <p>Every call through the gateway appears here when it ends.</p>
-              <Button asChild size="sm">
-                <Link href="/playground">Send one from the playground</Link>
-              </Button>
+              <Link href="/playground" className={buttonVariants({ size: "sm" })}>
+                Send one from the playground
+              </Link>
             </EmptyState>
           )
         ) : requests.isError ? (

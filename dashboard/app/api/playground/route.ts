@@ -36,7 +36,8 @@ export const POST = (request: Request) =>
 const handedOn = (headers: Headers): Headers => {
   const kept = new Headers()
   for (const [name, value] of headers) {
-    if (name === "content-type" || name === "retry-after" || /^x-(millrace|ratelimit)-/.test(name)) kept.set(name, value)
+    if (name === "content-type" || name === "retry-after" || /^x-(millrace|ratelimit)-/.test(name))
+      kept.set(name, value)
   }
   return kept
 }

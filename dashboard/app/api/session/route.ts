@@ -7,7 +7,8 @@ import { closeSession, openSession } from "@/features/session/store"
 
 const maxTokenLength = 1024
 
-const foreign = () => Response.json({ kind: "rejected", message: "The request came from another site." }, { status: 403 })
+const foreign = () =>
+  Response.json({ kind: "rejected", message: "The request came from another site." }, { status: 403 })
 
 /** Login: `{ token }` is tried at the gateway; a session is opened only when it is accepted there. */
 export const POST = async (request: Request) => {
