@@ -1,0 +1,262 @@
+/**
+ * How many tokens a prompt has: estimated always, counted where it matters.
+ *
+ * At admission the stage notes an estimate for the rate limits and drops candidates whose context window is too small.
+ * A prompt of n bytes has at most n tokens, so a request far from every limit is never tokenised and loads no encoding;
+ * near a limit the count is exact for OpenAI's encodings, and for other models a careful estimate decides. At settlement
+ * it learns each model's own ratio from reported usage. It never blocks the event loop on a long text and never fails a
+ * request because it can't count.
+ */
+import { Context, Effect, Layer } from "effect"
+import { LRUCache } from "lru-cache"
+import type { Call, Target } from "./Call.ts"
+import { ContextWindowExceeded } from "./Errors.ts"
+import { type Encoding, type Family, lookup, type ModelRef } from "./ModelCatalog.ts"
+import { boundOf, promptOf } from "./Prompt.ts"
+import type { Request } from "./Request.ts"
+import type { Stage } from "./Stage.ts"
+import { Calibration } from "./TokenCalibration.ts"
+import { loadEncoding, readAll, TextCounter, type TokenCount } from "./TokenCount.ts"
+import { estimateText } from "./TokenEstimate.ts"
+import { promptTokens } from "./Usage.ts"
+
+export type { TokenCount } from "./TokenCount.ts"
+export { estimateText } from "./TokenEstimate.ts"
+
+/** What a target takes. Figures are tokens; an undefined window is not checked. */
+export interface TargetLimits {
+  readonly kind: string
+  /** Prompt and answer together. */
+  readonly contextWindow: number | undefined
+  readonly maxInputTokens?: number | undefined
+  /** Answer of requests that name no length. */
+  readonly maxTokens: number | undefined
+}
+
+export interface TokenizerOptions {
+  readonly limits: (target: Target) => TargetLimits
+}
+
+/** A prompt by its shape and scripts, before anything learned is applied. */
+export interface Measured {
+  readonly tokens: number
+  /** No tokenizer counts more in the parts that are known. */
+  readonly bound: number
+  /** False when a part (an image behind a URL, a document) has tokens that can't be known. */
+  readonly complete: boolean
+}
+
+export class Tokenizer extends Context.Service<
+  Tokenizer,
+  {
+    readonly stage: Stage
+    /**
+     * Tokens of a prompt, exact for plain text to OpenAI and an estimate otherwise. Counting stops early, and extrapolates,
+     * when it has passed `ceiling` tokens.
+     */
+    readonly countPrompt: (request: Request, target: ModelRef, ceiling?: number) => Effect.Effect<TokenCount>
+    /** Tokens of a text without any framing. */
+    readonly countText: (text: string, model: string) => Effect.Effect<TokenCount>
+    /** An upper bound for every model, without tokenising. Parts of unknown size are not in it. */
+    readonly bound: (request: Request) => number
+    readonly measure: (request: Request, target: ModelRef) => Measured
+    /** What was measured, corrected by what was learned of the model. */
+    readonly correct: (target: ModelRef, measured: Measured) => number
+    /** Learned estimate of a prompt: `correct` of `measure`. */
+    readonly estimate: (request: Request, target: ModelRef) => number
+    /** Takes in how many prompt tokens a provider reported for a prompt. */
+    readonly learn: (target: ModelRef, measured: Measured, reported: number) => void
+  }
+>()("millrace/Tokenizer") {
+  static readonly layer = (options: TokenizerOptions) => Layer.sync(Tokenizer, () => make(options))
+}
+
+/** Models whose ratio is remembered; bounded because callers choose model ids. */
+const calibrationsMax = 1000
+
+/** Tokens of our estimate for each token of o200k_base, by what recorded calls reported. */
+const scales: { readonly [family in Family]: number } = {
+  openai: 1,
+  "openai-reasoning": 1,
+  claude: 1.15,
+  gemini: 1,
+  other: 1
+}
+
+/** An estimate this far below a limit, as a share of it, is not worth a count. */
+const nearLimit = 0.7
+
+/** Beyond this multiple of the window a count stops. */
+const ceilingFactor = 2
+
+const make = (options: TokenizerOptions): Tokenizer["Service"] => {
+  const calibrations = new LRUCache<string, Calibration>({ max: calibrationsMax })
+
+  const calibrationOf = ({ kind, model }: ModelRef): Calibration => {
+    const key = `${kind} ${model}`
+    let calibration = calibrations.get(key)
+    if (calibration === undefined) calibrations.set(key, (calibration = new Calibration()))
+    return calibration
+  }
+
+  const measure = (request: Request, target: ModelRef): Measured => {
+    const model = lookup(target)
+    const prompt = promptOf(request, model, target.model)
+    let text = 0
+    let bytes = 0
+    for (const part of prompt.texts) {
+      text += estimateText(part)
+      bytes += Buffer.byteLength(part)
+    }
+    return {
+      tokens: text * scales[model.family] + prompt.overhead,
+      bound: bytes + 2 * prompt.overhead,
+      complete: prompt.complete
+    }
+  }
+
+  const correct = (target: ModelRef, measured: Measured): number => calibrationOf(target).correct(measured.tokens)
+
+  const learn = (target: ModelRef, measured: Measured, reported: number): void => {
+    if (measured.complete) calibrationOf(target).learn(measured.tokens, reported)
+  }
+
+  const countTexts = (texts: ReadonlyArray<string>, encoding: Encoding, ceiling?: number): Effect.Effect<TokenCount> =>
+    Effect.flatMap(loadEncoding(encoding), (countSlice) => {
+      const counter = new TextCounter(texts, countSlice)
+      return Effect.map(readAll(counter, ceiling), () => {
+        if (counter.done) return { tokens: counter.tokens, exact: !counter.cut }
+        const read = texts.reduce((units, text) => units + text.length, 0) - counter.remaining
+        return { tokens: Math.round(counter.tokens * (1 + counter.remaining / read)), exact: false }
+      })
+    })
+
+  const countText = (text: string, model: string): Effect.Effect<TokenCount> => {
+    const { encoding } = lookup({ kind: "", model })
+    return encoding === undefined
+      ? Effect.succeed({ tokens: estimateText(text), exact: false })
+      : orEstimate(countTexts([text], encoding), () => estimateText(text))
+  }
+
+  const countPrompt = (request: Request, target: ModelRef, ceiling?: number): Effect.Effect<TokenCount> => {
+    const model = lookup(target)
+    const estimated = () => correct(target, measure(request, target))
+    if (model.encoding === undefined) return Effect.sync(() => ({ tokens: estimated(), exact: false }))
+    const prompt = promptOf(request, model, target.model)
+    const exact = prompt.plain && target.kind === "openai"
+    return orEstimate(
+      Effect.map(countTexts(prompt.texts, model.encoding, ceiling), (count) => ({
+        tokens: count.tokens + prompt.overhead,
+        exact: exact && count.exact
+      })),
+      estimated
+    )
+  }
+
+  const stage: Stage = (next) => (call) => {
+    const { journal, request } = call
+    const { candidates } = journal
+    const first = candidates[0]
+    if (first === undefined) return next(call)
+    const ref = { kind: options.limits(first).kind, model: first.model }
+    const measured = measure(request, ref)
+    journal.promptTokens = correct(ref, measured)
+    call.settlement.add((outcome) => {
+      if (outcome._tag !== "Success" || outcome.completion.usage.estimated) return
+      const reported = promptTokens(outcome.completion.usage)
+      const target = journal.target ?? first
+      if (target.provider === first.provider && target.model === first.model) return learn(ref, measured, reported)
+      const answered = { kind: options.limits(target).kind, model: target.model }
+      learn(answered, measure(request, answered), reported)
+    })
+    const bound = candidates.length === 1 ? measured.bound : Math.max(measured.bound, boundOf(request))
+    for (const target of candidates) {
+      if (bound > roomOf(request, options.limits(target))) {
+        return Effect.flatMap(admit(call, bound), () => next(call))
+      }
+    }
+    return next(call)
+  }
+
+  /** Keeps the candidates that the prompt fits; fails when it fits none. */
+  const admit = Effect.fnUntraced(function* (call: Call, bound: number) {
+    const { journal, request } = call
+    const roomMax = Math.max(0, ...journal.candidates.map((target) => roomOf(request, options.limits(target))))
+    const counts = new Map<string, TokenCount>()
+    const kept: Array<Target> = []
+    let keptTokens: number | undefined
+    let refusal: { readonly room: number; readonly error: ContextWindowExceeded } | undefined
+    for (const target of journal.candidates) {
+      const limits = options.limits(target)
+      const room = roomOf(request, limits)
+      const ref = { kind: limits.kind, model: target.model }
+      const { encoding, family } = lookup(ref)
+      let tokens = correct(ref, measure(request, ref))
+      let least = calibrationOf(ref).floor(tokens)
+      if (bound > room && tokens > room * nearLimit && encoding !== undefined) {
+        const key = `${encoding} ${family}`
+        const count = counts.get(key) ?? (yield* countPrompt(request, ref, ceilingFactor * roomMax))
+        counts.set(key, count)
+        tokens = least = count.tokens
+      }
+      if (bound <= room || least <= room) {
+        keptTokens ??= tokens
+        kept.push(target)
+      } else if (refusal === undefined || room > refusal.room) {
+        refusal = { room, error: exceeded(request, target, limits, tokens) }
+      }
+    }
+    if (kept.length === 0 && refusal !== undefined) return yield* refusal.error
+    if (kept.length < journal.candidates.length) journal.candidates = kept
+    journal.promptTokens = keptTokens
+    return undefined
+  })
+
+  return Tokenizer.of({
+    stage,
+    countPrompt,
+    countText,
+    bound: boundOf,
+    measure,
+    correct,
+    estimate: (request, target) => correct(target, measure(request, target)),
+    learn
+  })
+}
+
+const requestedTokens = (request: Request, limits: TargetLimits): number => request.maxTokens ?? limits.maxTokens ?? 0
+
+/** Tokens that the prompt may have; infinite where no limit is known. */
+const roomOf = (request: Request, limits: TargetLimits): number =>
+  Math.min(
+    limits.contextWindow === undefined ? Infinity : limits.contextWindow - requestedTokens(request, limits),
+    limits.maxInputTokens ?? Infinity
+  )
+
+/** The limit that the prompt breaks: the window of prompt and answer, else that of prompts alone. */
+const exceeded = (
+  request: Request,
+  { model, provider }: Target,
+  limits: TargetLimits,
+  countedTokens: number
+): ContextWindowExceeded => {
+  const requested = requestedTokens(request, limits)
+  const { contextWindow, maxInputTokens } = limits
+  const byWindow = contextWindow !== undefined && countedTokens > contextWindow - requested
+  return new ContextWindowExceeded({
+    provider,
+    model,
+    countedTokens,
+    requestedTokens: byWindow ? requested : 0,
+    allowedTokens: byWindow ? contextWindow : maxInputTokens!
+  })
+}
+
+/** An encoding that can't be imported is no reason to fail a request. */
+const orEstimate = (count: Effect.Effect<TokenCount>, estimate: () => number): Effect.Effect<TokenCount> =>
+  Effect.catchDefect(count, (defect) =>
+    Effect.as(Effect.logWarning("tokens are estimated, because they can't be counted", defect), {
+      tokens: estimate(),
+      exact: false
+    })
+  )
