@@ -11,6 +11,7 @@ import type { EngineError } from "../Errors.ts"
 import { Collector, type Completion, type FinishReason, type Part } from "../Reply.ts"
 import * as Usage from "../Usage.ts"
 import { defaultBaseUrl, encode } from "./AnthropicMessagesRequest.ts"
+import { countOf, isObject, type JsonObject, jsonText, parseJson, stringOr } from "./Json.ts"
 import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
 import * as UpstreamErrors from "./UpstreamErrors.ts"
 
@@ -23,15 +24,12 @@ export const anthropicMessages: Protocol = {
   decodeStream: (endpoint, options) => new MessageStream(endpoint, options)
 }
 
-const isObject = Predicate.isReadonlyObject
-type Json = { readonly [key: PropertyKey]: unknown }
-
 const decodeWhole = (
   body: string,
   endpoint: Endpoint,
   options: WholeOptions | undefined
 ): Result.Result<Completion, EngineError> => {
-  const answer = UpstreamErrors.parseJson(body)
+  const answer = parseJson(body)
   if (!isObject(answer)) {
     return Result.fail(UpstreamErrors.invalidResponse(endpoint, UpstreamErrors.describeNonJson(body), 200))
   }
@@ -58,7 +56,7 @@ const decodeWhole = (
     if (opened === undefined) continue
     collector.add(opened)
     if (opened.type !== "tool-call") continue
-    collector.add({ type: "tool-call", index: calls++, arguments: JSON.stringify(block["input"] ?? {}) })
+    collector.add({ type: "tool-call", index: calls++, arguments: jsonText(block["input"] ?? {}) ?? "" })
   }
   collector.add({
     type: "finish",
@@ -73,7 +71,7 @@ const decodeWhole = (
 }
 
 /** The part that the start of a block stands for; a tool call opens without arguments. */
-const openBlock = (block: Json, calls: number): Part | undefined => {
+const openBlock = (block: JsonObject, calls: number): Part | undefined => {
   switch (block["type"]) {
     case "text":
       return { type: "text", text: stringOr(block["text"], "") }
@@ -124,7 +122,7 @@ class MessageStream implements StreamDecoder {
 
   event(event: SseEvent, out: Array<Part>): EngineError | undefined {
     if (this.done || event.data.startsWith("[DONE]")) return undefined
-    const data = UpstreamErrors.parseJson(event.data)
+    const data = parseJson(event.data)
     if (!isObject(data)) return data === undefined ? this.unreadable() : undefined
     const type = data["type"]
     if (type === "error" || event.event === "error" || isObject(data["error"])) {
@@ -179,7 +177,7 @@ class MessageStream implements StreamDecoder {
     readUsage(message["usage"], this.figures)
   }
 
-  private startBlock(data: Json, out: Array<Part>): void {
+  private startBlock(data: JsonObject, out: Array<Part>): void {
     const block = data["content_block"]
     if (!isObject(block)) return
     const part = openBlock(block, this.calls)
@@ -192,7 +190,7 @@ class MessageStream implements StreamDecoder {
     }
   }
 
-  private decodeDelta(data: Json, out: Array<Part>): void {
+  private decodeDelta(data: JsonObject, out: Array<Part>): void {
     const delta = data["delta"]
     if (!isObject(delta)) return
     switch (delta["type"]) {
@@ -224,14 +222,14 @@ class MessageStream implements StreamDecoder {
     }
   }
 
-  private stopBlock(data: Json, out: Array<Part>): void {
+  private stopBlock(data: JsonObject, out: Array<Part>): void {
     const call = this.open.get(data["index"])
     if (call === undefined) return
     this.open.delete(data["index"])
-    if (!call.written) out.push({ type: "tool-call", index: call.index, arguments: JSON.stringify(call.input ?? {}) })
+    if (!call.written) out.push({ type: "tool-call", index: call.index, arguments: jsonText(call.input ?? {}) ?? "" })
   }
 
-  private decodeMessageDelta(data: Json): void {
+  private decodeMessageDelta(data: JsonObject): void {
     const delta = data["delta"]
     const raw = isObject(delta) ? delta["stop_reason"] : undefined
     if (Predicate.isString(raw)) this.rawFinish = raw
@@ -293,11 +291,11 @@ interface Figures {
 const readUsage = (usage: unknown, into: Figures): void => {
   if (!isObject(usage)) return
   const details = usage["output_tokens_details"]
-  into.input = count(usage["input_tokens"]) ?? into.input!
-  into.cacheRead = count(usage["cache_read_input_tokens"]) ?? into.cacheRead!
-  into.cacheWrite = count(usage["cache_creation_input_tokens"]) ?? into.cacheWrite!
-  into.output = count(usage["output_tokens"]) ?? into.output!
-  if (isObject(details)) into.thinking = count(details["thinking_tokens"]) ?? into.thinking!
+  into.input = countOf(usage["input_tokens"]) ?? into.input!
+  into.cacheRead = countOf(usage["cache_read_input_tokens"]) ?? into.cacheRead!
+  into.cacheWrite = countOf(usage["cache_creation_input_tokens"]) ?? into.cacheWrite!
+  into.output = countOf(usage["output_tokens"]) ?? into.output!
+  if (isObject(details)) into.thinking = countOf(details["thinking_tokens"]) ?? into.thinking!
 }
 
 const usageOf = (figures: Figures): Usage.Usage => {
@@ -312,8 +310,3 @@ const usageOf = (figures: Figures): Usage.Usage => {
     estimated: false
   }
 }
-
-const count = (value: unknown): number | undefined =>
-  Predicate.isNumber(value) && Number.isFinite(value) && value >= 0 ? Math.round(value) : undefined
-
-const stringOr = (value: unknown, fallback: string): string => (Predicate.isString(value) ? value : fallback)

@@ -11,12 +11,13 @@
  * reasoning of earlier turns that Anthropic did not sign. Not possible, and an error: a seed, a temperature over 1,
  * JSON mode without a schema, files that are neither PDF, text nor image.
  */
-import { Predicate, Redacted, Result } from "effect"
+import { Redacted, Result } from "effect"
 import * as Base64 from "effect/encoding/Base64"
 import { type EngineError, InvalidRequest, UnsupportedAbility } from "../Errors.ts"
 import type { ContentPart, Message, Request, ResponseFormat } from "../Request.ts"
 import { sourceOf } from "./Attachments.ts"
 import { unversionedUrl } from "./BaseUrl.ts"
+import { isObject, jsonText, parseJson } from "./Json.ts"
 import type { Endpoint, HttpRequest } from "./Protocol.ts"
 
 export const defaultBaseUrl = "https://api.anthropic.com"
@@ -33,12 +34,17 @@ export const encode = (request: Request, endpoint: Endpoint): Encoded<HttpReques
     request.wire?.dialect === "anthropic-messages"
       ? Result.succeed({ max_tokens: endpoint.maxTokens ?? maxTokensOf(endpoint.model), ...request.wire.body })
       : canonicalBody(request, endpoint, omitted)
-  return Result.map(encoded, (body) => ({
-    url: unversionedUrl(endpoint.baseUrl, "/v1", "/messages"),
-    headers: headersOf(endpoint, request.stream),
-    body: JSON.stringify({ ...body, ...request.providerOptions, model: endpoint.model, stream: request.stream }),
-    omitted
-  }))
+  return Result.flatMap(encoded, (body): Encoded<HttpRequest> => {
+    const sent = { ...body, ...request.providerOptions, model: endpoint.model, stream: request.stream }
+    const text = jsonText(sent)
+    if (text === undefined) return Result.fail(invalid("", "the request is nested too deeply"))
+    return Result.succeed({
+      url: unversionedUrl(endpoint.baseUrl, "/v1", "/messages"),
+      headers: headersOf(endpoint, request.stream),
+      body: text,
+      omitted
+    })
+  })
 }
 
 const headersOf = (endpoint: Endpoint, stream: boolean): HttpRequest["headers"] => {
@@ -77,6 +83,7 @@ const canonicalBody = (request: Request, endpoint: Endpoint, omitted: Array<stri
 
 /** What the request asks for and the dialect has no place for. */
 const inabilityOf = (request: Request): string | undefined => {
+  if (request.wire !== undefined && request.wire.needs.length > 0) return request.wire.needs.join(", ")
   if (request.seed !== undefined) return "a seed"
   if (request.temperature !== undefined && request.temperature > 1) return "a temperature over 1"
   if (request.responseFormat?.type === "json") return "JSON mode without a schema (responseFormat json)"
@@ -287,13 +294,8 @@ const encodeFile = (
 
 const inputOf = (written: string, field: string): Encoded => {
   if (written.trim() === "") return Result.succeed({})
-  try {
-    const input: unknown = JSON.parse(written)
-    if (Predicate.isObject(input)) return Result.succeed(input)
-  } catch {
-    return Result.fail(invalid(`${field}.arguments`, "expected JSON"))
-  }
-  return Result.fail(invalid(`${field}.arguments`, "expected a JSON object"))
+  const input = parseJson(written)
+  return isObject(input) ? Result.succeed(input) : Result.fail(invalid(`${field}.arguments`, "expected a JSON object"))
 }
 
 /** Anthropic allows letters, digits, `_` and `-`; ids of other providers may hold more. */

@@ -13,6 +13,7 @@ import { Predicate, Result } from "effect"
 import type { EngineError } from "../Errors.ts"
 import { Collector, type Completion, type FinishReason, type Part } from "../Reply.ts"
 import * as Usage from "../Usage.ts"
+import { countOf, isObject, type JsonObject, jsonText, parseJson, stringOr } from "./Json.ts"
 import { defaultBaseUrl, encode } from "./OpenAiChatRequest.ts"
 import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
 import * as UpstreamErrors from "./UpstreamErrors.ts"
@@ -26,15 +27,12 @@ export const openAiChat: Protocol = {
   decodeStream: (endpoint, options) => new ChatStream(endpoint, options)
 }
 
-const isObject = Predicate.isReadonlyObject
-type Json = { readonly [key: PropertyKey]: unknown }
-
 const decodeWhole = (
   body: string,
   endpoint: Endpoint,
   options: WholeOptions | undefined
 ): Result.Result<Completion, EngineError> => {
-  const answer = UpstreamErrors.parseJson(body)
+  const answer = parseJson(body)
   if (!isObject(answer)) {
     return Result.fail(UpstreamErrors.invalidResponse(endpoint, UpstreamErrors.describeNonJson(body), 200))
   }
@@ -45,7 +43,7 @@ const decodeWhole = (
   const id = stringOr(answer["id"], "")
   const out: Array<Part> = [{ type: "start", id, model: stringOr(answer["model"], endpoint.model) }]
   const message = choice["message"] ?? choice["delta"]
-  const refused = isObject(message) && decodeMessage(message, new ToolCalls(), id, out)
+  const refused = isObject(message) && decodeMessage(message, new ToolCalls(false), id, out)
   const raw = choice["finish_reason"]
   out.push({
     type: "finish",
@@ -60,7 +58,7 @@ const decodeWhole = (
 }
 
 /** The payload of an error that came where an answer was due. */
-const errorIn = (answer: Json, choice: Json | undefined): unknown => {
+const errorIn = (answer: JsonObject, choice: JsonObject | undefined): unknown => {
   if (isError(answer["error"]) || answer["object"] === "error") return answer
   if (choice !== undefined) return isError(choice["error"]) ? choice : undefined
   const groq = answer["x_groq"]
@@ -75,7 +73,7 @@ class ChatStream implements StreamDecoder {
   private readonly endpoint: Endpoint
   private readonly wire: boolean
   private readonly wireUsage: boolean
-  private readonly tools = new ToolCalls()
+  private readonly tools = new ToolCalls(true)
   /** What came before the first content; undefined once content has come. */
   private held: Array<Part> | undefined = []
   private started = false
@@ -96,7 +94,7 @@ class ChatStream implements StreamDecoder {
     if (this.done) return undefined
     const data = event.data
     if (data.startsWith("[DONE]")) return this.finish(out)
-    const chunk = UpstreamErrors.parseJson(data)
+    const chunk = parseJson(data)
     if (!isObject(chunk)) return chunk === undefined || event.event === "error" ? this.unreadable(event) : undefined
     const choices = chunk["choices"]
     const choice = firstChoice(choices)
@@ -116,7 +114,7 @@ class ChatStream implements StreamDecoder {
     return this.fail(UpstreamErrors.streamTruncated(this.endpoint, "no finish_reason came"))
   }
 
-  private start(chunk: Json, choice: Json | undefined): void {
+  private start(chunk: JsonObject, choice: JsonObject | undefined): void {
     const id = stringOr(chunk["id"], "")
     if (id === "" && choice === undefined) return
     this.started = true
@@ -124,7 +122,7 @@ class ChatStream implements StreamDecoder {
     this.held?.push({ type: "start", id, model: stringOr(chunk["model"], this.endpoint.model) })
   }
 
-  private decodeChoice(choice: Json, out: Array<Part>): void {
+  private decodeChoice(choice: JsonObject, out: Array<Part>): void {
     this.answering = true
     const delta = choice["delta"] ?? (this.held === undefined ? undefined : choice["message"])
     const before = out.length
@@ -173,7 +171,7 @@ class ChatStream implements StreamDecoder {
 }
 
 /** Appends the parts of a message or a delta. True when it holds a refusal. */
-const decodeMessage = (message: Json, tools: ToolCalls, id: string, out: Array<Part>): boolean => {
+const decodeMessage = (message: JsonObject, tools: ToolCalls, id: string, out: Array<Part>): boolean => {
   decodeReasoning(message, out)
   const content = message["content"]
   if (Predicate.isString(content)) {
@@ -187,7 +185,7 @@ const decodeMessage = (message: Json, tools: ToolCalls, id: string, out: Array<P
   return true
 }
 
-const decodeReasoning = (message: Json, out: Array<Part>): void => {
+const decodeReasoning = (message: JsonObject, out: Array<Part>): void => {
   const text = stringOr(message["reasoning_content"], "") || stringOr(message["reasoning"], "")
   if (text !== "") out.push({ type: "reasoning", text })
   const details = message["reasoning_details"]
@@ -201,7 +199,7 @@ const decodeReasoning = (message: Json, out: Array<Part>): void => {
     const signature = stringOr(detail["signature"], "")
     if (signature !== "") out.push({ type: "reasoning", text: "", signature })
     if (stringOr(detail["data"], "") !== "") {
-      out.push({ type: "reasoning", text: "", redacted: JSON.stringify(detail) })
+      out.push({ type: "reasoning", text: "", redacted: jsonText(detail) ?? "" })
     }
   }
 }
@@ -228,47 +226,59 @@ const textOfPart = (part: unknown): string => (isObject(part) ? stringOr(part["t
 interface OpenCall {
   readonly id: string | undefined
   readonly providerIndex: number | undefined
+  written: string
 }
 
-/** Tells which call a piece belongs to: by id, else by index; a new id with a name opens a call, whatever its index. */
+/**
+ * Tells which call a piece of a stream belongs to: by id, else by index. A new id with a name opens a call whatever its
+ * index; so does a name without an id once the arguments at that index are whole. In a message each piece is a call.
+ */
 class ToolCalls {
+  private readonly streamed: boolean
   private readonly calls: Array<OpenCall> = []
 
-  decode(piece: Json, responseId: string, out: Array<Part>): void {
+  constructor(streamed: boolean) {
+    this.streamed = streamed
+  }
+
+  decode(piece: JsonObject, responseId: string, out: Array<Part>): void {
     const custom = piece["custom"]
     const made = isObject(piece["function"]) ? piece["function"] : isObject(custom) ? custom : piece
     const name = stringOr(made["name"], "")
-    const written = made["arguments"] ?? made["input"]
-    const text = Predicate.isString(written) ? written : isObject(written) ? JSON.stringify(written) : ""
+    const value = made["arguments"] ?? made["input"]
+    const written = Predicate.isString(value) ? value : isObject(value) ? (jsonText(value) ?? "") : ""
     const id = stringOr(piece["id"], "") || undefined
     const providerIndex = Predicate.isNumber(piece["index"]) ? piece["index"] : undefined
-    const index = this.find(id, providerIndex, name)
+    const index = this.streamed ? this.find(id, providerIndex, name) : -1
     if (index >= 0) {
-      if (text !== "") out.push({ type: "tool-call", index, arguments: text })
+      if (written === "") return
+      this.calls[index]!.written += written
+      out.push({ type: "tool-call", index, arguments: written })
       return
     }
-    const opened = this.calls.push({ id, providerIndex }) - 1
-    out.push({ type: "tool-call", index: opened, id: id ?? madeId(responseId, opened), name, arguments: text })
+    const opened = this.calls.push({ id, providerIndex, written }) - 1
+    out.push({ type: "tool-call", index: opened, id: id ?? madeId(responseId, opened), name, arguments: written })
   }
 
   private find(id: string | undefined, providerIndex: number | undefined, name: string): number {
-    const calls = this.calls
-    for (let i = calls.length - 1; i >= 0; i--) {
-      const call = calls[i]!
-      const sameIndex = providerIndex === undefined || call.providerIndex === providerIndex
-      if (id !== undefined && name !== "") {
-        if (call.id === id && sameIndex) return i
-      } else if (providerIndex !== undefined ? sameIndex : id === undefined ? name === "" : call.id === id) return i
+    const at = (call: OpenCall): boolean => providerIndex === undefined || call.providerIndex === providerIndex
+    if (id !== undefined) {
+      const same = this.calls.findLastIndex((call) => call.id === id && at(call))
+      if (same >= 0 || name !== "") return same
     }
-    return -1
+    const last = this.calls.findLastIndex(at)
+    const opens = name !== "" && last >= 0 && (providerIndex === undefined || isWhole(this.calls[last]!.written))
+    return opens ? -1 : last
   }
 }
+
+const isWhole = (written: string): boolean => written !== "" && parseJson(written) !== undefined
 
 /** An id for a call that came without one: unique in its response, and at most 40 characters as OpenAI wants it. */
 const madeId = (responseId: string, index: number): string =>
   `call_${responseId.replaceAll(/[^A-Za-z0-9]/g, "").slice(-24)}_${index}`
 
-const firstChoice = (choices: unknown): Json | undefined => {
+const firstChoice = (choices: unknown): JsonObject | undefined => {
   if (!Array.isArray(choices)) return undefined
   for (const choice of choices as ReadonlyArray<unknown>) {
     if (isObject(choice) && (choice["index"] === 0 || !Predicate.isNumber(choice["index"]))) return choice
@@ -295,7 +305,7 @@ const finishReasonOf = (raw: unknown, refused: boolean): FinishReason => {
   }
 }
 
-const groqUsage = (answer: Json): unknown => {
+const groqUsage = (answer: JsonObject): unknown => {
   const groq = answer["x_groq"]
   return isObject(groq) ? groq["usage"] : undefined
 }
@@ -304,27 +314,22 @@ const unreported: Usage.Usage = { ...Usage.zero, estimated: true }
 
 const usageOf = (usage: unknown): Usage.Usage => {
   if (!isObject(usage)) return unreported
-  const input = count(usage["prompt_tokens"])
-  const completion = count(usage["completion_tokens"])
+  const input = countOf(usage["prompt_tokens"])
+  const completion = countOf(usage["completion_tokens"])
   if (input === undefined && completion === undefined) return unreported
   const inputs = isObject(usage["prompt_tokens_details"]) ? usage["prompt_tokens_details"] : usage
   const outputs = isObject(usage["completion_tokens_details"]) ? usage["completion_tokens_details"] : usage
   const stated = (input ?? 0) + (completion ?? 0)
   return Usage.fromInclusive({
     input: input ?? 0,
-    output: (completion ?? 0) + Math.max(0, (count(usage["total_tokens"]) ?? 0) - stated),
+    output: (completion ?? 0) + Math.max(0, (countOf(usage["total_tokens"]) ?? 0) - stated),
     cacheRead:
-      count(inputs["cached_tokens"]) ??
-      count(usage["cached_tokens"]) ??
-      count(usage["prompt_cache_hit_tokens"]) ??
-      count(usage["num_cached_tokens"]) ??
-      count(usage["cache_read_input_tokens"]),
-    cacheWrite: count(inputs["cache_write_tokens"]) ?? count(usage["cache_creation_input_tokens"]),
-    reasoning: count(outputs["reasoning_tokens"])
+      countOf(inputs["cached_tokens"]) ??
+      countOf(usage["cached_tokens"]) ??
+      countOf(usage["prompt_cache_hit_tokens"]) ??
+      countOf(usage["num_cached_tokens"]) ??
+      countOf(usage["cache_read_input_tokens"]),
+    cacheWrite: countOf(inputs["cache_write_tokens"]) ?? countOf(usage["cache_creation_input_tokens"]),
+    reasoning: countOf(outputs["reasoning_tokens"])
   })
 }
-
-const count = (value: unknown): number | undefined =>
-  Predicate.isNumber(value) && Number.isFinite(value) && value >= 0 ? Math.round(value) : undefined
-
-const stringOr = (value: unknown, fallback: string): string => (Predicate.isString(value) ? value : fallback)

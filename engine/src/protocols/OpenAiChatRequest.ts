@@ -14,6 +14,7 @@ import { type EngineError, InvalidRequest, UnsupportedAbility } from "../Errors.
 import { type ContentPart, type Message, type Request, textOf } from "../Request.ts"
 import { dataUrl, sourceOf } from "./Attachments.ts"
 import { versionedUrl } from "./BaseUrl.ts"
+import { isObject, jsonText, parseJson } from "./Json.ts"
 import { type OpenAiServer, readsMaxCompletionTokens, serverOf } from "./OpenAiServers.ts"
 import type { Endpoint, HttpRequest } from "./Protocol.ts"
 
@@ -32,11 +33,14 @@ export const encode = (request: Request, endpoint: Endpoint): Result.Result<Http
   const body: Body = { ...encoded.success, ...request.providerOptions, model: endpoint.model, stream: request.stream }
   const streamOptions = body["stream_options"]
   if (!request.stream || !server.streamOptions) delete body["stream_options"]
-  else body["stream_options"] = { ...(typeof streamOptions === "object" ? streamOptions : {}), include_usage: true }
+  else body["stream_options"] = { ...(isObject(streamOptions) ? streamOptions : {}), include_usage: true }
+  const text = jsonText(body)
+  if (text === undefined)
+    return Result.fail(new InvalidRequest({ field: "", detail: "the request is nested too deeply" }))
   return Result.succeed({
     url: versionedUrl(endpoint.baseUrl, "/chat/completions", server.versioned),
     headers: headersOf(endpoint, server, request.stream),
-    body: JSON.stringify(body),
+    body: text,
     omitted
   })
 }
@@ -72,6 +76,8 @@ const canonicalBody = (
   server: OpenAiServer,
   omitted: Array<string>
 ): Result.Result<Body, EngineError> => {
+  const needs = request.wire?.needs ?? []
+  if (needs.length > 0) return unsupported(endpoint.provider, needs.join(", "))
   const messages: Array<Body> = []
   for (let index = 0; index < request.messages.length; index++) {
     const context: Context = { provider: endpoint.provider, server, field: `messages[${index}]`, omitted }
@@ -209,12 +215,8 @@ const detailsOf = (thought: Reasoning): Array<unknown> => {
   if (thought.signature !== undefined) {
     return [{ type: "reasoning.text", text: thought.text, signature: thought.signature }]
   }
-  if (thought.redacted === undefined || !thought.redacted.startsWith("{")) return []
-  try {
-    return [JSON.parse(thought.redacted)]
-  } catch {
-    return []
-  }
+  const detail = thought.redacted === undefined ? undefined : parseJson(thought.redacted)
+  return isObject(detail) ? [detail] : []
 }
 
 type ToolResult = Extract<ContentPart, { readonly type: "tool-result" }>

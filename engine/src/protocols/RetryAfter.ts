@@ -6,6 +6,7 @@
  * need not agree. Nonsense gives nothing; this never throws and never guesses from rate-limit headers.
  */
 import { Predicate } from "effect"
+import { isObject } from "./Json.ts"
 import type { HttpHeaders } from "./Protocol.ts"
 
 /** Milliseconds, 0 or more; `payload` is the parsed body, `nowMs` (epoch) stands in for a missing `date` header. */
@@ -42,17 +43,17 @@ const epochOf = (header: string | undefined): number | undefined => {
 /** `google.rpc.RetryInfo`: `{ "@type": "…RetryInfo", "retryDelay": "12.5s" }` among the details of the error. */
 const retryInfoMs = (payload: unknown): number | undefined => {
   const root: unknown = Array.isArray(payload) ? payload[0] : payload
-  if (!Predicate.isReadonlyObject(root)) return undefined
+  if (!isObject(root)) return undefined
   const error = root["error"]
-  const details = Predicate.isReadonlyObject(error) ? error["details"] : undefined
+  const details = isObject(error) ? error["details"] : undefined
   if (!Array.isArray(details)) return undefined
   for (const detail of details as ReadonlyArray<unknown>) {
-    if (!Predicate.isReadonlyObject(detail)) continue
+    if (!isObject(detail)) continue
     const delay = detail["retryDelay"]
     if (Predicate.isString(delay)) {
       const match = /^(\d{1,12}(?:\.\d{1,9})?)s$/.exec(delay)
       if (match !== null) return Math.ceil(Number(match[1]) * 1000)
-    } else if (Predicate.isReadonlyObject(delay)) {
+    } else if (isObject(delay)) {
       const seconds = Number(delay["seconds"] ?? 0)
       const nanos = Number(delay["nanos"] ?? 0)
       if (seconds >= 0 && nanos >= 0 && seconds + nanos > 0) return Math.ceil(seconds * 1000 + nanos / 1e6)

@@ -7,8 +7,9 @@
  */
 import * as Sse from "effect/encoding/Sse"
 import type { EngineError } from "../Errors.ts"
+import { parseJson } from "./Json.ts"
 import type { Endpoint, SseEvent } from "./Protocol.ts"
-import { invalidResponse, parseJson } from "./UpstreamErrors.ts"
+import { invalidResponse } from "./UpstreamErrors.ts"
 
 const eventLengthMax = 10 * 1024 * 1024
 

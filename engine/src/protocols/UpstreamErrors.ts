@@ -7,6 +7,7 @@
  */
 import { Predicate, Redacted } from "effect"
 import * as Errors from "../Errors.ts"
+import { isObject, jsonText, parseJson } from "./Json.ts"
 import type { Endpoint, HttpHeaders } from "./Protocol.ts"
 import { retryAfterMs } from "./RetryAfter.ts"
 
@@ -73,19 +74,11 @@ export const invalidResponse = (
 export const streamTruncated = (endpoint: Endpoint, detail: string): Errors.StreamTruncated =>
   new Errors.StreamTruncated({ provider: endpoint.provider, model: endpoint.model, detail })
 
-/** Parsed JSON, or undefined for anything that is none. */
-export const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 /** What a body that can't be read is, without quoting it. */
 export const describeNonJson = (body: string): string => {
-  if (body.trim() === "") return "an empty body"
-  return looksLikeHtml(body) ? "an HTML page instead of JSON" : "a body that is not valid JSON"
+  const text = body.slice(0, scrubbedLengthMax)
+  if (text.trim() === "") return "an empty body"
+  return looksLikeHtml(text) ? "an HTML page instead of JSON" : "a body that is not valid JSON"
 }
 
 /**
@@ -95,9 +88,9 @@ export const describeNonJson = (body: string): string => {
 export const wordsOf = (payload: unknown): UpstreamWords => {
   const root: unknown = Array.isArray(payload) ? payload[0] : payload
   if (Predicate.isString(root)) return { ...noWords, message: textOf(root) }
-  if (!Predicate.isReadonlyObject(root)) return noWords
+  if (!isObject(root)) return noWords
   const nested = root["error"]
-  const error = Predicate.isReadonlyObject(nested) ? nested : root
+  const error = isObject(nested) ? nested : root
   const details = error["details"]
   const message =
     (Predicate.isString(nested) ? textOf(nested) : undefined) ??
@@ -108,7 +101,7 @@ export const wordsOf = (payload: unknown): UpstreamWords => {
   return {
     message: message === undefined ? undefined : withRaw(message, error["metadata"]),
     type: (error === root && root["type"] === "error" ? undefined : nameOf(error["type"])) ?? nameOf(error["status"]),
-    code: nameOf(error["code"]) ?? (Predicate.isReadonlyObject(details) ? nameOf(details["error_code"]) : undefined),
+    code: nameOf(error["code"]) ?? (isObject(details) ? nameOf(details["error_code"]) : undefined),
     status:
       statusIn(error["status_code"]) ??
       statusIn(error["status"]) ??
@@ -129,6 +122,7 @@ export const scrub = (text: string, apiKey: Redacted.Redacted | undefined): stri
     out = out.replaceAll(key, redacted).replaceAll(encodeURIComponent(key.toWellFormed()), redacted)
   }
   for (const pattern of keyPatterns) out = out.replace(pattern, redacted)
+  out = out.replace(longToken, (token) => (/\d/.test(token) && /[A-Za-z]/.test(token) ? redacted : token))
   if (out.length > detailLengthMax) out = `${out.slice(0, detailLengthMax - 1)}…`
   return out.toWellFormed()
 }
@@ -144,15 +138,17 @@ const keyPatterns: ReadonlyArray<RegExp> = [
   /\b(?:sk|pk|rk|gsk|xai|pplx|hf|ghp|gho|nvapi|fw|csk|r8|tgp)[-_][A-Za-z0-9_\-.*]{4,}/gi,
   /\bAIza[A-Za-z0-9_-]{10,}/g,
   /\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+/g,
-  /\b[A-Fa-f0-9]{32,}\b/g,
-  /\b(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9_-]{40,}/g
+  /\b[A-Fa-f0-9]{32,}\b/g
 ]
+
+/** Letters and digits in one long word: no pattern of a provider, but no word of a language either. */
+const longToken = /[A-Za-z0-9_-]{40,}/g
 
 const noWords: UpstreamWords = { message: undefined, type: undefined, code: undefined, status: undefined }
 
 const textOf = (value: unknown): string | undefined => {
   if (Predicate.isString(value)) return value.trim() === "" ? undefined : value
-  return Predicate.isObjectOrArray(value) ? JSON.stringify(value) : undefined
+  return Predicate.isObjectOrArray(value) ? jsonText(value) : undefined
 }
 
 const nameOf = (value: unknown): string | undefined => {
@@ -167,7 +163,7 @@ const statusIn = (value: unknown): number | undefined => {
 
 /** A router such as OpenRouter says no more than "Provider returned error"; the cause is in `metadata.raw`. */
 const withRaw = (message: string, metadata: unknown): string => {
-  const raw = Predicate.isReadonlyObject(metadata) ? metadata["raw"] : undefined
+  const raw = isObject(metadata) ? metadata["raw"] : undefined
   if (!Predicate.isString(raw) || raw.trim() === "" || looksLikeHtml(raw)) return message
   const inner = parseJson(raw)
   const cause = Predicate.isObjectOrArray(inner) ? withoutRaw(inner) : raw
@@ -176,15 +172,15 @@ const withRaw = (message: string, metadata: unknown): string => {
 
 const withoutRaw = (payload: { readonly [key: string]: unknown } | ReadonlyArray<unknown>): string | undefined => {
   const root: unknown = Array.isArray(payload) ? payload[0] : payload
-  if (!Predicate.isReadonlyObject(root)) return undefined
+  if (!isObject(root)) return undefined
   const error = root["error"]
-  return textOf(Predicate.isReadonlyObject(error) ? error["message"] : (error ?? root["message"] ?? root["detail"]))
+  return textOf(isObject(error) ? error["message"] : (error ?? root["message"] ?? root["detail"]))
 }
 
 const looksLikeHtml = (text: string): boolean => /<(?:!doctype|html|head|body|center|h1|title|p)\b/i.test(text)
 
 const describeBody = (status: number, body: string): string => {
-  const text = body.trim()
+  const text = body.slice(0, scrubbedLengthMax).trim()
   if (text === "") return `HTTP ${status} with an empty body`
   if (looksLikeHtml(text)) return `HTTP ${status} with an HTML page`
   return /^[[{"]/.test(text) ? `HTTP ${status} without a message` : `HTTP ${status}: ${text.slice(0, 200)}`
@@ -196,7 +192,7 @@ const quotaMessage =
   /credit balance is too low|insufficient balance|used all available credits|spending limit|out of credits/i
 const contextWords = /context_length|context_window|exceed_context|max_context/
 const contextMessage =
-  /context (?:length|window|size)|context limit|maximum context|prompt is too long|input is too long|exceeds? the (?:maximum|max) (?:number of )?(?:input )?tokens|too many (?:input |prompt )?tokens|reduce the length of (?:the|your) (?:messages|prompt|input)/i
+  /context (?:length|window|size)|context limit|maximum (?:context|prompt length)|prompt exceeds max|range of input length|prompt is too long|input is too long|exceeds? the (?:maximum|max) (?:number of )?(?:input )?tokens|too many (?:input |prompt )?tokens|reduce the length of (?:the|your) (?:messages|prompt|input)/i
 const filterWords = /content_?filter|content_policy|responsibleaipolicy|moderation_blocked|prohibited_content|^safety$/
 const filterMessage =
   /content management policy|content policy|content filter|usage polic(?:y|ies)|flagged by (?:our|the) (?:safety|moderation)/i
@@ -265,7 +261,7 @@ const build = (kind: UpstreamErrorKind, endpoint: Endpoint, found: Found): Error
   const rejected = {
     provider: endpoint.provider,
     model: endpoint.model,
-    detail: scrub(found.detail, endpoint.apiKey),
+    detail: looksLikeHtml(found.detail) ? "an HTML page" : scrub(found.detail, endpoint.apiKey),
     upstreamStatus: found.upstreamStatus,
     code: found.words.code === undefined ? undefined : scrub(found.words.code, endpoint.apiKey),
     type: found.words.type === undefined ? undefined : scrub(found.words.type, endpoint.apiKey)
