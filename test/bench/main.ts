@@ -27,22 +27,18 @@ const { values, positionals } = parseArgs({
   }
 })
 
-const options: Options = { quick: values.quick, only: values.only }
-
 interface Measured {
   readonly suite: string
   readonly tables: ReadonlyArray<Table>
 }
 
-/** Runs one suite in a child, with the collector exposed, so that garbage of one round does not weigh on the next. */
+/** Runs one suite in a child; the collector is exposed to those that measure memory. */
 const measure = (suite: string): Promise<Measured> =>
   new Promise((resolve, reject) => {
     const profiles = values.profile ? mkdtempSync(path.join(folder, `${suite}-`)) : undefined
+    const options: Options = { quick: values.quick, only: values.only, profiles }
     const child = fork(path.join(import.meta.dirname, "child.ts"), [], {
-      execArgv: [
-        "--expose-gc",
-        ...(profiles === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profiles}`, "--cpu-prof-interval=200"])
-      ],
+      execArgv: ["--expose-gc"],
       env: { ...process.env, NODE_ENV: "production", NODE_NO_WARNINGS: "1" },
       stdio: ["ignore", "inherit", "inherit", "ipc"]
     })
@@ -81,7 +77,7 @@ if (values.help) {
     node: process.version,
     cpu: cpus()[0]?.model,
     cores: cpus().length,
-    quick: options.quick,
+    quick: values.quick,
     suites: measured
   }
   const file = path.join(folder, `${result.time.replaceAll(":", "-").slice(0, 19)}.json`)

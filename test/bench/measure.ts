@@ -4,6 +4,7 @@
  * itself: a forced collection throws away what the engine has learnt of hot code, and slows peers by different factors.
  * Time is the CPU time of the thread, since all work here is in memory and other processes may want the cores.
  */
+import { record } from "./profile.ts"
 import { median, quantile, type Goal, type Options, type Row } from "./report.ts"
 
 export interface Entry {
@@ -27,11 +28,13 @@ export const rounds = async (
   const chosen = entries.filter((entry) => options.only === undefined || entry.name.includes(options.only))
   const sized: Array<{ readonly entry: Entry; readonly size: number; readonly times: Array<number> }> = []
   for (const entry of chosen) sized.push({ entry, size: await calibrate(entry, roundMs), times: [] })
+  const end = options.profiles === undefined ? undefined : await record(options.profiles)
   for (let round = 0; round < count; round++) {
     for (const { entry, size, times } of round % 2 === 0 ? sized : sized.toReversed()) {
       times.push((await timed(entry, size)) / size)
     }
   }
+  await end?.()
   return new Map(sized.map(({ entry, times }) => [entry.name, times]))
 }
 
@@ -76,7 +79,7 @@ const calibrate = async (entry: Entry, roundMs: number): Promise<number> => {
   for (;;) {
     const ms = (await timed(entry, size)) / 1000
     warmMs += ms
-    if (ms >= roundMs / 2 && warmMs >= roundMs * 3) return Math.max(1, Math.round((size * roundMs) / ms))
+    if (ms >= roundMs / 2 && warmMs >= roundMs * 10) return Math.max(1, Math.round((size * roundMs) / ms))
     if (ms < roundMs / 2) size *= 2
   }
 }

@@ -31,6 +31,8 @@ export interface Options {
   readonly quick: boolean
   /** Runs only the entries whose name contains this text; for profiles. */
   readonly only: string | undefined
+  /** Where CPU profiles are written; undefined for none. */
+  readonly profiles: string | undefined
 }
 
 /** One file of this folder: `run` measures and returns tables. */
