@@ -23,7 +23,7 @@ const oneOf = <const Values extends ReadonlyArray<string>>(values: Values) =>
 const PositiveInteger = number("a positive integer", (value) => Number.isSafeInteger(value) && value > 0)
 const Integer = number("an integer", Number.isSafeInteger)
 const Share = number("a number from 0 to 1", (value) => value >= 0 && value <= 1)
-const PositiveNumber = number("a positive number", (value) => Number.isFinite(value) && value > 0)
+const Speed = number("tokens per second, 0 for all at once", (value) => Number.isFinite(value) && value >= 0)
 const Dollars = number("dollars per million tokens, 0 or more", (value) => Number.isFinite(value) && value >= 0)
 const Flag = Schema.Boolean.annotate({ expected: "true or false" })
 const Name = text("a non-empty string", (value) => value.trim() !== "")
@@ -122,7 +122,7 @@ const Pricing = Schema.Struct({
 const Simulated = Schema.Struct({
   /** Time to the first part. */
   latency: Schema.optional(Time),
-  tokensPerSecond: Schema.optional(PositiveNumber),
+  tokensPerSecond: Schema.optional(Speed),
   /** Share of the calls that fail. */
   failureRate: Schema.optional(Share),
   seed: Schema.optional(Integer)
