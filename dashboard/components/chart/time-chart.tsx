@@ -15,6 +15,7 @@ import {
 } from "recharts"
 import { text, type Quantity } from "@/lib/format"
 import { formatSpan } from "@/lib/time"
+import { roundScale } from "./scale"
 import { Swatch } from "./swatch"
 
 /** One line or one layer of the bars. The colour is a token that means the same on every page. */
@@ -51,6 +52,7 @@ const axis = { fill: "var(--muted)", fontSize: 11 } as const
 export function TimeChart({ label, kind, points, series, format, formatTick, wholeNumbers = false }: TimeChartProps) {
   const last = points.length - 1
   const unfinished = points[last]?.complete === false
+  const scale = roundScale(Math.max(wholeNumbers ? 3 : 0, highest(points, series, kind === "bars")), 3)
   const Chart = kind === "bars" ? BarChart : LineChart
   return (
     <Chart
@@ -67,7 +69,7 @@ export function TimeChart({ label, kind, points, series, format, formatTick, who
         dataKey="startMs"
         tickFormatter={formatTick}
         ticks={roundTicks(points)}
-        interval="equidistantPreserveStart"
+        interval="preserveStart"
         tick={axis}
         tickLine={false}
         axisLine={{ stroke: "var(--border-strong)" }}
@@ -80,9 +82,9 @@ export function TimeChart({ label, kind, points, series, format, formatTick, who
         tick={axis}
         tickLine={false}
         axisLine={false}
-        tickCount={4}
-        niceTicks="snap125"
-        allowDecimals={!wholeNumbers}
+        domain={[0, scale[scale.length - 1]!]}
+        ticks={scale}
+        niceTicks="none"
         tickFormatter={(figure: number) => text(format(figure))}
       />
       <Tooltip
@@ -137,6 +139,13 @@ export function TimeChart({ label, kind, points, series, format, formatTick, who
     </Chart>
   )
 }
+
+/** The top of the highest bar or line. */
+const highest = (points: ReadonlyArray<Point>, series: ReadonlyArray<Series>, stacked: boolean): number =>
+  points.reduce((top, { values }) => {
+    const figures = series.map(({ key }) => values[key] ?? 0)
+    return Math.max(top, stacked ? figures.reduce((sum, figure) => sum + figure, 0) : Math.max(...figures))
+  }, 0)
 
 /** Bucket starts at round times of the reader's clock, at most about eight. */
 const roundTicks = (points: ReadonlyArray<Point>): Array<number> => {

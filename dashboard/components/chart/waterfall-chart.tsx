@@ -2,6 +2,7 @@
 
 import { Bar, BarChart, CartesianGrid, Rectangle, Tooltip, XAxis, YAxis, type BarShapeProps } from "recharts"
 import { duration, text } from "@/lib/format"
+import { roundScale } from "./scale"
 
 /** One row of a waterfall: when it began, and how long it waited before and worked after its first result. */
 export interface WaterfallRow {
@@ -25,6 +26,7 @@ export function WaterfallChart({
   readonly label: string
   readonly rows: ReadonlyArray<WaterfallRow>
 }) {
+  const scale = roundScale(Math.max(0, ...rows.map((row) => row.startMs + row.waitMs + row.workMs)), 5)
   return (
     <BarChart
       responsive
@@ -42,8 +44,9 @@ export function WaterfallChart({
         tick={axis}
         tickLine={false}
         axisLine={false}
-        tickCount={5}
-        niceTicks="snap125"
+        domain={[0, scale[scale.length - 1]!]}
+        ticks={scale}
+        niceTicks="none"
         tickFormatter={(ms: number) => text(duration(ms))}
       />
       <YAxis type="category" dataKey="label" width={112} tick={axis} tickLine={false} axisLine={false} interval={0} />

@@ -85,17 +85,11 @@ export function RequestDetailView({ request }: { readonly request: RequestDetail
       )}
       <Section title="Tokens and cost">
         <dl className="grid grid-cols-[1fr_auto] gap-x-4 gap-y-2 text-[13px] tabular-nums">
-          {request.price.lines.map((line) => (
+          {priceLines(request).map((line) => (
             <Sum key={line.kind} name={lineLabels[line.kind]}>
               {exactCount(line.tokens)} tokens
             </Sum>
           ))}
-          {request.price.lines.length > 0 ? null : (
-            <>
-              <Sum name="Prompt">{exactCount(request.promptTokens)} tokens</Sum>
-              <Sum name="Completion">{exactCount(request.completionTokens)} tokens</Sum>
-            </>
-          )}
           {request.reasoningTokens === 0 ? null : (
             <Sum name="Reasoning, part of the completion">{exactCount(request.reasoningTokens)} tokens</Sum>
           )}
@@ -110,7 +104,7 @@ export function RequestDetailView({ request }: { readonly request: RequestDetail
         </dl>
         <p className="mt-3 text-xs text-muted">
           {request.price.usd === null
-            ? (request.price.unpricedReason ?? "No price is known for this model.")
+            ? `There is no price: ${request.price.unpricedReason ?? "the model has none"}.`
             : request.price.table === null
               ? null
               : `Priced with ${request.price.table}.`}
@@ -120,6 +114,15 @@ export function RequestDetailView({ request }: { readonly request: RequestDetail
     </div>
   )
 }
+
+/** The lines that hold tokens; where nothing was priced, what the request itself says. */
+const priceLines = ({ price, promptTokens, completionTokens }: RequestDetail): ReadonlyArray<PriceLine> =>
+  price.lines.length === 0
+    ? [
+        { kind: "uncachedInput", tokens: promptTokens },
+        { kind: "output", tokens: completionTokens }
+      ]
+    : price.lines.filter((line) => line.tokens > 0 || line.kind === "uncachedInput" || line.kind === "output")
 
 const cacheText = ({ cache, cacheAgeMs, cacheSimilarity }: RequestDetail): string =>
   [

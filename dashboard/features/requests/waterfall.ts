@@ -32,8 +32,34 @@ export const waterfallOf = (request: RequestDetail): ReadonlyArray<WaterfallRow>
       notes: [`Waited ${span(request.queueMs)}`]
     })
   }
-  request.attemptDetails.forEach((attempt, index) => rows.push(attemptRow(attempt, index, arrivedMs)))
+  request.attemptDetails.forEach((attempt, index) => {
+    const pause = pauseBefore(request.attemptDetails, index, arrivedMs)
+    if (pause !== undefined) rows.push(pause)
+    rows.push(attemptRow(attempt, index, arrivedMs))
+  })
   return rows
+}
+
+/** The time between two attempts, as far as it can be seen. */
+const pauseBefore = (
+  attempts: RequestDetail["attemptDetails"],
+  index: number,
+  arrivedMs: number
+): WaterfallRow | undefined => {
+  const [before, after] = [attempts[index - 1], attempts[index]]
+  if (before === undefined || after === undefined || before.durationMs === null) return undefined
+  const endedMs = Date.parse(before.startedAt) + before.durationMs
+  const pauseMs = Date.parse(after.startedAt) - endedMs
+  return pauseMs < 1
+    ? undefined
+    : {
+        label: "Wait",
+        startMs: Math.max(0, endedMs - arrivedMs),
+        waitMs: 0,
+        workMs: pauseMs,
+        color: "var(--waiting)",
+        notes: [`${span(pauseMs)} between the attempts: backoff and queue`]
+      }
 }
 
 const attemptRow = (attempt: AttemptDetail, index: number, arrivedMs: number): WaterfallRow => {
