@@ -23,7 +23,7 @@ describe.skipIf(!hasCorpus)(suite, () => {
     const cases = hasCorpus ? casesOf(name) : []
 
     for (const [cutName, cut] of Object.entries(cuts)) {
-      it(`${name}, ${cutName}: every field equals what the references read`, () => {
+      it(`${name}, ${cutName}: every field equals what the references read`, { timeout: 60_000 }, () => {
         const concerned = cases.filter(
           (recorded) =>
             cutName === "whole" ||

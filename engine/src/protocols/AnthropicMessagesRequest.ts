@@ -222,7 +222,7 @@ class Conversation {
           name: part.name,
           input
         }))
-      case "tool-result":
+      default:
         return this.encodeToolResult(part, field)
     }
   }

@@ -246,9 +246,7 @@ const encodeUserPart = (part: ContentPart, field: string, context: Context): Res
       }))
     case "file":
       return encodeFile(part, field, context)
-    case "reasoning":
-    case "tool-call":
-    case "tool-result":
+    default:
       return Result.fail(notHere(field, "a text, image or file part"))
   }
 }

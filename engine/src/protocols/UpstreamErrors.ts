@@ -113,8 +113,7 @@ export const wordsOf = (payload: unknown): UpstreamWords => {
 
 /** Removes what looks like a key, and the configured key itself, puts the text on one line, and bounds its length. */
 export const scrub = (text: string, apiKey: Redacted.Redacted | undefined): string => {
-  let out = text
-    .slice(0, scrubbedLengthMax)
+  let out = withoutCutWord(text)
     .replace(/[\s\p{Cc}]+/gu, " ")
     .trim()
   const key = apiKey === undefined ? undefined : Redacted.value(apiKey)
@@ -125,6 +124,14 @@ export const scrub = (text: string, apiKey: Redacted.Redacted | undefined): stri
   out = out.replace(longToken, (token) => (/\d/.test(token) && /[A-Za-z]/.test(token) ? redacted : token))
   if (out.length > detailLengthMax) out = `${out.slice(0, detailLengthMax - 1)}…`
   return out.toWellFormed()
+}
+
+/** The start of a text; a word that would be cut is left out, since half a key has no pattern. */
+const withoutCutWord = (text: string): string => {
+  if (text.length <= scrubbedLengthMax) return text
+  let end = scrubbedLengthMax
+  while (end > 0 && /[\w.~+/=*%-]/.test(text.charAt(end - 1))) end--
+  return `${text.slice(0, end)}…`
 }
 
 const detailLengthMax = 500
@@ -281,10 +288,7 @@ const build = (kind: UpstreamErrorKind, endpoint: Endpoint, found: Found): Error
       return new Errors.ProviderServerError(failed)
     case "content_filter":
       return new Errors.ContentFiltered(rejected)
-    case "invalid_request":
-    case "context_length":
-    case "not_found":
-    case "request_too_large":
+    default:
       return new Errors.RequestRejected({ ...rejected, kind })
   }
 }

@@ -63,8 +63,13 @@ export const readText = (protocol: Protocol, text: string, options?: StreamOptio
 export const sse = (...payloads: ReadonlyArray<unknown>): string =>
   payloads.map((payload) => `data: ${typeof payload === "string" ? payload : JSON.stringify(payload)}\n\n`).join("")
 
+export interface NamedEvent {
+  readonly type: string
+  readonly [key: string]: unknown
+}
+
 /** Events named after their type, as Anthropic sends them. */
-export const named = (...payloads: ReadonlyArray<{ readonly type: string; readonly [key: string]: unknown }>): string =>
+export const named = (...payloads: ReadonlyArray<NamedEvent>): string =>
   payloads.map((payload) => `event: ${payload.type}\ndata: ${JSON.stringify(payload)}\n\n`).join("")
 
 /** Bytes cut at the given offsets, which may be in any order and out of range. */
