@@ -19,7 +19,7 @@ export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
   try {
     const starts: Array<Row> = []
     for (const launch of [proxy, portkey, millrace]) {
-      const { server, row } = await launched(() => launch(source.port), options.quick ? 3 : 5)
+      const { server, row } = await launched(() => launch(source.port, options), options.quick ? 3 : 5)
       servers.push(server)
       starts.push(row)
     }

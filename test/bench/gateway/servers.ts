@@ -7,6 +7,7 @@ import { createServer, type AddressInfo } from "node:net"
 import { availableParallelism, tmpdir } from "node:os"
 import path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+import type { Options } from "../report.ts"
 
 const root = path.resolve(import.meta.dirname, "../../..")
 
@@ -57,8 +58,11 @@ export const portkey = (upstreamPort: number): Promise<Server> =>
     headers: ["x-portkey-provider: openai", `x-portkey-custom-host: http://127.0.0.1:${upstreamPort}/v1`]
   })
 
-/** `millrace serve` as it comes: cache, limits, retries, breaker, metrics and the usage database are on. */
-export const millrace = (upstreamPort: number): Promise<Server> => {
+/**
+ * `millrace serve` as it comes: cache, limits, retries, breaker, metrics, logs and the usage database are on. It writes
+ * a CPU profile when it ends, if the options say where.
+ */
+export const millrace = (upstreamPort: number, options: Options): Promise<Server> => {
   const folder = mkdtempSync(path.join(tmpdir(), "millrace-bench-"))
   const config = path.join(folder, "millrace.config.json")
   writeFileSync(
@@ -82,7 +86,15 @@ export const millrace = (upstreamPort: number): Promise<Server> => {
   return start({
     name: "Millrace",
     core: 0,
-    args: (port) => [path.join(root, "engine/src/cli/main.ts"), "serve", "--config", config, "--port", String(port)],
+    args: (port) => [
+      ...(options.profiles === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", options.profiles]),
+      path.join(root, "engine/src/cli/main.ts"),
+      "serve",
+      "--config",
+      config,
+      "--port",
+      String(port)
+    ],
     readyPath: "/health/ready",
     folder
   })
@@ -100,7 +112,7 @@ const start = async (options: {
 }): Promise<Server> => {
   const port = await freePort()
   const startedAt = performance.now()
-  const [command, ...args] = [...pin(options.core), process.execPath, ...profiling(options.name), ...options.args(port)]
+  const [command, ...args] = [...pin(options.core), process.execPath, ...options.args(port)]
   const child = spawn(command!, args, {
     cwd: options.folder ?? root,
     env: { ...process.env, ...options.env },
@@ -125,14 +137,6 @@ const start = async (options: {
       if (options.folder !== undefined) rmSync(options.folder, { recursive: true, force: true })
     }
   }
-}
-
-/** With `MILLRACE_BENCH_PROFILE=folder`, Millrace writes a CPU profile there when it ends. */
-const profiling = (name: string): ReadonlyArray<string> => {
-  const folder = process.env.MILLRACE_BENCH_PROFILE
-  return folder === undefined || name !== "Millrace"
-    ? []
-    : ["--cpu-prof", `--cpu-prof-dir=${folder}`, "--cpu-prof-interval=200"]
 }
 
 const freePort = (): Promise<number> =>
