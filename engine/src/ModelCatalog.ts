@@ -220,7 +220,7 @@ const total = (usage: Usage, rates: Rates, table: string): Cost => {
   return { _tag: "Priced", usd: picos / 1e12, table }
 }
 
-/** Dollars per million tokens as whole picodollars a token: exact for prices of up to six decimals. */
+/** Dollars per million tokens as whole picodollars a token: exact for prices of up to six decimals, else rounded to them. */
 const picosOf = (dollarsPerMillion: number): number => Math.round(dollarsPerMillion * 1e6)
 
 const configuredRates = new WeakMap<Prices, Rates>()
@@ -320,7 +320,7 @@ const encodingOf = (model: string): Encoding | undefined => {
 const familyOf = (kind: string, model: string, encoding: Encoding | undefined): Family => {
   const id = baseModelOf(model)
   if (encoding !== undefined && encoding !== "o200k_harmony") {
-    return /^(o\d|gpt-([5-9]|\d\d)|codex-)/.test(id) && !/chat/.test(id) ? "openai-reasoning" : "openai"
+    return /^(o\d|gpt-(?!35)([5-9]|\d\d)|codex-)/.test(id) && !/chat/.test(id) ? "openai-reasoning" : "openai"
   }
   if (id.includes("claude")) return "claude"
   if (id.includes("gemini")) return "gemini"

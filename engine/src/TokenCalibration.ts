@@ -41,7 +41,7 @@ export class Calibration {
   /** What a prompt of this estimate has at least, in all likelihood. */
   floor(estimated: number): number {
     const margin = this.count < settled ? 0.3 : Math.min(Math.max(4 * this.spread, 0.05), 0.3)
-    return Math.floor(estimated * (1 - margin))
+    return Math.max(1, Math.floor(estimated * (1 - margin)))
   }
 
   /** Takes in one report; figures that are not positive are ignored. */

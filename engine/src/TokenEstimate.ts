@@ -152,17 +152,21 @@ const scan = (end: number): number => {
       }
       case Break:
         while (i < end && classes[units[i]!] === Break) i++
-        tokens += 1.2 + 0.03 * (i - from - 1)
+        tokens += 1.2 + 0.06 * (i - from - 1)
         break
       default: {
-        while (i < end && classes[units[i]!] === Mark) i++
+        let changes = 0
+        while (i < end && classes[units[i]!] === Mark) {
+          if (units[i] !== units[i - 1]) changes++
+          i++
+        }
         const length = i - from
         const next = i < end ? classes[units[i]!]! : Break
         if (length === 1 && before !== OneSpace && (next === Lower || next === Upper)) {
           before = code === 39 && before === Nothing && isLetterAt(from - 1) ? Apostrophe : OneMark
           continue
         }
-        tokens += 1 + 0.49 * Math.min(Math.max(length - 2, 0), 4) + 0.08 * Math.max(length - 6, 0)
+        tokens += 1 + 0.4 * Math.max(changes - 1, 0) + 0.02 * (length - 1)
         while (i < end && classes[units[i]!] === Break) i++
       }
     }

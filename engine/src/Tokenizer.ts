@@ -158,7 +158,8 @@ const make = (options: TokenizerOptions): Tokenizer["Service"] => {
     const { candidates } = journal
     const first = candidates[0]
     if (first === undefined) return next(call)
-    const ref = { kind: options.limits(first).kind, model: first.model }
+    const limits = options.limits(first)
+    const ref = { kind: limits.kind, model: first.model }
     const measured = measure(request, ref)
     journal.promptTokens = correct(ref, measured)
     call.settlement.add((outcome) => {
@@ -169,13 +170,13 @@ const make = (options: TokenizerOptions): Tokenizer["Service"] => {
       const answered = { kind: options.limits(target).kind, model: target.model }
       learn(answered, measure(request, answered), reported)
     })
-    const bound = candidates.length === 1 ? measured.bound : Math.max(measured.bound, boundOf(request))
-    for (const target of candidates) {
-      if (bound > roomOf(request, options.limits(target))) {
-        return Effect.flatMap(admit(call, bound), () => next(call))
-      }
+    let bound = measured.bound
+    let fits = bound <= roomOf(request, limits)
+    if (fits && candidates.length > 1) {
+      bound = Math.max(bound, boundOf(request))
+      fits = candidates.every((target) => bound <= roomOf(request, options.limits(target)))
     }
-    return next(call)
+    return fits ? next(call) : Effect.flatMap(admit(call, bound), () => next(call))
   }
 
   /** Keeps the candidates that the prompt fits; fails when it fits none. */
@@ -193,7 +194,7 @@ const make = (options: TokenizerOptions): Tokenizer["Service"] => {
       const { encoding, family } = lookup(ref)
       let tokens = correct(ref, measure(request, ref))
       let least = calibrationOf(ref).floor(tokens)
-      if (bound > room && tokens > room * nearLimit && encoding !== undefined) {
+      if (bound > room && room > 0 && tokens > room * nearLimit && encoding !== undefined) {
         const key = `${encoding} ${family}`
         const count = counts.get(key) ?? (yield* countPrompt(request, ref, ceilingFactor * roomMax))
         counts.set(key, count)
