@@ -34,7 +34,7 @@ export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
         const cache = yield* EffectCache.make({
           capacity: size,
           timeToLive: "10 minutes",
-          lookup: (_: string) => Effect.succeed(completion)
+          lookup: (key: string) => Effect.succeed(key === "" ? undefined : completion)
         })
         for (let i = 0; i < size; i++) yield* EffectCache.get(cache, keyOf(i))
         return cache

@@ -29,7 +29,10 @@ class Relay implements Dispatcher.DispatchHandler {
 }
 
 const server = createServer((request, response) => {
-  if (request.method === "GET") return void response.end("ok")
+  if (request.method === "GET") {
+    response.end("ok")
+    return
+  }
   const received: Array<Buffer> = []
   request.on("data", (chunk: Buffer) => received.push(chunk))
   request.on("end", () => {
