@@ -2,7 +2,7 @@
  * What every store of usage records promises, asked through the usage log: the same suite runs on memory and on SQLite.
  */
 import { expect, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, type Layer } from "effect"
 import { describe } from "vitest"
 import { type UsageLog as Log, maxPoints, UsageLog } from "../../engine/src/UsageLog.ts"
 import type { UsageRecord } from "../../engine/src/UsageRecord.ts"

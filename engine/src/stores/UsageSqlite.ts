@@ -6,11 +6,11 @@
  * why, and requests go on; what is queued is written when the database is well again. Closing the scope writes all.
  * Questions are answered by a second thread, so that a long one delays no write.
  */
-import { Effect, Fiber, type Scope } from "effect"
+import { Effect, type Fiber, type Scope } from "effect"
 import type { UsageReport } from "../AdminAnswers.ts"
 import { maxPoints, SeriesTooLong, type StoredRecord, UsageUnavailable, type UsageStore } from "../UsageLog.ts"
 import type { UsageRecord } from "../UsageRecord.ts"
-import { pack } from "./UsageBatch.ts"
+import { type UsageBatch, UsagePacker } from "./UsageBatch.ts"
 import type { Answer, Question, WorkerOptions } from "./UsageSqliteWorker.ts"
 import { type Report, UsageThread } from "./UsageThread.ts"
 
@@ -31,7 +31,6 @@ export interface UsageSqliteOptions {
 
 const flushMs = 200
 const flushRecords = 500
-const batchRecords = 1000
 
 /** Opens the database aside: the effect succeeds at once, and `health` says whether that went well. */
 export const make = (options: UsageSqliteOptions): Effect.Effect<UsageStore, never, Scope.Scope> =>
@@ -104,8 +103,9 @@ class Writer {
   private readonly maxQueued: number
   private readonly retryMs: number
   private readonly run: (effect: Effect.Effect<unknown>) => Fiber.Fiber<unknown>
-  private queue: Array<UsageRecord> = []
-  private sent: ReadonlyArray<UsageRecord> = []
+  private queue = new UsagePacker()
+  /** The batch that is with the thread. */
+  private sent: UsageBatch | undefined
   private taken = 0
   private acknowledged = 0
   private open = false
@@ -123,12 +123,13 @@ class Writer {
   }
 
   add(record: UsageRecord): void {
-    if (this.closed || this.queue.length + this.sent.length >= this.maxQueued) {
+    if (this.closed || this.taken - this.acknowledged >= this.maxQueued) {
       this.dropped += 1
       return
     }
     this.taken += 1
-    if (this.queue.push(record) >= flushRecords) this.send()
+    this.queue.add(record)
+    if (this.queue.size >= flushRecords) this.send()
     else if (this.timer === undefined) {
       this.timer = this.run(
         Effect.andThen(
@@ -179,10 +180,12 @@ class Writer {
   }
 
   private send(): void {
-    if (this.sent.length > 0 || this.queue.length === 0) return
-    this.sent = this.queue.length <= batchRecords ? this.queue : this.queue.slice(0, batchRecords)
-    this.queue = this.queue.slice(this.sent.length)
-    this.thread.write(pack(this.sent))
+    if (this.sent !== undefined || this.queue.size === 0) return
+    this.timer?.interruptUnsafe()
+    this.timer = undefined
+    this.sent = this.queue.pack()
+    this.queue = new UsagePacker()
+    this.thread.write(this.sent)
   }
 
   private receive(report: Report): void {
@@ -190,18 +193,16 @@ class Writer {
       case "opened":
         return this.healed()
       case "written":
-        this.acknowledged += this.sent.length
-        this.sent = []
+        this.acknowledged += this.sent?.size ?? 0
+        this.sent = undefined
         this.healed()
-        if (this.timer === undefined || this.waiters.length > 0 || this.queue.length >= flushRecords) this.send()
+        if (this.timer === undefined || this.waiters.length > 0 || this.queue.size >= flushRecords) this.send()
         if (this.acknowledged === this.taken) this.drained?.()
         return
       case "failed":
         return this.failed(report.reason)
       case "died":
-        this.queue = [...this.sent, ...this.queue]
-        this.sent = []
-        setTimeout(() => (this.queue.length === 0 ? this.thread.start() : this.send()), this.retryMs)
+        setTimeout(() => (this.sent === undefined ? this.thread.start() : this.thread.write(this.sent)), this.retryMs)
         return this.failed(report.reason)
     }
   }

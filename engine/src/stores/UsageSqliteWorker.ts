@@ -79,14 +79,9 @@ const advance = () => {
 }
 
 const answer = (question: Question): Answer => {
-  switch (question._tag) {
-    case "usage":
-      return opened().usage(question.scan, question.maxPoints)
-    case "page":
-      return opened().page(question.scan)
-    case "find":
-      return opened().find(question.id)
-  }
+  const ready = opened()
+  if (question._tag === "usage") return ready.usage(question.scan, question.maxPoints)
+  return question._tag === "page" ? ready.page(question.scan) : ready.find(question.id)
 }
 
 port.on("message", (message: ToWorker) => {

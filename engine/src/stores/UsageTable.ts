@@ -106,27 +106,9 @@ const insertRecord = `INSERT INTO usage_records (${columns.map(([, column]) => c
 
 const selectRecord = `SELECT seq, ${columns.map(([field, column]) => `${column} AS ${field}`).join(", ")} FROM usage_records`
 
-const figureFields: ReadonlySet<keyof UsageRecord> = new Set<keyof UsageFigures>([
-  "timeMs",
-  "status",
-  "cache",
-  "uncachedInput",
-  "cacheReadInput",
-  "cacheWriteInput",
-  "output",
-  "reasoning",
-  "costUsd",
-  "unpricedReason",
-  "savedUsd",
-  "savedTokens",
-  "latencyMs",
-  "ttftMs"
-])
-
-const selectFigures = columns
-  .filter(([field]) => figureFields.has(field))
-  .map(([field, column]) => `${column} AS ${field}`)
-  .join(", ")
+/** In the order in which `figuresOf` reads them. */
+const selectFigures = `time_ms, status, cache, uncached_input, cache_read_input, cache_write_input, output, reasoning,
+  cost_usd, unpriced_reason, saved_usd, saved_tokens, latency_ms, ttft_ms`
 
 export class UsageTable {
   private readonly database: DatabaseSync
@@ -169,12 +151,13 @@ export class UsageTable {
     values.push(scan.fromMs, scan.toMs)
     const group = scan.groupBy === undefined ? "NULL" : columnOf[scan.groupBy]
     const statement = this.database.prepare(
-      `SELECT ${selectFigures}, ${group} AS grouped FROM usage_records WHERE ${where.join(" AND ")}`
+      `SELECT ${group}, ${selectFigures} FROM usage_records WHERE ${where.join(" AND ")}`
     )
+    // Rows as objects would take about three times as long.
+    statement.setReturnArrays(true)
     const aggregate = new UsageAggregate(scan.bucket, maxPoints)
-    for (const row of statement.iterate(...values)) {
-      const figures = row as unknown as UsageFigures & { readonly grouped: string | null }
-      if (!aggregate.add(figures, figures.grouped)) return undefined
+    for (const row of statement.iterate(...values) as unknown as Iterable<FiguresRow>) {
+      if (!aggregate.add(figuresOf(row), row[0])) return undefined
     }
     return aggregate.report()
   }
@@ -236,6 +219,41 @@ const conditionsOf = (
   }
   return { where, values }
 }
+
+type FiguresRow = readonly [
+  group: string | null,
+  timeMs: number,
+  status: UsageFigures["status"],
+  cache: UsageFigures["cache"],
+  uncachedInput: number,
+  cacheReadInput: number,
+  cacheWriteInput: number,
+  output: number,
+  reasoning: number,
+  costUsd: number | null,
+  unpricedReason: string | null,
+  savedUsd: number | null,
+  savedTokens: number,
+  latencyMs: number | null,
+  ttftMs: number | null
+]
+
+const figuresOf = (row: FiguresRow): UsageFigures => ({
+  timeMs: row[1],
+  status: row[2],
+  cache: row[3],
+  uncachedInput: row[4],
+  cacheReadInput: row[5],
+  cacheWriteInput: row[6],
+  output: row[7],
+  reasoning: row[8],
+  costUsd: row[9],
+  unpricedReason: row[10],
+  savedUsd: row[11],
+  savedTokens: row[12],
+  latencyMs: row[13],
+  ttftMs: row[14]
+})
 
 const valuesOf = (record: UsageRecord): Array<SQLInputValue> => [
   record.id,

@@ -5,11 +5,12 @@
  * something to do, and no longer. Every question is answered once, also when the thread dies.
  */
 import { Worker } from "node:worker_threads"
+import type { UsageBatch } from "./UsageBatch.ts"
 import type { FromWorker, Question, ToWorker, WorkerOptions } from "./UsageSqliteWorker.ts"
 
 export type Answered = Extract<FromWorker, { readonly _tag: "answer" | "unanswered" }>
 
-/** What the thread reports of its own accord. `died` means that a batch it had is lost. */
+/** What the thread reports of its own accord. `died` means that its copy of a batch is lost. */
 export type Report = Exclude<FromWorker, Answered> | { readonly _tag: "died"; readonly reason: string }
 
 export class UsageThread {
@@ -38,12 +39,12 @@ export class UsageThread {
     worker.on("exit", () => this.died(worker, "its thread has ended"))
   }
 
-  /** Hands over a batch; `written` or `failed` is reported. */
-  write(batch: Extract<ToWorker, { readonly _tag: "write" }>["batch"]): void {
+  /** Gives a copy of a batch to the thread, which reports `written`, perhaps after `failed`, unless it dies. */
+  write(batch: UsageBatch): void {
     this.start()
     this.writing = true
     this.hold()
-    this.worker?.postMessage({ _tag: "write", batch } satisfies ToWorker, [batch.numbers.buffer])
+    this.post({ _tag: "write", batch })
   }
 
   ask(question: Question, answered: (answered: Answered) => void): void {
@@ -52,7 +53,7 @@ export class UsageThread {
     if (this.worker === undefined) return answered({ _tag: "unanswered", id, reason: "it is closed" })
     this.asked.set(id, answered)
     this.hold()
-    this.worker.postMessage({ _tag: "ask", id, question } satisfies ToWorker)
+    this.post({ _tag: "ask", id, question })
   }
 
   /** Lets the thread close its connection and waits for its end, for `timeoutMs` at most. */
@@ -64,10 +65,14 @@ export class UsageThread {
     const { promise: ended, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, timeoutMs)
     worker.once("exit", resolve)
-    worker.postMessage({ _tag: "close" } satisfies ToWorker)
+    this.post({ _tag: "close" })
     await ended
     clearTimeout(timer)
     await worker.terminate()
+  }
+
+  private post(message: ToWorker): void {
+    this.worker?.postMessage(message, [])
   }
 
   private receive(message: FromWorker): void {

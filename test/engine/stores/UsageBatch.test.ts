@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { expect, it } from "vitest"
-import { pack, unpack } from "../../../engine/src/stores/UsageBatch.ts"
+import { unpack, UsagePacker } from "../../../engine/src/stores/UsageBatch.ts"
 import type { UsageRecord } from "../../../engine/src/UsageRecord.ts"
 import { recordOf } from "../../contracts/usage-record.ts"
 
@@ -52,12 +52,27 @@ const record: fc.Arbitrary<UsageRecord> = fc.record({
   attempts: fc.array(attempt, { maxLength: 3 })
 })
 
+const pack = (records: ReadonlyArray<UsageRecord>) => {
+  const packer = new UsagePacker()
+  for (const entry of records) packer.add(entry)
+  expect(packer.size).toBe(records.length)
+  return packer.pack()
+}
+
 it("unpacks every record as it was packed", () => {
   fc.assert(
     fc.property(fc.array(record, { maxLength: 20 }), (records) => {
       expect(unpack(structuredClone(pack(records)))).toEqual(records)
     })
   )
+})
+
+it("makes room for many records with many attempts", () => {
+  const [sample] = fc.sample(attempt, 1)
+  const records = Array.from({ length: 1500 }, (_, i) =>
+    recordOf({ id: `r${i}`, tenant: `t${i}`, attempts: Array.from({ length: i % 7 }, () => sample!) })
+  )
+  expect(unpack(pack(records))).toEqual(records)
 })
 
 it("turns what is no number into null or zero, so that a wrong figure stops no batch", () => {

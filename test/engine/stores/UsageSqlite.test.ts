@@ -44,8 +44,7 @@ const until = (condition: () => boolean) =>
     while (!condition()) await new Promise((resolve) => setImmediate(resolve))
   })
 
-usageStoreContract("sqlite in memory", () => sqlite({ path: ":memory:" }))
-usageStoreContract("sqlite file", () => sqlite({ path: newFile() }))
+usageStoreContract("sqlite", () => sqlite({ path: newFile() }))
 
 describe("a SQLite file", () => {
   it.effect("holds everything after an orderly end, also what had not been written yet", () =>
