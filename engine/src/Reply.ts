@@ -44,6 +44,8 @@ export interface Completion {
   /** The provider's own word for the finish reason. */
   readonly rawFinishReason: string | undefined
   readonly usage: Usage.Usage
+  /** Vectors of an embeddings request, in the order of its input. */
+  readonly embeddings?: ReadonlyArray<ReadonlyArray<number>> | undefined
   /** The provider's body as it came, kept while inbound and upstream dialect are the same. */
   readonly wire?: Wire | undefined
 }

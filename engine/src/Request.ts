@@ -168,8 +168,17 @@ export interface Request {
   readonly cacheNamespace: string | undefined
   readonly cacheSemantic: boolean | undefined
   readonly providerOptions: { readonly [key: string]: Schema.Json } | undefined
+  /** Set when embeddings are asked for instead of an answer; `messages` is empty then. */
+  readonly embed: EmbedInput | undefined
   /** The body in the dialect it came in, so that unknown fields reach an upstream of the same dialect. */
   readonly wire: WireRequest | undefined
+}
+
+/** Texts to embed, at least one. */
+export interface EmbedInput {
+  readonly input: ReadonlyArray<string>
+  /** Length of the vectors, for models that can shorten them. */
+  readonly dimensions: number | undefined
 }
 
 export interface WireRequest {
@@ -235,6 +244,7 @@ export const fromAIRequest = (
     cacheNamespace: request.cache?.namespace,
     cacheSemantic: request.cache?.semantic,
     providerOptions: request.providerOptions,
+    embed: undefined,
     wire: undefined
   })
 }

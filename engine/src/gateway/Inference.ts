@@ -2,19 +2,21 @@
  * One inference request, from its headers to its last byte: the handler behind `POST /v1/chat/completions` and its like.
  *
  * One fiber per request between two raw edges: `node:http` in, the engine's transport out. A caller who disconnects
- * interrupts the fiber, and with it the upstream call.
+ * interrupts the fiber, and with it the upstream call; so does the end of a shutdown, and then the caller is told.
  */
-import { Effect, Result } from "effect"
+import { Effect, Option, Result } from "effect"
+import type { Headers } from "effect/http/Headers"
+import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Call } from "../Call.ts"
 import type { Engine } from "../Engine.ts"
-import type { EngineError } from "../Errors.ts"
+import { type EngineError, ShuttingDown } from "../Errors.ts"
 import type { Request } from "../Request.ts"
 import { makeRequestId } from "../RequestId.ts"
 import { readJson } from "./Body.ts"
 import { readHeaders } from "./CallHeaders.ts"
 import type { InboundDialect } from "./Dialect.ts"
-import { errorOf, writeError, writeReply } from "./Respond.ts"
+import { errorOf, logDefect, writeError, writeReply } from "./Respond.ts"
 
 export interface InferenceOptions {
   readonly engine: Engine["Service"]
@@ -29,11 +31,12 @@ export const infer = (
   response: ServerResponse
 ): Effect.Effect<void> => {
   const { dialect, engine } = options
+  const id = makeRequestId()
   let call: Call | undefined
   const answer: Effect.Effect<void, EngineError> = Effect.flatMap(
     readJson(request, options.bodyLimitBytes),
     (body): Effect.Effect<void, EngineError> => {
-      const decoded = decode(dialect, body, request)
+      const decoded = decode(id, dialect, body, request)
       if (Result.isFailure(decoded)) return Effect.fail(decoded.failure)
       return Effect.flatMap(engine.call(decoded.success), (made) => {
         call = made
@@ -41,24 +44,42 @@ export const infer = (
       })
     }
   )
-  return Effect.catchCause(answer, (cause) => Effect.sync(() => writeError(response, dialect, errorOf(cause), call)))
+  return joinTrace(
+    request,
+    Effect.onInterrupt(
+      Effect.catchCause(answer, (cause) => {
+        writeError(response, dialect, errorOf(cause), id, call)
+        return logDefect(cause, id)
+      }),
+      () => Effect.sync(() => writeError(response, dialect, new ShuttingDown({ retryAfterMs: 1000 }), id, call))
+    )
+  )
 }
 
 const decode = (
+  id: string,
   dialect: InboundDialect,
   body: { readonly [key: string]: unknown },
   request: IncomingMessage
 ): Result.Result<Request, EngineError> => {
-  const headers = readHeaders(request.headers)
+  const headers = readHeaders(request)
   if (Result.isFailure(headers)) return Result.fail(headers.failure)
   const decoded = dialect.decode(body)
   if (Result.isFailure(decoded)) return Result.fail(decoded.failure)
   return Result.succeed({
-    id: makeRequestId(),
+    id,
     provider: undefined,
     cacheSemantic: undefined,
     providerOptions: undefined,
+    embed: undefined,
     ...decoded.success,
     ...headers.success
   })
+}
+
+/** Spans of the request are children of the caller's, when a valid W3C `traceparent` names one. */
+const joinTrace = <A, E, R>(request: IncomingMessage, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  if (request.headers["traceparent"] === undefined) return effect
+  const parent = HttpTraceContext.w3c(request.headers as Headers)
+  return Option.isSome(parent) ? (Effect.withParentSpan(effect, parent.value) as Effect.Effect<A, E, R>) : effect
 }
