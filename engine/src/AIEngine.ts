@@ -4,7 +4,7 @@
  * It runs the same Engine on a runtime of its own. Every failure is an `AIEngineError`; an `AbortSignal` cancels the call
  * up to the provider's socket, and so does leaving a stream early. `dispose` finishes what is to be written.
  */
-import { Cause, Effect, Exit, ManagedRuntime, type Pull, Scope, Stream } from "effect"
+import { Cause, Effect, Exit, ManagedRuntime, type Pull, Scope } from "effect"
 import type { Status } from "./AdminAnswers.ts"
 import { internalError } from "./Attempt.ts"
 import { type Call, upstreamAttempts } from "./Call.ts"
@@ -104,7 +104,7 @@ export class AIEngine {
       const call = await this.prepare(engine, request, true)
       const scope = Scope.makeUnsafe()
       const run = <A>(effect: Effect.Effect<A, EngineError>) => this.run(effect, call, options)
-      const open = Effect.flatMap(engine.open(call), (reply) => Stream.toPull(Reply.stream(reply)))
+      const open = Effect.flatMap(engine.open(call), (reply) => Reply.toPull(Reply.stream(reply), scope))
       try {
         return { call, scope, run, pull: await run(Effect.provideService(open, Scope.Scope, scope)) }
       } catch (error) {

@@ -4,7 +4,7 @@
  * `collect` and `toParts` are each other's inverse up to the size of the deltas (law 2), so every door can serve a
  * streamed and a whole answer from the same reply.
  */
-import { Effect, Stream } from "effect"
+import { Channel, Effect, type Pull, type Scope, Stream } from "effect"
 import type { EngineError } from "./Errors.ts"
 import * as Usage from "./Usage.ts"
 
@@ -224,6 +224,15 @@ export const toParts = (completion: Completion): Array<Part> => {
 /** Any reply as parts. */
 export const stream = (reply: Reply): Parts =>
   reply._tag === "Parts" ? reply.parts : Stream.fromArray(toParts(reply.completion))
+
+/**
+ * Parts as they are pulled, in a scope of the caller's. `Stream.toPull` copies the context and takes a semaphore at every
+ * pull; a reply has one reader, which needs neither.
+ */
+export const toPull = (
+  parts: Parts,
+  scope: Scope.Scope
+): Effect.Effect<Pull.Pull<readonly [Part, ...Array<Part>], EngineError>> => Channel.toPullScoped(parts.channel, scope)
 
 /** Any reply as a whole completion; reads a stream to its end. */
 export const collect = (reply: Reply): Effect.Effect<Completion, EngineError> => {
