@@ -5,12 +5,13 @@
  * it; what only changes how the answer is delivered or accounted for (stream, metadata, priority, timeout) is not. Key
  * order inside free-form JSON does not matter. `explain` names the fields in which two requests differ.
  */
+import { Predicate } from "effect"
 import { hash } from "node:crypto"
 import type { Target } from "./Call.ts"
 import type { Request } from "./Request.ts"
 
-/** Fields of a dialect's body that don't change the answer. */
-const inert = new Set([
+/** Fields of a dialect's body that don't change the answer; the model is in the identity by its candidates. */
+const inert: ReadonlySet<string> = new Set([
   "stream",
   "stream_options",
   "metadata",
@@ -22,9 +23,14 @@ const inert = new Set([
   "model"
 ])
 
-/** SHA-256 over the canonical JSON of the identity, base64url. */
-export const cacheKey = (request: Request, candidates: ReadonlyArray<Target>): string =>
-  hash("sha256", JSON.stringify(identity(request, candidates)), "base64url")
+/** SHA-256 of the identity's canonical text, base64url. */
+export const cacheKey = (request: Request, candidates: ReadonlyArray<Target>): string => {
+  const fields = identity(request, candidates)
+  let text = ""
+  // `identity` writes its fields in one order, so they need no sorting.
+  for (const field in fields) if (fields[field] !== undefined) text += `${field}${canonical(fields[field])}`
+  return hash("sha256", text, "base64url")
+}
 
 /** Paths of the fields in which the identities of two requests differ, empty when they share an entry. */
 export const explain = (
@@ -34,96 +40,85 @@ export const explain = (
   const out: Array<string> = []
   const left = identity(a.request, a.candidates)
   const right = identity(b.request, b.candidates)
-  fields.forEach((field, index) => differences(field, left[index], right[index], out))
+  for (const field of new Set([...Object.keys(left), ...Object.keys(right)])) {
+    differences(field, left[field], right[field], out)
+  }
   return out
 }
 
-const fields = [
-  "model",
-  "scope",
-  "messages",
-  "temperature",
-  "topP",
-  "maxTokens",
-  "stop",
-  "seed",
-  "tools",
-  "toolChoice",
-  "responseFormat",
-  "reasoning",
-  "providerOptions",
-  "body"
-] as const
+type Identity = { readonly [field: string]: unknown }
 
-/**
- * The values of `fields`, in their order. A request that came in a provider's dialect is identified by its body, which
- * holds every other field already.
- */
-const identity = (request: Request, candidates: ReadonlyArray<Target>): ReadonlyArray<unknown> => {
-  const model = candidates.map((target) => `${target.provider}/${target.model}`)
-  const scope =
-    request.cacheNamespace === undefined ? ["tenant", request.tenant] : ["namespace", request.cacheNamespace]
-  if (request.wire !== undefined) {
-    return [model, scope, ...noFields, [request.wire.dialect, withoutInert(request.wire.body)]]
-  }
-  return [
+/** A request in a provider's dialect is identified by its body, which holds every other field already. */
+const identity = (request: Request, candidates: ReadonlyArray<Target>): Identity => {
+  const model = candidates.length === 1 ? idOf(candidates[0]!) : candidates.map(idOf)
+  const { cacheNamespace: namespace, wire } = request
+  if (wire !== undefined)
+    return { model, namespace, tenant: tenantOf(request), dialect: wire.dialect, body: active(wire.body) }
+  return {
     model,
-    scope,
-    request.messages.map((message) => [
-      message.role,
-      typeof message.content === "string" ? message.content : message.content.map(canonical),
-      message.name
-    ]),
-    request.temperature,
-    request.topP,
-    request.maxTokens,
-    request.stop,
-    request.seed,
-    canonical(request.tools),
-    canonical(request.toolChoice),
-    canonical(request.responseFormat),
-    canonical(request.reasoning),
-    canonical(request.providerOptions)
-  ]
+    namespace,
+    tenant: tenantOf(request),
+    messages: request.messages,
+    temperature: request.temperature,
+    topP: request.topP,
+    maxTokens: request.maxTokens,
+    stop: request.stop,
+    seed: request.seed,
+    tools: request.tools,
+    toolChoice: request.toolChoice,
+    responseFormat: request.responseFormat,
+    reasoning: request.reasoning,
+    providerOptions: request.providerOptions,
+    embed: request.embed
+  }
 }
 
-const noFields: ReadonlyArray<undefined> = new Array<undefined>(fields.length - 3).fill(undefined)
+const idOf = (target: Target): string => `${target.provider}/${target.model}`
 
-const withoutInert = (body: { readonly [key: string]: unknown }): unknown => {
-  const kept: Array<[string, unknown]> = []
-  for (const key of Object.keys(body).toSorted()) if (!inert.has(key)) kept.push([key, canonical(body[key])])
+/** A namespace is shared by the tenants that name it. */
+const tenantOf = (request: Request): string | undefined =>
+  request.cacheNamespace === undefined ? request.tenant : undefined
+
+const active = (body: Identity): Identity => {
+  const kept: Record<string, unknown> = Object.create(null) as Record<string, unknown>
+  for (const key of Object.keys(body)) if (!inert.has(key)) kept[key] = body[key]
   return kept
 }
 
-/** The value with the keys of every object in order; absent and undefined are the same. */
-const canonical = (value: unknown): unknown => {
-  if (typeof value !== "object" || value === null) return value
-  if (Array.isArray(value)) return value.map(canonical)
-  const source = value as { readonly [key: string]: unknown }
-  const pairs: Array<[string, unknown]> = []
-  for (const key of Object.keys(source).toSorted()) {
-    if (source[key] !== undefined) pairs.push([key, canonical(source[key])])
+/**
+ * A text that two values share when they mean the same, and only then. Strings carry their length instead of escapes, so
+ * a long prompt is copied and not scanned; keys are in order, absent and undefined are the same.
+ */
+const canonical = (value: unknown): string => {
+  switch (typeof value) {
+    case "string":
+      return `"${value.length}:${value}`
+    case "object": {
+      if (value === null) return "~"
+      let text = ""
+      if (Array.isArray(value)) {
+        for (const item of value) text += canonical(item)
+        return `[${text}]`
+      }
+      const source = value as Identity
+      for (const key of Object.keys(source).sort()) {
+        if (source[key] !== undefined) text += `${key.length}:${key}${canonical(source[key])}`
+      }
+      return `{${text}}`
+    }
+    default:
+      return `${String(value)};`
   }
-  return { object: pairs }
 }
 
 const differences = (path: string, a: unknown, b: unknown, out: Array<string>): void => {
-  if (JSON.stringify(a) === JSON.stringify(b)) return
-  const left = childrenOf(a)
-  const right = childrenOf(b)
-  if (left === undefined || right === undefined) {
-    out.push(path)
-    return
-  }
-  for (const key of new Set([...left.keys(), ...right.keys()])) {
-    differences(typeof key === "number" ? `${path}[${key}]` : `${path}.${key}`, left.get(key), right.get(key), out)
-  }
+  if (a === b || canonical(a) === canonical(b)) return
+  if (Array.isArray(a) && Array.isArray(b)) {
+    for (let i = 0; i < Math.max(a.length, b.length); i++) differences(`${path}[${i}]`, a[i], b[i], out)
+  } else if (isRecord(a) && isRecord(b)) {
+    for (const key of new Set([...Object.keys(a), ...Object.keys(b)]))
+      differences(`${path}.${key}`, a[key], b[key], out)
+  } else out.push(path)
 }
 
-const childrenOf = (value: unknown): Map<string | number, unknown> | undefined => {
-  if (Array.isArray(value)) return new Map(value.map((item, index) => [index, item]))
-  if (typeof value === "object" && value !== null && "object" in value) {
-    return new Map(value.object as ReadonlyArray<[string, unknown]>)
-  }
-  return undefined
-}
+const isRecord = (value: unknown): value is Identity => Predicate.isObject(value) && !Array.isArray(value)
