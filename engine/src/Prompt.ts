@@ -8,6 +8,7 @@
 import { imageTokens } from "./ImageTokens.ts"
 import type { Family, Model } from "./ModelCatalog.ts"
 import type { ContentPart, Message, Request, Tool } from "./Request.ts"
+import { boundText } from "./TokenEstimate.ts"
 
 /** The countable parts of a prompt. */
 export interface Prompt {
@@ -51,8 +52,9 @@ const nameTokens = 1
 /** The most tokens that framing takes for a message, a part or a tool, in any family. */
 const framingMax = { message: 8, part: 16, tools: 600 }
 
-/** The parts of a request that a model counts. `model` is its id as the provider has it. */
+/** What a model counts of a request; texts to embed have no framing. `model` is its id as the provider has it. */
 export const promptOf = (request: Request, { family }: Pick<Model, "family">, model: string): Prompt => {
+  if (request.embed !== undefined) return { texts: request.embed.input, overhead: 0, plain: true, complete: true }
   const framing = framings[family]
   const reader = new Reader(framing, family, model)
   for (const message of request.messages) reader.message(message)
@@ -74,18 +76,19 @@ export const promptOf = (request: Request, { family }: Pick<Model, "family">, mo
 
 /** At most so many tokens have the known parts of a request, whatever the model: no text has more than it has bytes. */
 export const boundOf = (request: Request): number => {
+  if (request.embed !== undefined) return request.embed.input.reduce((sum, text) => sum + boundText(text), 0)
   let tokens = framingMax.message
   for (const { content, name } of request.messages) {
     tokens += framingMax.message
-    if (name !== undefined) tokens += Buffer.byteLength(name)
-    if (typeof content === "string") tokens += Buffer.byteLength(content)
+    if (name !== undefined) tokens += boundText(name)
+    if (typeof content === "string") tokens += boundText(content)
     else for (const part of content) tokens += framingMax.part + partBytes(part)
   }
   if (request.tools !== undefined && request.tools.length > 0) {
     tokens += framingMax.tools + framingMax.part * request.tools.length
-    tokens += Math.max(Buffer.byteLength(jsonOf(request.tools)), Buffer.byteLength(typescriptOf(request.tools)))
+    tokens += Math.max(boundText(jsonOf(request.tools)), boundText(typescriptOf(request.tools)))
   }
-  if (request.responseFormat?.type === "json-schema") tokens += Buffer.byteLength(jsonOf(request.responseFormat.schema))
+  if (request.responseFormat?.type === "json-schema") tokens += boundText(jsonOf(request.responseFormat.schema))
   return tokens
 }
 
@@ -96,11 +99,11 @@ const partBytes = (part: ContentPart): number => {
   switch (part.type) {
     case "text":
     case "reasoning":
-      return Buffer.byteLength(part.text)
+      return boundText(part.text)
     case "tool-call":
-      return Buffer.byteLength(part.name) + Buffer.byteLength(part.arguments)
+      return boundText(part.name) + boundText(part.arguments)
     case "tool-result":
-      if (typeof part.content === "string") return Buffer.byteLength(part.content)
+      if (typeof part.content === "string") return boundText(part.content)
       return part.content.reduce((sum, inner) => sum + framingMax.part + partBytes(inner), 0)
     case "image":
       return imageMax

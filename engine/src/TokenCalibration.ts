@@ -19,6 +19,9 @@ const settled = 10
 /** Prompts of fewer tokens weigh as if they had so many: a few tokens more or less are no news. */
 const smallest = 16
 
+/** No prompt has more tokens. */
+const promptMax = 1e8
+
 export class Calibration {
   /** Tokens that are in every prompt. */
   offset = 0
@@ -44,9 +47,9 @@ export class Calibration {
     return Math.max(1, Math.floor(estimated * (1 - margin)))
   }
 
-  /** Takes in one report; figures that are not positive are ignored. */
+  /** Takes in one report; figures that can't be a prompt's are ignored. */
   learn(measured: number, reported: number): void {
-    if (!(measured > 0 && reported > 0)) return
+    if (!(measured >= 1 && measured <= promptMax && reported >= 1 && reported <= promptMax)) return
     const scale = Math.max(reported, smallest)
     const error = Math.abs(this.correct(measured) - reported) / scale
     const weight = this.count < settled ? 1 : Math.min(1, Math.max(0.05, (3 * Math.max(this.spread, 0.02)) / error))

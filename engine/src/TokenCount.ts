@@ -8,6 +8,7 @@
  */
 import { Effect, Semaphore } from "effect"
 import type { Encoding } from "./ModelCatalog.ts"
+import { boundText } from "./TokenEstimate.ts"
 
 /** A count of tokens, and whether the provider will count the same. */
 export interface TokenCount {
@@ -85,7 +86,8 @@ export class TextCounter {
       const code = text.charCodeAt(i)
       if (breaksBetween(previous, code)) boundary = i
       else if (i - boundary >= pieceMax && !isLowSurrogate(code)) {
-        this.tokens += this.countSlice(text.slice(start, i)) + cutTokens
+        const slice = text.slice(start, i)
+        this.tokens += Math.min(this.countSlice(slice) + cutTokens, boundText(slice))
         this.cut = true
         start = boundary = i
       }

@@ -17,7 +17,7 @@ import type { Request } from "./Request.ts"
 import type { Stage } from "./Stage.ts"
 import { Calibration } from "./TokenCalibration.ts"
 import { loadEncoding, readAll, TextCounter, type TokenCount } from "./TokenCount.ts"
-import { estimateText } from "./TokenEstimate.ts"
+import { boundText, estimateText } from "./TokenEstimate.ts"
 import { promptTokens } from "./Usage.ts"
 
 export type { TokenCount } from "./TokenCount.ts"
@@ -106,7 +106,7 @@ const make = (options: TokenizerOptions): Tokenizer["Service"] => {
     let bytes = 0
     for (const part of prompt.texts) {
       text += estimateText(part)
-      bytes += Buffer.byteLength(part)
+      bytes += boundText(part)
     }
     return {
       tokens: text * scales[model.family] + prompt.overhead,
@@ -170,18 +170,19 @@ const make = (options: TokenizerOptions): Tokenizer["Service"] => {
       const answered = { kind: options.limits(target).kind, model: target.model }
       learn(answered, measure(request, answered), reported)
     })
-    let bound = measured.bound
-    let fits = bound <= roomOf(request, limits)
+    let fits = measured.bound <= roomOf(request, limits)
     if (fits && candidates.length > 1) {
-      bound = Math.max(bound, boundOf(request))
+      const bound = Math.max(measured.bound, boundOf(request))
       fits = candidates.every((target) => bound <= roomOf(request, options.limits(target)))
     }
-    return fits ? next(call) : Effect.flatMap(admit(call, bound), () => next(call))
+    return fits ? next(call) : Effect.flatMap(admit(call), () => next(call))
   }
 
   /** Keeps the candidates that the prompt fits; fails when it fits none. */
-  const admit = Effect.fnUntraced(function* (call: Call, bound: number) {
-    const { journal, request } = call
+  const admit = Effect.fnUntraced(function* (call: Call) {
+    const { journal } = call
+    const request = longestOf(call.request)
+    const bound = boundOf(request)
     const roomMax = Math.max(0, ...journal.candidates.map((target) => roomOf(request, options.limits(target))))
     const counts = new Map<string, TokenCount>()
     const kept: Array<Target> = []
@@ -209,7 +210,7 @@ const make = (options: TokenizerOptions): Tokenizer["Service"] => {
     }
     if (kept.length === 0 && refusal !== undefined) return yield* refusal.error
     if (kept.length < journal.candidates.length) journal.candidates = kept
-    journal.promptTokens = keptTokens
+    if (request === call.request) journal.promptTokens = keptTokens
     return undefined
   })
 
@@ -225,7 +226,16 @@ const make = (options: TokenizerOptions): Tokenizer["Service"] => {
   })
 }
 
-const requestedTokens = (request: Request, limits: TargetLimits): number => request.maxTokens ?? limits.maxTokens ?? 0
+/** The part of a request that must fit a window: each text to embed has one of its own, so the longest decides. */
+const longestOf = (request: Request): Request => {
+  if (request.embed === undefined || request.embed.input.length < 2) return request
+  const longest = request.embed.input.reduce((a, b) => (b.length > a.length ? b : a))
+  return { ...request, embed: { ...request.embed, input: [longest] } }
+}
+
+/** Tokens that are kept free for the answer; an embedding has none. */
+const requestedTokens = (request: Request, limits: TargetLimits): number =>
+  request.embed === undefined ? (request.maxTokens ?? limits.maxTokens ?? 0) : 0
 
 /** Tokens that the prompt may have; infinite where no limit is known. */
 const roomOf = (request: Request, limits: TargetLimits): number =>
