@@ -1,14 +1,14 @@
 /**
  * One attempt of a call at one target: its own scope, its own settlement, its line in the journal.
  *
- * A failed attempt is settled and its connection closed before anything else happens, so the next attempt never
+ * A failed attempt's connection is closed and then settled before anything else happens, so the next attempt never
  * overlaps it. A successful one is settled with the call, when the last part has been read (laws 1 and 3).
  */
 import { Cause, Effect, Exit, Scope } from "effect"
 import { type Attempt, type Call, type Outcome, Settlement, type Target } from "./Call.ts"
-import { type EngineError, InternalError } from "./Errors.ts"
+import { Cancelled, type EngineError, InternalError } from "./Errors.ts"
 import type { Reply } from "./Reply.ts"
-import type { OpenAttempt } from "./Stage.ts"
+import type { AttemptStage, OpenAttempt } from "./Stage.ts"
 
 /** Opens an attempt; fails only before the first part. */
 export const openAttempt = (
@@ -21,6 +21,7 @@ export const openAttempt = (
       target,
       startedAtMs: call.clock.currentTimeMillisUnsafe(),
       queueMs: 0,
+      sentAtMs: undefined,
       firstPartAtMs: undefined,
       endedAtMs: undefined,
       error: undefined
@@ -30,18 +31,21 @@ export const openAttempt = (
     settlement.add((outcome) => {
       attempt.endedAtMs = call.clock.currentTimeMillisUnsafe()
       if (outcome._tag === "Failure") attempt.error = outcome.error
+      else if (outcome._tag === "Cancelled" && attempt.sentAtMs === undefined) attempt.error = new Cancelled()
     })
     const scope = Scope.forkUnsafe(parent)
     return Effect.onExitPrimitive(
       Effect.provideService(
-        open({
-          request: call.request,
-          clock: call.clock,
-          journal: call.journal,
-          settlement,
-          target,
-          attempt
-        }),
+        Effect.suspend(() =>
+          open({
+            request: call.request,
+            clock: call.clock,
+            journal: call.journal,
+            settlement,
+            target,
+            attempt
+          })
+        ),
         Scope.Scope,
         scope
       ),
@@ -49,13 +53,21 @@ export const openAttempt = (
         if (Exit.isSuccess(exit)) {
           attempt.firstPartAtMs = call.clock.currentTimeMillisUnsafe()
           call.journal.target = target
+          call.settlement.release = Scope.close(scope, Exit.void)
           call.settlement.add((outcome) => settlement.run(outcome))
           return undefined
         }
-        return Effect.andThen(settlement.run(outcomeOfCause(exit.cause)), Scope.close(scope, exit))
+        settlement.release = Scope.close(scope, exit)
+        return settlement.breakOff(outcomeOfCause(exit.cause))
       }
     )
   })
+
+/** The last stage before the provider: from here on the attempt counts as one that reached it. */
+export const send: AttemptStage = (next) => (call) => {
+  call.attempt.sentAtMs = call.clock.currentTimeMillisUnsafe()
+  return next(call)
+}
 
 /** The outcome of something that ended without a reply. */
 export const outcomeOfCause = (cause: Cause.Cause<EngineError>): Outcome => {

@@ -40,40 +40,53 @@ export class Breaker extends Context.Service<
 
 const make = (options: BreakerOptions): Breaker["Service"] => {
   const circuits = new Map<string, Map<string, Circuit>>()
+  /** Providers that were opened by hand, and when: it holds for models that nobody has asked for yet, too. */
+  const opened = new Map<string, number>()
 
   const circuitOf = (target: Target): Circuit => {
     let models = circuits.get(target.provider)
     if (models === undefined) circuits.set(target.provider, (models = new Map()))
     let circuit = models.get(target.model)
-    if (circuit === undefined) models.set(target.model, (circuit = new Circuit(options)))
+    if (circuit === undefined) {
+      if (models.size >= modelsMax) forgetOne(models)
+      models.set(target.model, (circuit = new Circuit(options, opened.get(target.provider))))
+    }
     return circuit
   }
+
+  const known = (target: Target): Circuit | undefined =>
+    circuits.get(target.provider)?.get(target.model) ??
+    (opened.has(target.provider) ? new Circuit(options, opened.get(target.provider)) : undefined)
 
   return Breaker.of({
     stage: (next) => (call) =>
       Effect.suspend(() => {
         const circuit = circuitOf(call.target)
         const nowMs = call.clock.currentTimeMillisUnsafe()
-        const probe = circuit.admit(nowMs)
-        if (probe === undefined) {
+        const ticket = circuit.admit(nowMs)
+        if (ticket === undefined) {
           return Effect.fail(new CircuitOpen({ ...call.target, retryAfterMs: circuit.retryAtMs(nowMs) - nowMs }))
         }
         call.settlement.add((outcome) =>
-          circuit.record(verdictOf(outcome), call.clock.currentTimeMillisUnsafe(), probe === "probe")
+          circuit.record(verdictOf(outcome), call.clock.currentTimeMillisUnsafe(), ticket)
         )
         return next(call)
       }),
-    state: (target, nowMs) => circuits.get(target.provider)?.get(target.model)?.state(nowMs) ?? "closed",
-    retryAtMs: (target, nowMs) => circuits.get(target.provider)?.get(target.model)?.retryAtMs(nowMs) ?? 0,
+    state: (target, nowMs) => known(target)?.state(nowMs) ?? "closed",
+    retryAtMs: (target, nowMs) => known(target)?.retryAtMs(nowMs) ?? 0,
     set: (provider, state, nowMs) => {
+      if (state === "open") opened.set(provider, nowMs)
+      else opened.delete(provider)
       for (const circuit of circuits.get(provider)?.values() ?? []) {
         if (state === "open") circuit.open(nowMs)
         else circuit.reset()
       }
     },
     stateOfProvider: (provider, nowMs) => {
+      const models = circuits.get(provider)
+      if (models === undefined) return known({ provider, model: "" })?.state(nowMs) ?? "closed"
       let worst: CircuitState = "closed"
-      for (const circuit of circuits.get(provider)?.values() ?? []) {
+      for (const circuit of models.values()) {
         const state = circuit.state(nowMs)
         if (state === "open") return "open"
         if (state === "half-open") worst = state
@@ -83,13 +96,29 @@ const make = (options: BreakerOptions): Breaker["Service"] => {
   })
 }
 
+/** Circuits of one provider; bounded because callers choose the models. */
+const modelsMax = 1000
+
+/** Makes room: the oldest circuit that is closed, else the oldest. */
+const forgetOne = (models: Map<string, Circuit>): void => {
+  let oldest: string | undefined
+  for (const [model, circuit] of models) {
+    oldest ??= model
+    if (!circuit.isOpen) {
+      models.delete(model)
+      return
+    }
+  }
+  if (oldest !== undefined) models.delete(oldest)
+}
+
 type Verdict = "success" | "failure" | "ignored"
 
 const verdictOf = (outcome: Outcome): Verdict => {
   if (outcome._tag === "Success") return "success"
   if (outcome._tag === "Cancelled") return "ignored"
   const { error } = outcome
-  if (error.fault === "caller") return "success"
+  if (error.fault === "caller") return error._tag === "UnsupportedAbility" ? "ignored" : "success"
   if (error.fault !== "provider") return "ignored"
   return error._tag === "ProviderRateLimited" || error._tag === "CircuitOpen" ? "ignored" : "failure"
 }
@@ -97,18 +126,24 @@ const verdictOf = (outcome: Outcome): Verdict => {
 const sliceMs = 10_000
 const slices = 6
 
+/** Milliseconds that others are told to wait while a probe is under way. */
+const probeWaitMs = 1000
+
 /** Outcomes of the last minute in six slices, and the state that follows from them. */
 class Circuit {
+  isOpen = false
   private readonly options: BreakerOptions
   private readonly successes = new Float64Array(slices)
   private readonly failures = new Float64Array(slices)
   private sliceNumber = 0
   private openedAtMs = Number.NEGATIVE_INFINITY
-  private isOpen = false
-  private probing = false
+  /** Number of the probe that is under way, 0 while there is none. */
+  private probe = 0
+  private probes = 0
 
-  constructor(options: BreakerOptions) {
+  constructor(options: BreakerOptions, openedAtMs: number | undefined) {
     this.options = options
+    if (openedAtMs !== undefined) this.open(openedAtMs)
   }
 
   state(nowMs: number): CircuitState {
@@ -119,22 +154,24 @@ class Circuit {
   retryAtMs(nowMs: number): number {
     if (!this.isOpen) return 0
     const probeAtMs = this.openedAtMs + this.options.openForMs
-    return nowMs < probeAtMs ? probeAtMs : this.probing ? nowMs + 1000 : 0
+    return nowMs < probeAtMs ? probeAtMs : this.probe === 0 ? 0 : nowMs + probeWaitMs
   }
 
-  admit(nowMs: number): "normal" | "probe" | undefined {
-    if (!this.isOpen) return "normal"
-    if (this.probing || nowMs < this.openedAtMs + this.options.openForMs) return undefined
-    this.probing = true
-    return "probe"
+  /** A ticket for `record`: 0 for an ordinary call, more for a probe; undefined when the call may not go. */
+  admit(nowMs: number): number | undefined {
+    if (!this.isOpen) return 0
+    if (this.probe !== 0 || nowMs < this.openedAtMs + this.options.openForMs) return undefined
+    this.probe = ++this.probes
+    return this.probe
   }
 
-  record(verdict: Verdict, nowMs: number, probe: boolean): void {
-    if (probe) this.probing = false
+  record(verdict: Verdict, nowMs: number, ticket: number): void {
     if (this.isOpen) {
-      if (!probe || verdict === "ignored") return
+      // Calls from before the circuit opened, or was opened by hand, say nothing about now.
+      if (ticket === 0 || ticket !== this.probe) return
+      this.probe = 0
       if (verdict === "success") this.reset()
-      else this.open(nowMs)
+      else if (verdict === "failure") this.open(nowMs)
       return
     }
     if (verdict === "ignored") return
@@ -150,10 +187,12 @@ class Circuit {
   open(nowMs: number): void {
     this.isOpen = true
     this.openedAtMs = nowMs
+    this.probe = 0
   }
 
   reset(): void {
     this.isOpen = false
+    this.probe = 0
     this.successes.fill(0)
     this.failures.fill(0)
   }
@@ -177,12 +216,6 @@ class Circuit {
       this.successes[slice] = 0
       this.failures[slice] = 0
     }
-    if (steps > 0) {
-      if (steps === slices) {
-        this.successes.fill(0)
-        this.failures.fill(0)
-      }
-      this.sliceNumber = number
-    }
+    if (steps > 0) this.sliceNumber = number
   }
 }

@@ -82,7 +82,7 @@ const make = (options: CacheOptions) =>
         completion: outcome.completion,
         target: call.journal.target!,
         storedAtMs: now(),
-        latencyMs: now() - call.journal.startedAtMs
+        latencyMs: clock.currentTimeMillisUnsafe() - call.journal.startedAtMs
       }
       entries.set(key, entry, { ttl: call.request.cacheTtlMs ?? options.ttlMs })
       bytes += sizeOf(entry)

@@ -34,6 +34,8 @@ export interface Attempt {
   readonly target: Target
   readonly startedAtMs: number
   queueMs: number
+  /** When it went to the provider; undefined while it waits for our own limits, or was refused by them. */
+  sentAtMs: number | undefined
   firstPartAtMs: number | undefined
   endedAtMs: number | undefined
   error: EngineError | undefined
@@ -66,14 +68,15 @@ export interface Journal {
   saved: Cost | undefined
 }
 
-/** Attempts that reached a provider; refusals by our own limits and open circuits don't count. */
+/** Attempts that reached a provider; refusals by our own limits, open circuits and missing abilities don't count. */
 export const upstreamAttempts = (journal: Journal): number => {
   let count = 0
-  for (const { error } of journal.attempts) {
-    if (error === undefined || (error.fault !== "policy" && error._tag !== "CircuitOpen")) count++
-  }
+  for (const attempt of journal.attempts) if (reachedProvider(attempt)) count++
   return count
 }
+
+export const reachedProvider = ({ error, sentAtMs }: Attempt): boolean =>
+  sentAtMs !== undefined && error?._tag !== "UnsupportedAbility"
 
 /** A request, its journal, and what remains to be settled. */
 export interface Call {
@@ -113,9 +116,12 @@ export type Settler = (outcome: Outcome) => Effect.Effect<void> | void
 
 /**
  * What is to be done when a call has ended: settlers run in reverse order of registration, each exactly once.
- * A settler that is registered after the end runs at once with the outcome. A defect in one never stops the others.
+ * A settler that is registered after the end runs at once with the outcome. A settler that throws stops neither the others
+ * nor the call: its answer is there and paid for, so the defect goes to the log.
  */
 export class Settlement {
+  /** Closes what the call still holds open at a provider. Set by the attempt that answered. */
+  release: Effect.Effect<void> | undefined = undefined
   private settlers: Array<Settler> | undefined = []
   private outcome: Outcome | undefined = undefined
 
@@ -125,8 +131,12 @@ export class Settlement {
   }
 
   add(settler: Settler): void {
-    if (this.settlers === undefined) settler(this.outcome!)
-    else this.settlers.push(settler)
+    if (this.settlers !== undefined) {
+      this.settlers.push(settler)
+      return
+    }
+    const pending = settled(settler, this.outcome!)
+    if (pending !== undefined) Effect.runFork(pending)
   }
 
   /** Runs every settler once; later calls do nothing. */
@@ -136,19 +146,42 @@ export class Settlement {
     this.settlers = undefined
     this.outcome = outcome
     let pending: Effect.Effect<void> | undefined
-    let defect: { readonly cause: unknown } | undefined
     for (let i = settlers.length - 1; i >= 0; i--) {
-      try {
-        const next = settlers[i]!(outcome)
-        if (next !== undefined) pending = pending === undefined ? next : Effect.andThen(pending, next)
-      } catch (cause) {
-        defect ??= { cause }
-      }
+      const next = settled(settlers[i]!, outcome)
+      if (next !== undefined) pending = pending === undefined ? next : Effect.andThen(pending, next)
     }
-    if (defect !== undefined) {
-      const die = Effect.die(defect.cause)
-      return pending === undefined ? die : Effect.andThen(pending, die)
-    }
-    return pending ?? Effect.void
+    return pending === undefined ? Effect.void : Effect.uninterruptible(pending)
+  }
+
+  /** Closes the connection of a call that broke off, then settles it: whoever takes its place finds the place free. */
+  breakOff(outcome: Outcome): Effect.Effect<void> {
+    if (this.settled) return Effect.void
+    const run = Effect.suspend(() => this.run(outcome))
+    return Effect.uninterruptible(this.release === undefined ? run : Effect.ensuring(this.release, run))
   }
 }
+
+const settled = (settler: Settler, outcome: Outcome): Effect.Effect<void> | undefined => {
+  try {
+    const pending = settler(outcome)
+    return pending === undefined ? undefined : Effect.catchDefect(pending, logDefect)
+  } catch (defect) {
+    return logDefect(defect)
+  }
+}
+
+/** Messages of defects can quote what was being read; the log gets the frames only (law 12). */
+const logDefect = (defect: unknown): Effect.Effect<void> =>
+  Effect.logError("a settler failed", {
+    name: defect instanceof Error ? defect.name : typeof defect,
+    frames: frames(defect)
+  })
+
+const frames = (defect: unknown): ReadonlyArray<string> =>
+  defect instanceof Error && defect.stack !== undefined
+    ? defect.stack
+        .split("\n")
+        .filter((line) => /^\s+at /.test(line))
+        .map((line) => line.trim())
+        .slice(0, 8)
+    : []

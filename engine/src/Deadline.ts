@@ -14,38 +14,35 @@ export const deadline: Stage = (next) => (call) => {
   const { timeoutMs } = call.request
   if (timeoutMs === undefined) return next(call)
   const untilMs = call.journal.startedAtMs + timeoutMs
-  const remaining = () => Math.max(0, untilMs - call.clock.currentTimeMillisUnsafe())
-  return Effect.flatMap(
-    Effect.timeoutOrElse(next(call), {
-      duration: remaining(),
-      orElse: () => Effect.fail(new DeadlineExceeded({ timeoutMs, where: whereOf(call) }))
-    }),
-    (reply) => {
-      if (reply._tag === "Whole") return Effect.succeed(reply)
-      return Effect.map(Effect.scope, (scope) =>
-        Reply.parts(
-          Stream.fromPull(
-            Effect.provideService(
-              Effect.map(Stream.toPull(reply.parts), (pull) =>
-                Effect.suspend(() =>
-                  Effect.timeoutOrElse(pull, {
-                    duration: remaining(),
-                    orElse: () => Effect.fail(new DeadlineExceeded({ timeoutMs, where: "stream" }))
-                  })
-                )
-              ),
-              Scope.Scope,
-              scope
-            )
-          )
-        )
+  const within = <A, E, R>(effect: Effect.Effect<A, E, R>, where: () => DeadlineExceeded["where"]) =>
+    Effect.suspend(() => {
+      const remainingMs = untilMs - call.clock.currentTimeMillisUnsafe()
+      const exceeded = () => Effect.fail(new DeadlineExceeded({ timeoutMs, where: where() }))
+      return remainingMs > 0 ? Effect.timeoutOrElse(effect, { duration: remainingMs, orElse: exceeded }) : exceeded()
+    })
+  const bound = (parts: Reply.Parts, scope: Scope.Scope): Reply.Parts =>
+    Stream.fromPull(
+      Effect.provideService(
+        Effect.map(Reply.toPull(parts, scope), (pull) => within(pull, () => "stream")),
+        Scope.Scope,
+        scope
       )
-    }
+    )
+  return Effect.flatMap(
+    within(
+      Effect.suspend(() => next(call)),
+      () => whereOf(call)
+    ),
+    (reply) =>
+      reply._tag === "Whole"
+        ? Effect.succeed(reply)
+        : Effect.map(Effect.scope, (scope) => Reply.parts(bound(reply.parts, scope)))
   )
 }
 
+/** What the call was doing when it was interrupted. */
 const whereOf = ({ journal }: Call): DeadlineExceeded["where"] => {
   const last = journal.attempts[journal.attempts.length - 1]
-  if (last === undefined) return "queue"
-  return last.endedAtMs === undefined ? "attempt" : "backoff"
+  if (last === undefined || last.sentAtMs === undefined) return "queue"
+  return last.error === undefined ? "attempt" : "backoff"
 }

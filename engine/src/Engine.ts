@@ -12,7 +12,7 @@ import { type Call, makeCall } from "./Call.ts"
 import * as Config from "./Config.ts"
 import { deadline } from "./Deadline.ts"
 import type { EngineError, InvalidRequest } from "./Errors.ts"
-import { internalError } from "./Attempt.ts"
+import { internalError, send } from "./Attempt.ts"
 import { fallback } from "./Fallback.ts"
 import { type LiveOptions, type Services, services } from "./Live.ts"
 import { Metrics } from "./Metrics.ts"
@@ -95,9 +95,10 @@ const pipeline = Effect.gen(function* () {
     deadline,
     routing.stage,
     cache.stage,
-    tokenizer.stage
+    tokenizer.stage,
+    routing.order
   )
-  const attempt = composeAttempt(traceAttempt, limiter.stage, breaker.stage)(providers.open)
+  const attempt = composeAttempt(traceAttempt, limiter.stage, breaker.stage, send)(providers.open)
 
   return admission(fallback({ retry, breaker, limiter }, attempt))
 })

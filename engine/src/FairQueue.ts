@@ -2,7 +2,8 @@
  * Waiters in the order in which they are served: by priority, first come first served within one.
  *
  * Every eighth turn goes to the waiter that has waited longest, whatever its priority, so nobody starves. Joining,
- * leaving and taking the next are O(1); a cancelled waiter is skipped when its turn comes.
+ * leaving and taking the next are O(1) on average; whoever is gone is skipped, and swept out once the gone outnumber the
+ * waiting.
  */
 
 export interface Waiter {
@@ -18,6 +19,8 @@ export class FairQueue<W extends Waiter> {
   private readonly arrivals = new Fifo<W>()
   private turns = 0
   private waiting = 0
+  /** Waiters that have gone since the last sweep. */
+  private left = 0
 
   /** Waiters that are still there. */
   get size(): number {
@@ -36,7 +39,8 @@ export class FairQueue<W extends Waiter> {
     if (waiter.gone) return
     waiter.gone = true
     this.waiting--
-    if (this.waiting === 0) this.clear()
+    this.left++
+    if (this.waiting === 0 || this.left > this.waiting + sweepMin) this.sweep()
   }
 
   /** Who is next, without taking it out. */
@@ -61,11 +65,15 @@ export class FairQueue<W extends Waiter> {
     return this.arrivals.peek()
   }
 
-  private clear(): void {
-    for (const lane of this.lanes) lane?.clear()
-    this.arrivals.clear()
+  private sweep(): void {
+    this.left = 0
+    for (const lane of this.lanes) lane?.sweep()
+    this.arrivals.sweep()
   }
 }
+
+/** So many may be gone before a sweep is worth its while. */
+const sweepMin = 1024
 
 /** First in, first out; entries that are gone are skipped. */
 class Fifo<W extends Waiter> {
@@ -78,15 +86,12 @@ class Fifo<W extends Waiter> {
 
   peek(): W | undefined {
     while (this.head < this.items.length && this.items[this.head]!.gone) this.head++
-    if (this.head > 1024 && this.head * 2 > this.items.length) {
-      this.items = this.items.slice(this.head)
-      this.head = 0
-    }
     return this.items[this.head]
   }
 
-  clear(): void {
-    this.items = []
+  /** Forgets those who are gone. */
+  sweep(): void {
+    this.items = this.items.filter((item) => !item.gone)
     this.head = 0
   }
 }

@@ -2,8 +2,9 @@
  * Tries the candidates of a call until one answers, and asks `Retry` when to try again.
  *
  * Candidates are taken in order. A rate limit or an open circuit goes to the next ready candidate at once, other
- * provider faults are retried in place while every untried candidate still has one attempt left; waiting is for when
- * nobody is ready. It ends with the first reply: after that nothing is retried (law 3). Callers' faults end at once.
+ * provider faults are retried in place while attempts are left over; every candidate keeps one, whatever the bound says.
+ * Waiting is for when nobody is ready. It ends with the first reply: after that nothing is retried (law 3). Callers'
+ * faults end at once.
  */
 import { Effect, type Scope } from "effect"
 import { openAttempt } from "./Attempt.ts"
@@ -37,6 +38,8 @@ interface Candidate {
   alive: boolean
   /** Epoch milliseconds before which it is not asked again. */
   notBeforeMs: number
+  /** True when the provider itself has named that time: coming back then is no extra load. */
+  invited: boolean
 }
 
 type Opened = Effect.Effect<Reply, EngineError, Scope.Scope>
@@ -57,16 +60,14 @@ class Tries {
       target,
       tried: false,
       alive: true,
-      notBeforeMs: 0
+      notBeforeMs: 0,
+      invited: false
     }))
   }
 
   first(): Opened {
-    const nowMs = this.nowMs
     const only = this.candidates.length === 1 ? this.candidates[0]! : undefined
-    const candidate = only ?? this.candidates.find((candidate) => this.readyAtMs(candidate, nowMs) <= nowMs)
-    if (candidate !== undefined && this.circuitOpenUntilMs(candidate, nowMs) === 0) return this.attempt(candidate)
-    return this.next(this.firstOpenCircuit(nowMs))
+    return only !== undefined && this.circuitOpenUntilMs(only, this.nowMs) === 0 ? this.attempt(only) : this.next()
   }
 
   private attempt(candidate: Candidate): Opened {
@@ -75,55 +76,51 @@ class Tries {
   }
 
   private failed(candidate: Candidate, error: EngineError): Opened {
-    const refused = error.fault === "policy" && error._tag !== "DeadlineExceeded"
-    if (!fallsBack(error) && !refused) return Effect.fail(error)
-    if (refused) {
-      candidate.alive = false
-      return this.next(error)
-    }
-    if (!error.retryable) {
-      candidate.alive = false
-      return this.next(error)
-    }
+    if (isRefusal(error)) return this.without(candidate, error)
+    if (!fallsBack(error)) return Effect.fail(error)
+    if (!error.retryable) return this.without(candidate, error)
     return Effect.flatMap(this.delayMs(error), (delayMs) => {
-      if (delayMs === undefined) {
-        candidate.alive = false
-        return this.next(error)
-      }
+      if (delayMs === undefined) return this.without(candidate, error)
       candidate.notBeforeMs = this.nowMs + delayMs
-      const moveOn = error._tag === "ProviderRateLimited" || error._tag === "CircuitOpen"
-      if (!moveOn && this.attemptsLeft > this.untried) return this.again(candidate, error)
-      if (!moveOn && this.untried > 0) candidate.alive = false
-      return this.next(error)
+      candidate.invited = error._tag === "ProviderRateLimited" && error.retryAfterMs !== undefined
+      const elsewhere = error._tag === "ProviderRateLimited" || error._tag === "CircuitOpen"
+      return !elsewhere && this.hasSpare(this.nowMs) ? this.again(candidate, error) : this.next(error)
     })
   }
 
-  /** Goes on with another candidate, or waits for the one that is ready first. */
-  private next(error: EngineError | undefined): Opened {
+  /** Goes on with a candidate that has not been tried and is ready, else with whoever is ready first. */
+  private next(error?: EngineError): Opened {
     const nowMs = this.nowMs
-    const alive = this.candidates.filter((candidate) => candidate.alive)
-    const ready = alive.find((candidate) => !candidate.tried && this.readyAtMs(candidate, nowMs) <= nowMs)
-    if (ready !== undefined && this.attemptsLeft > 0) return this.attempt(ready)
-    const closed = alive.filter((candidate) => this.circuitOpenUntilMs(candidate, nowMs) === 0)
-    if (closed.length === 0) return Effect.fail(error ?? this.firstOpenCircuit(nowMs))
-    let best = closed[0]!
-    for (const candidate of closed) {
-      if (this.readyAtMs(candidate, nowMs) < this.readyAtMs(best, nowMs)) best = candidate
+    const spare = this.hasSpare(nowMs)
+    let best: Candidate | undefined
+    let bestAtMs = Number.POSITIVE_INFINITY
+    for (const candidate of this.candidates) {
+      if (!candidate.alive || (candidate.tried && !spare) || this.circuitOpenUntilMs(candidate, nowMs) > 0) continue
+      const readyAtMs = this.readyAtMs(candidate, nowMs)
+      if (!candidate.tried && readyAtMs <= nowMs) return this.attempt(candidate)
+      if (readyAtMs < bestAtMs) {
+        best = candidate
+        bestAtMs = readyAtMs
+      }
     }
-    if (this.attemptsLeft <= 0) return error === undefined ? this.attempt(best) : Effect.fail(error)
+    if (best === undefined) return Effect.fail(error ?? this.nobody(nowMs))
     return best.tried && error !== undefined ? this.again(best, error) : this.attempt(best)
+  }
+
+  private without(candidate: Candidate, error: EngineError): Opened {
+    candidate.alive = false
+    return this.next(error)
   }
 
   /** Another attempt at a candidate that has failed before: waits, within the deadline and the retry budget. */
   private again(candidate: Candidate, error: EngineError): Opened {
     const nowMs = this.nowMs
-    if (this.attemptsLeft <= 0) return Effect.fail(error)
     const waitMs = Math.max(0, candidate.notBeforeMs - nowMs)
     const { timeoutMs } = this.call.request
-    if (timeoutMs !== undefined && nowMs + waitMs >= this.call.journal.startedAtMs + timeoutMs)
-      return Effect.fail(error)
-    const scheduled = error._tag === "ProviderRateLimited" && error.retryAfterMs !== undefined
-    if (!scheduled && !this.services.retry.spend(nowMs)) return Effect.fail(error)
+    if (timeoutMs !== undefined && nowMs + waitMs >= this.call.journal.startedAtMs + timeoutMs) {
+      return this.without(candidate, error)
+    }
+    if (!candidate.invited && !this.services.retry.spend(nowMs)) return this.without(candidate, error)
     return Effect.andThen(
       Effect.sleep(waitMs),
       Effect.suspend(() => this.attempt(candidate))
@@ -153,28 +150,35 @@ class Tries {
     return this.services.breaker.retryAtMs(candidate.target, nowMs)
   }
 
-  private firstOpenCircuit(nowMs: number): EngineError {
+  /** Nobody can be asked: every circuit is open, the first probe tells when to come back. */
+  private nobody(nowMs: number): EngineError {
+    let soonest: CircuitOpen | undefined
     for (const candidate of this.candidates) {
-      const untilMs = this.circuitOpenUntilMs(candidate, nowMs)
-      if (untilMs > 0) return new CircuitOpen({ ...candidate.target, retryAfterMs: untilMs - nowMs })
+      const retryAfterMs = this.circuitOpenUntilMs(candidate, nowMs) - nowMs
+      if (retryAfterMs > 0 && retryAfterMs < (soonest?.retryAfterMs ?? Number.POSITIVE_INFINITY)) {
+        soonest = new CircuitOpen({ ...candidate.target, retryAfterMs })
+      }
     }
-    return new InternalError({ detail: "the request has no candidate" })
+    return soonest ?? new InternalError({ detail: "the request has no candidate" })
   }
 
-  private get attemptsLeft(): number {
-    return this.services.retry.maxAttempts - upstreamAttempts(this.call.journal)
-  }
-
-  private get untried(): number {
-    let untried = 0
-    for (const candidate of this.candidates) if (candidate.alive && !candidate.tried) untried++
-    return untried
+  /** True while an attempt is left over after one for each candidate that has not been tried and can be. */
+  private hasSpare(nowMs: number): boolean {
+    let left = this.services.retry.maxAttempts - upstreamAttempts(this.call.journal)
+    for (const candidate of this.candidates) {
+      if (candidate.alive && !candidate.tried && this.circuitOpenUntilMs(candidate, nowMs) === 0) left--
+    }
+    return left > 0
   }
 
   private get nowMs(): number {
     return this.call.clock.currentTimeMillisUnsafe()
   }
 }
+
+/** Our own limits, and abilities that this provider lacks: no call was made there, another candidate may do. */
+const isRefusal = (error: EngineError): boolean =>
+  error._tag === "UnsupportedAbility" || (error.fault === "policy" && error._tag !== "DeadlineExceeded")
 
 /** Whole seconds for a Retry-After header, at least 1; undefined when the error names no delay. */
 export const retryAfterSeconds = (error: EngineError): number | undefined => {

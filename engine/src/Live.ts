@@ -10,6 +10,7 @@ import type { Provider as AdminProvider, Status } from "./AdminAnswers.ts"
 import { AdminSources } from "./AdminSources.ts"
 import { Breaker } from "./Breaker.ts"
 import { Cache } from "./Cache.ts"
+import type { Target } from "./Call.ts"
 import type { EngineConfig, ProviderConfig } from "./Config.ts"
 import { redact } from "./ConfigRedact.ts"
 import { httpProvider } from "./HttpProvider.ts"
@@ -73,7 +74,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
       aliases: config.aliases,
       strategy: config.routing.strategy,
       weight: (name) => weightOf(config, name),
-      typicalUsd: (target) => typicalUsd(config, target)
+      typicalUsd: (target, atMs) => typicalUsd(config, target, atMs)
     }),
     Tokenizer.layer({ limits: (target) => limitsOf(config, target) }),
     UsageDatabase.layer(config.storage),
@@ -173,8 +174,8 @@ const weightOf = (config: EngineConfig, name: string): number => {
 }
 
 /** A call of a thousand prompt tokens and as many of the answer. */
-const typicalUsd = (config: EngineConfig, target: { readonly provider: string; readonly model: string }) => {
-  const prices = ModelCatalog.pricesOf(modelRef(config, target), Date.now())
+const typicalUsd = (config: EngineConfig, target: Target, atMs: number): number | undefined => {
+  const prices = ModelCatalog.pricesOf(modelRef(config, target), atMs)
   return prices === undefined ? undefined : (prices.input + prices.output) / 1000
 }
 

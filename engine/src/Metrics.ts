@@ -7,7 +7,7 @@
  */
 import { Context, Effect, Layer } from "effect"
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client"
-import type { Attempt, Call, Outcome } from "./Call.ts"
+import { type Attempt, type Call, type Outcome, reachedProvider, type Target } from "./Call.ts"
 import type { Stage } from "./Stage.ts"
 import { completionTokens, promptTokens, totalTokens, usdOrZero } from "./Usage.ts"
 
@@ -51,6 +51,9 @@ const latencyBuckets = Array.from({ length: 14 }, (_, i) => 0.01 * 2 ** i)
 const overheadBuckets = Array.from({ length: 14 }, (_, i) => 0.000_01 * 2 ** i)
 const modelsMax = 200
 
+/** Labels of a request that had no candidate. */
+const nobody: Target = { provider: "none", model: "none" }
+
 const make = (options: MetricsOptions): Metrics["Service"] => {
   const registry = options.registry ?? new Registry()
   if (options.processMetrics === true) collectDefaultMetrics({ register: registry })
@@ -70,8 +73,8 @@ const make = (options: MetricsOptions): Metrics["Service"] => {
   const settle = (call: Call, outcome: Outcome): void => {
     const { journal } = call
     journal.endedAtMs = call.clock.currentTimeMillisUnsafe()
-    const provider = journal.target?.provider ?? journal.candidates[0]?.provider ?? "none"
-    const model = journal.target?.model ?? journal.candidates[0]?.model ?? "none"
+    const target = journal.target ?? journal.attempts.at(-1)?.target ?? journal.candidates[0]
+    const { model, provider } = target ?? nobody
     const child = childrenOf(provider, model)
     const cached = journal.cache === "hit" || journal.cache === "semantic" || journal.cache === "coalesced"
     if (outcome._tag === "Success") child.success.inc()
@@ -110,7 +113,7 @@ const make = (options: MetricsOptions): Metrics["Service"] => {
       const { provider } = attempt.target
       const last = i === attempts.length - 1
       const result = attempt.error === undefined ? (last ? attemptOutcome(outcome) : "success") : "error"
-      instruments.attempt(provider, result)
+      if (reachedProvider(attempt)) instruments.attempt(provider, result)
       const previous = attempts[i - 1]
       if (previous === undefined) continue
       if (previous.target.provider === provider) {

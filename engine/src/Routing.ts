@@ -22,7 +22,10 @@ export interface RoutingOptions extends OrderOptions {
 export class Routing extends Context.Service<
   Routing,
   {
+    /** Notes the candidates in the configured order, which is what the cache knows a request by. */
     readonly stage: Stage
+    /** Puts the candidates in the order in which this call tries them; below the cache, so that hits count as no turn. */
+    readonly order: Stage
     /** Candidates of a request in the configured order; fails when nobody serves its model. */
     readonly resolve: (request: Pick<Request, "model" | "provider">) => ReadonlyArray<Target> | EngineError
     /** Ids that can be asked for: aliases first, then `provider/model`. */
@@ -35,7 +38,7 @@ export class Routing extends Context.Service<
 const make = (options: RoutingOptions): Routing["Service"] => {
   const byName = new Map(options.providers.map((provider) => [provider.name, provider]))
   const aliases = new Map(Object.entries(options.aliases))
-  const order = orderBy(options.strategy, options)
+  const ordered = orderBy(options.strategy, options)
 
   const bare = (model: string): ReadonlyArray<Target> => {
     const listed = options.providers.filter((provider) => provider.models?.includes(model) === true)
@@ -94,11 +97,17 @@ const make = (options: RoutingOptions): Routing["Service"] => {
     Effect.suspend(() => {
       const targets = resolve(call.request)
       if (!Array.isArray(targets)) return Effect.fail(targets as EngineError)
-      call.journal.candidates = targets.length > 1 ? order(targets as ReadonlyArray<Target>, call) : targets
+      call.journal.candidates = targets
       return next(call)
     })
 
-  return Routing.of({ stage, resolve, modelIds })
+  const order: Stage = (next) => (call: Call) => {
+    const { journal } = call
+    if (journal.candidates.length > 1) journal.candidates = ordered(journal.candidates, call)
+    return next(call)
+  }
+
+  return Routing.of({ stage, order, resolve, modelIds })
 }
 
 /** Resolutions that are remembered; bounded because callers choose the names. */

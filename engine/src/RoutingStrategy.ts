@@ -3,17 +3,17 @@
  *
  * `fallback` keeps the configured order; the others move the best candidate to the front and keep the rest as its
  * fallbacks. `weighted` spreads by the configured requests per minute (smooth weighted round robin), `least-latency` takes
- * the lowest moving average of time to the first part times calls in flight, `lowest-cost` the cheapest price.
+ * the lowest moving average of time to the first part times calls in flight (peak EWMA), `lowest-cost` the cheapest price.
  */
-import type { Call, Target } from "./Call.ts"
+import type { Attempt, Call, Target } from "./Call.ts"
 
 export type Strategy = "fallback" | "round-robin" | "weighted" | "least-latency" | "lowest-cost"
 
 export interface OrderOptions {
   /** Share of traffic of a provider, any positive unit. */
   readonly weight: (provider: string) => number
-  /** Dollars for a typical call; undefined when the price is not known (tried last). */
-  readonly typicalUsd: (target: Target) => number | undefined
+  /** Dollars for a typical call at a time in epoch milliseconds; undefined when the price is not known (tried last). */
+  readonly typicalUsd: (target: Target, atMs: number) => number | undefined
 }
 
 export type Order = (targets: ReadonlyArray<Target>, call: Call) => ReadonlyArray<Target>
@@ -31,8 +31,12 @@ export const orderBy = (strategy: Strategy, options: OrderOptions): Order => {
     case "least-latency":
       return leastLatency()
     case "lowest-cost":
-      return (targets) =>
-        targets.toSorted((a, b) => (options.typicalUsd(a) ?? Infinity) - (options.typicalUsd(b) ?? Infinity))
+      return (targets, { journal }) => {
+        const usd = new Map(
+          targets.map((target) => [target, options.typicalUsd(target, journal.startedAtMs) ?? Infinity])
+        )
+        return targets.toSorted((a, b) => (usd.get(a) === usd.get(b) ? 0 : usd.get(a)! - usd.get(b)!))
+      }
   }
 }
 
@@ -69,34 +73,54 @@ const weighted = (options: OrderOptions): Order => {
   }
 }
 
+/** A failure counts as an answer that took so long, however soon it came. */
+const failureMs = 10_000
+
+/** After so long without an answer half of what was learned is forgotten, so that nobody stays out of favour. */
+const halfLifeMs = 10_000
+
+interface Latency {
+  averageMs: number
+  updatedAtMs: number
+  active: number
+}
+
 const leastLatency = (): Order => {
-  const stats = new Map<string, { averageMs: number; active: number }>()
-  const statsOf = (target: Target) => {
-    let found = stats.get(keyOf(target))
-    if (found === undefined) stats.set(keyOf(target), (found = { averageMs: 0, active: 0 }))
+  const latencies = new Map<string, Latency>()
+  const latencyOf = (target: Target): Latency => {
+    let found = latencies.get(keyOf(target))
+    if (found === undefined) latencies.set(keyOf(target), (found = { averageMs: 0, updatedAtMs: 0, active: 0 }))
     return found
   }
+  const averageMs = (latency: Latency, nowMs: number): number =>
+    latency.averageMs * 2 ** (-Math.max(0, nowMs - latency.updatedAtMs) / halfLifeMs)
+
+  const learn = (attempt: Attempt, nowMs: number): void => {
+    const { error, firstPartAtMs, sentAtMs, target } = attempt
+    if (sentAtMs === undefined || (firstPartAtMs === undefined && error === undefined)) return
+    const tookMs = firstPartAtMs === undefined ? failureMs : firstPartAtMs - sentAtMs
+    const latency = latencyOf(target)
+    const before = averageMs(latency, nowMs)
+    latency.averageMs = tookMs > before ? tookMs : before + (tookMs - before) / 8
+    latency.updatedAtMs = nowMs
+  }
+
   return (targets, call) => {
+    const { journal, settlement } = call
     let best = targets[0]!
     let bestScore = Number.POSITIVE_INFINITY
     for (const target of targets) {
-      const { active, averageMs } = statsOf(target)
-      const score = averageMs * (active + 1)
+      const latency = latencyOf(target)
+      const score = averageMs(latency, journal.startedAtMs) * (latency.active + 1)
       if (score < bestScore) {
         bestScore = score
         best = target
       }
     }
-    statsOf(best).active++
-    call.settlement.add(() => {
-      statsOf(best).active--
-      for (const attempt of call.journal.attempts) {
-        const endedAtMs = attempt.firstPartAtMs ?? attempt.endedAtMs
-        if (endedAtMs === undefined) continue
-        const tookMs = endedAtMs - attempt.startedAtMs - attempt.queueMs
-        const entry = statsOf(attempt.target)
-        entry.averageMs = tookMs > entry.averageMs ? tookMs : entry.averageMs + (tookMs - entry.averageMs) / 8
-      }
+    latencyOf(best).active++
+    settlement.add(() => {
+      latencyOf(best).active--
+      for (const attempt of journal.attempts) learn(attempt, call.clock.currentTimeMillisUnsafe())
     })
     return toFront(targets, best)
   }

@@ -5,10 +5,10 @@
  * or in the stream settles a failure, and a scope that closes earlier settles a cancellation. It also fills in the usage of
  * answers whose provider reported none, and ends a stream that has no terminal part with `StreamTruncated` (law 3).
  */
-import { Cause, Effect, Exit, type Pull, Scope, Stream } from "effect"
-import { outcomeOfCause } from "./Attempt.ts"
-import type { Call, Outcome } from "./Call.ts"
-import { type EngineError, StreamTruncated } from "./Errors.ts"
+import { Cause, Effect, Exit, Scope, Stream } from "effect"
+import { internalError, outcomeOfCause } from "./Attempt.ts"
+import type { Call } from "./Call.ts"
+import { type EngineError, InternalError, StreamTruncated } from "./Errors.ts"
 import * as Reply from "./Reply.ts"
 import type { Stage } from "./Stage.ts"
 import type { Usage } from "./Usage.ts"
@@ -22,47 +22,32 @@ export const settle =
   (options: SettleOptions): Stage =>
   (next) =>
   (call) =>
-    Effect.flatMap(
-      Effect.onExitPrimitive(next(call), (exit) =>
-        Exit.isSuccess(exit) ? undefined : call.settlement.run(outcomeOfCause(exit.cause))
-      ),
-      (reply) => {
-        call.journal.firstPartAtMs = call.clock.currentTimeMillisUnsafe()
-        if (reply._tag === "Parts") return observe(options, call, reply.parts)
-        const completion = withUsage(options, call, reply.completion)
-        const settled = call.settlement.run({ _tag: "Success", completion })
-        return Effect.as(settled, completion === reply.completion ? reply : Reply.whole(completion))
-      }
-    )
-
-/** Reads along with the caller and settles when the stream ends, however it ends. */
-const observe = (
-  options: SettleOptions,
-  call: Call,
-  parts: Reply.Parts
-): Effect.Effect<Reply.Reply, never, Scope.Scope> =>
-  Effect.flatMap(Effect.scope, (scope) => {
-    const watcher = new Watcher(options, call)
-    return Effect.as(
-      Scope.addFinalizer(
-        scope,
-        Effect.suspend(() => watcher.leave())
-      ),
-      Reply.parts(
-        Stream.fromPull(
-          Effect.provideService(
-            Effect.map(Stream.toPull(parts), (pull) => watcher.watch(pull)),
-            Scope.Scope,
-            scope
-          )
-        )
+    Effect.flatMap(Effect.scope, (scope) => {
+      if (call.settlement.settled) return Effect.fail(new InternalError({ detail: "a call can be opened once" }))
+      let answer: Reply.Reply | undefined
+      // What is done here can't be interrupted: between the reply and its settlement there is no gap (law 1).
+      const opened = Effect.onExitPrimitive(
+        Effect.suspend(() => next(call)),
+        (exit) => {
+          if (Exit.isFailure(exit)) return call.settlement.breakOff(outcomeOfCause(exit.cause))
+          call.journal.firstPartAtMs = call.clock.currentTimeMillisUnsafe()
+          if (exit.value._tag === "Parts") {
+            const watcher = new Watcher(options, call)
+            answer = Reply.parts(watcher.watch(exit.value.parts, scope))
+            return Scope.addFinalizer(scope, watcher.leave)
+          }
+          const completion = withUsage(options, call, exit.value.completion)
+          answer = completion === exit.value.completion ? exit.value : Reply.whole(completion)
+          const settled = call.settlement.run({ _tag: "Success", completion })
+          return settled === Effect.void ? undefined : settled
+        }
       )
-    )
-  })
+      return Effect.map(opened, () => answer!)
+    })
 
 type Chunk = readonly [Reply.Part, ...Array<Reply.Part>]
-type PartsPull = Pull.Pull<Chunk, EngineError>
 
+/** Reads along with the caller and settles when the stream ends, however it ends. */
 class Watcher {
   private readonly options: SettleOptions
   private readonly call: Call
@@ -73,59 +58,67 @@ class Watcher {
     this.call = call
   }
 
-  watch(pull: PartsPull): PartsPull {
-    return Effect.matchCauseEffect(pull, {
-      onSuccess: (chunk) => this.see(chunk),
-      onFailure: (cause) => this.end(cause)
-    })
-  }
+  /** The scope closed: if nothing else ended the call, its caller left. */
+  readonly leave: Effect.Effect<void> = Effect.suspend(() =>
+    this.call.settlement.settled
+      ? Effect.void
+      : this.call.settlement.breakOff({ _tag: "Cancelled", partial: this.partial() })
+  )
 
-  /** The caller closed the scope: if nothing else ended the call, it was cancelled. */
-  leave(): Effect.Effect<void> {
-    if (this.call.settlement.settled) return Effect.void
-    return this.call.settlement.run({ _tag: "Cancelled", partial: this.partial() })
+  /** The same parts, up to the terminal one; nothing that a provider sends after it is passed on. */
+  watch(parts: Reply.Parts, scope: Scope.Scope): Reply.Parts {
+    return Stream.fromPull(
+      Effect.provideService(
+        Effect.map(Reply.toPull(parts, scope), (pull) => {
+          const watched = Effect.matchCauseEffect(pull, {
+            onSuccess: (chunk) => this.see(chunk),
+            onFailure: (cause) => this.end(cause)
+          })
+          return Effect.suspend(() => (this.collector.complete ? Cause.done() : watched))
+        }),
+        Scope.Scope,
+        scope
+      )
+    )
   }
 
   private see(chunk: Chunk): Effect.Effect<Chunk> {
-    for (const part of chunk) this.collector.add(part)
+    let read = 0
+    while (read < chunk.length && !this.collector.complete) this.collector.add(chunk[read++]!)
     if (!this.collector.complete || this.call.settlement.settled) return Effect.succeed(chunk)
     const collected = this.collector.completion()
     const completion = withUsage(this.options, this.call, collected)
-    const seen =
-      completion === collected
-        ? chunk
-        : (chunk.map((part) =>
-            part.type === "finish" ? { ...part, usage: completion.usage } : part
-          ) as unknown as Chunk)
-    return Effect.as(this.call.settlement.run({ _tag: "Success", completion }), seen)
+    let seen: ReadonlyArray<Reply.Part> = read === chunk.length ? chunk : chunk.slice(0, read)
+    if (completion !== collected) {
+      seen = seen.map((part) => (part.type === "finish" ? { ...part, usage: completion.usage } : part))
+    }
+    const settled = this.call.settlement.run({ _tag: "Success", completion })
+    return settled === Effect.void ? Effect.succeed(seen as Chunk) : Effect.as(settled, seen as Chunk)
   }
 
   private end(cause: Cause.Cause<EngineError | Cause.Done>): Effect.Effect<never, EngineError | Cause.Done> {
-    if (this.call.settlement.settled) return Effect.failCause(cause)
-    const done = cause.reasons.some((reason) => Cause.isFailReason(reason) && Cause.isDone(reason.error))
-    if (done) {
-      const { model, provider } = this.call.journal.target ?? { provider: "", model: "" }
-      const error = new StreamTruncated({ provider, model, detail: "no terminal event came" })
-      return Effect.andThen(this.settleFailure({ _tag: "Failure", error, partial: this.partial() }), Effect.fail(error))
-    }
-    const outcome = outcomeOfCause(cause as Cause.Cause<EngineError>)
-    const settled = this.settleFailure({ ...outcome, partial: this.partial() } as Outcome)
-    const failure =
-      outcome._tag === "Failure" && outcome.error.fault === "engine"
-        ? Effect.fail(outcome.error)
-        : Effect.failCause(cause)
-    return Effect.andThen(settled, failure)
+    // A reader that was interrupted may come back; whether it does, its scope knows.
+    if (this.call.settlement.settled || Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
+    const error = this.errorOf(cause)
+    return Effect.andThen(
+      this.call.settlement.breakOff({ _tag: "Failure", error, partial: this.partial() }),
+      Effect.fail(error)
+    )
   }
 
-  private settleFailure(outcome: Outcome): Effect.Effect<void> {
-    return this.call.settlement.run(outcome)
+  private errorOf(cause: Cause.Cause<EngineError | Cause.Done>): EngineError {
+    const failure = cause.reasons.find(Cause.isFailReason)?.error
+    if (failure === undefined) return internalError(cause.reasons.find(Cause.isDieReason)?.defect)
+    if (!Cause.isDone(failure)) return failure
+    const { model, provider } = this.call.journal.target ?? { provider: "", model: "" }
+    return new StreamTruncated({ provider, model, detail: "no terminal event came" })
   }
 
   private partial(): Reply.Completion {
-    return withUsage(this.options, this.call, {
+    return {
       ...this.collector.completion(),
       usage: estimated(this.options, this.call, this.collector.text)
-    })
+    }
   }
 }
 

@@ -36,6 +36,16 @@ export class SlidingWindow {
     this.burst = Math.min(options.limit, Math.max(this.ratePerMs * 1000, options.minimumBurst))
   }
 
+  /**
+   * The window of a rate per minute. One that would let less than one pass is made longer instead, so that the rate is
+   * kept: 30 a minute in windows of a second is one in two seconds.
+   */
+  static perMinute(perMinute: number, windowMs: number, minimumBurst: (limit: number) => number): SlidingWindow {
+    const longEnoughMs = Math.max(windowMs, 60_000 / perMinute)
+    const limit = Math.max(1, Math.floor((perMinute * longEnoughMs) / 60_000))
+    return new SlidingWindow({ limit, windowMs: longEnoughMs, minimumBurst: minimumBurst(limit) })
+  }
+
   /** Milliseconds until `amount` may pass; 0 when it may pass now. Larger amounts than the limit count as the limit. */
   waitMs(amount: number, nowMs: number): number {
     this.advance(nowMs)

@@ -133,9 +133,17 @@ const fromError = (error: EngineError): AttemptRecord["error"] => ({
   retryAfterMs: ("retryAfterMs" in error ? error.retryAfterMs : undefined) ?? null
 })
 
-/** False for refusals by our own limits and open circuits. */
-const reachedProvider = ({ error }: AttemptRecord): boolean =>
-  error === null || (error.fault !== "policy" && error.kind !== "CircuitOpen")
+/** Errors of attempts that no provider has seen: our own limits, open circuits, missing abilities, callers who left. */
+const unseen: ReadonlySet<string> = new Set<EngineError["_tag"]>([
+  "Cancelled",
+  "CircuitOpen",
+  "QueueFull",
+  "RateLimitExceeded",
+  "ShuttingDown",
+  "UnsupportedAbility"
+])
+
+const reachedProvider = ({ error }: AttemptRecord): boolean => error === null || !unseen.has(error.kind)
 
 /** A record as a line of `GET requests`. */
 export const toItem = (record: UsageRecord): RequestItem => ({

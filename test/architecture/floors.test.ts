@@ -25,6 +25,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "ModelCatalog.ts",
       "Prompt.ts",
       "Provider.ts",
+      "RateLane.ts",
       "Reply.ts",
       "Request.ts",
       "RequestId.ts",

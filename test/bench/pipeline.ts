@@ -42,6 +42,7 @@ export const attemptOf = (call: Call): AttemptCall => {
     target,
     startedAtMs: call.journal.startedAtMs,
     queueMs: 0,
+    sentAtMs: undefined,
     firstPartAtMs: undefined,
     endedAtMs: undefined,
     error: undefined

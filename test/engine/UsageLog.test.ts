@@ -85,11 +85,20 @@ describe("UsageLog.stage", () => {
           target: { provider: "anthropic", model: "claude" },
           startedAtMs: 5010,
           queueMs: 3,
+          sentAtMs: 5013,
           firstPartAtMs: undefined,
           endedAtMs: 5050,
           error: overloaded
         },
-        { target, startedAtMs: 5060, queueMs: 0, firstPartAtMs: 5120, endedAtMs: 5300, error: undefined }
+        {
+          target,
+          startedAtMs: 5060,
+          queueMs: 0,
+          sentAtMs: 5060,
+          firstPartAtMs: 5120,
+          endedAtMs: 5300,
+          error: undefined
+        }
       )
       const written: Array<UsageRecord> = []
       yield* Effect.gen(function* () {
@@ -250,6 +259,7 @@ describe("UsageLog.stage", () => {
         target,
         startedAtMs: 0,
         queueMs: 0,
+        sentAtMs: 0,
         firstPartAtMs: undefined,
         endedAtMs: 1,
         error: overloaded
