@@ -22,6 +22,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "FairQueue.ts",
       "ImageTokens.ts",
       "Issues.ts",
+      "MillraceOptions.ts",
       "ModelCatalog.ts",
       "Prompt.ts",
       "Provider.ts",
