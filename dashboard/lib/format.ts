@@ -34,17 +34,18 @@ export const text = (quantity: Quantity): string =>
 export const count = (figure: Figure): Quantity => {
   if (missing(figure)) return gap
   const size = Math.abs(figure)
-  if (size < 100_000) return { value: whole.format(figure), unit: "" }
-  if (size < 1e6) return { value: `${oneDigit.format(figure / 1e3)}k`, unit: "" }
-  if (size < 1e9) return { value: `${twoDigits.format(figure / 1e6)}M`, unit: "" }
+  if (size < 99_999.5) return { value: whole.format(figure), unit: "" }
+  if (size < 999_950) return { value: `${oneDigit.format(figure / 1e3)}k`, unit: "" }
+  if (size < 999_995_000) return { value: `${twoDigits.format(figure / 1e6)}M`, unit: "" }
   return { value: `${twoDigits.format(figure / 1e9)}G`, unit: "" }
 }
 
-/** A count in as few characters as two or three digits need: `8`, `41.2k`, `90k`. */
+/** A count in few characters: `8`, `41.2k`, `90k`. */
 export const roughCount = (figure: Figure): Quantity => {
-  if (missing(figure) || Math.abs(figure) < 10_000) return count(figure)
-  const [size, prefix] = Math.abs(figure) < 1e6 ? [1e3, "k"] : Math.abs(figure) < 1e9 ? [1e6, "M"] : [1e9, "G"]
-  return { value: `${trimmed(oneDigit.format(figure / size))}${prefix}`, unit: "" }
+  if (missing(figure) || Math.abs(figure) < 9_999.5) return count(figure)
+  const size = Math.abs(figure)
+  const [divisor, prefix] = size < 999_950 ? [1e3, "k"] : size < 999_950_000 ? [1e6, "M"] : [1e9, "G"]
+  return { value: `${trimmed(oneDigit.format(figure / divisor))}${prefix}`, unit: "" }
 }
 
 /** A count with every digit. */

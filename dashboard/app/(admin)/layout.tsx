@@ -1,7 +1,6 @@
 import { Cause, Effect, Exit } from "effect"
 import { cookies } from "next/headers"
 import { redirect } from "next/navigation"
-import { NuqsAdapter } from "nuqs/adapters/next/app"
 import type { ReactNode } from "react"
 import { readTheme, themeCookie } from "@/components/theme"
 import { callAdmin, GatewayFailed } from "@/features/gateway/admin-client"
@@ -22,18 +21,16 @@ export default async function AdminLayout({ children }: { readonly children: Rea
   const failure = error instanceof GatewayFailed ? error.failure : null
   if (failure?.kind === "unauthorized") redirect("/login?ended=1")
   return (
-    <NuqsAdapter>
-      <QueryProvider>
-        <LiveProvider
-          status={Exit.isSuccess(exit) ? exit.value : null}
-          receivedAtMs={Date.now()}
-          failure={failure?.kind === "timeout" ? null : failure}
-        >
-          <AppShell theme={theme} gateway={gatewayUrl()}>
-            {children}
-          </AppShell>
-        </LiveProvider>
-      </QueryProvider>
-    </NuqsAdapter>
+    <QueryProvider>
+      <LiveProvider
+        status={Exit.isSuccess(exit) ? exit.value : null}
+        receivedAtMs={Date.now()}
+        failure={failure?.kind === "timeout" ? null : failure}
+      >
+        <AppShell theme={theme} gateway={gatewayUrl()}>
+          {children}
+        </AppShell>
+      </LiveProvider>
+    </QueryProvider>
   )
 }

@@ -120,19 +120,19 @@ function LimitFill({ provider, name, limit }: LimitFillProps) {
   const free =
     bound === null || available === null ? null : `${text(roughCount(available))} of ${text(roughCount(bound))} free`
   return (
-    <div className="space-y-1.5">
-      <div className="flex justify-between gap-3 text-xs">
-        <dt className="truncate text-muted">{name}</dt>
-        <dd className="whitespace-nowrap tabular-nums">
-          {free ?? <span className="text-muted">No limit</span>}
-          {free !== null && bound !== limit.configured ? <span className="text-muted">, learned</span> : null}
-        </dd>
-      </div>
-      <Meter
-        label={`${provider}, ${name.toLowerCase()}`}
-        share={bound === null || available === null ? 0 : bound === 0 ? 1 : 1 - available / bound}
-        text={free ?? "no limit"}
-      />
+    <div className="grid grid-cols-[1fr_auto] gap-x-3 gap-y-1.5 text-xs">
+      <dt className="truncate text-muted">{name}</dt>
+      <dd className="whitespace-nowrap tabular-nums">
+        {free ?? <span className="text-muted">No limit</span>}
+        {free !== null && bound !== limit.configured ? <span className="text-muted">, learned</span> : null}
+      </dd>
+      <dd className="col-span-2">
+        <Meter
+          label={`${provider}, ${name.toLowerCase()}`}
+          share={bound === null || available === null ? 0 : bound === 0 ? 1 : 1 - available / bound}
+          text={free ?? "no limit"}
+        />
+      </dd>
     </div>
   )
 }

@@ -174,12 +174,13 @@ export function CallForm({ draft, running, onChange, onSend, onStop }: CallFormP
       </div>
       <div className="pt-1">
         {running ? (
-          <Button variant="danger" className="w-full" onClick={onStop}>
+          <Button key="stop" variant="danger" className="w-full" onClick={onStop}>
             <Square />
             Stop
           </Button>
         ) : (
           <Button
+            key="send"
             type="submit"
             variant="primary"
             className="w-full"

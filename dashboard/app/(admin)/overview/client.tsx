@@ -1,6 +1,5 @@
 "use client"
 
-import { useQueryStates } from "nuqs"
 import { PageHeader } from "@/components/page-header"
 import { Segmented } from "@/components/ui/segmented"
 import { useLive } from "@/features/live/provider"
@@ -11,12 +10,13 @@ import { Providers } from "@/features/overview/providers"
 import { RangeNote } from "@/features/usage/range-note"
 import { rangeLabels, ranges } from "@/features/usage/range"
 import { useUsage } from "@/features/usage/use-usage"
+import { useUrlState } from "@/lib/url-state"
 import { overviewParams } from "./search-params"
 
 const rangeOptions = ranges.map((value) => ({ value, label: rangeLabels[value] }))
 
 export function OverviewClient({ gateway }: { readonly gateway: string }) {
-  const [{ range }, setParams] = useQueryStates(overviewParams)
+  const [{ range }, setParams] = useUrlState(overviewParams)
   const { status } = useLive()
   const overTime = useUsage(range, {})
   const byStatus = useUsage(range, { groupBy: "status" })

@@ -1,4 +1,4 @@
-import { parseAsStringLiteral } from "nuqs"
 import { ranges } from "@/features/usage/range"
+import { oneOf } from "@/lib/url-state"
 
-export const overviewParams = { range: parseAsStringLiteral(ranges).withDefault("start") }
+export const overviewParams = { range: oneOf(ranges, "start") }

@@ -2,7 +2,6 @@
 
 import { Inbox, LoaderCircle, SearchX } from "lucide-react"
 import Link from "next/link"
-import { useQueryStates } from "nuqs"
 import { PageHeader } from "@/components/page-header"
 import { EmptyState, ErrorState } from "@/components/states"
 import { Button, buttonVariants } from "@/components/ui/button"
@@ -19,6 +18,7 @@ import { rangeLabels, ranges } from "@/features/usage/range"
 import { useUsage, type UsageFilters } from "@/features/usage/use-usage"
 import { failureOf } from "@/lib/api"
 import { exactCount } from "@/lib/format"
+import { useUrlState } from "@/lib/url-state"
 import { cacheKinds, requestParams, requestStatuses } from "./search-params"
 
 const rangeOptions = ranges.map((value) => ({ value, label: rangeLabels[value] }))
@@ -28,7 +28,7 @@ const statusOptions = requestStatuses.map((value) => ({ value, label: statusLabe
 const noFilters = { status: null, cache: null, provider: null }
 
 export function RequestsClient() {
-  const [{ range, status, cache, provider, id }, setParams] = useQueryStates(requestParams)
+  const [{ range, status, cache, provider, id }, setParams] = useUrlState(requestParams)
   const live = useLive()
   const filters: UsageFilters = {
     ...(status === null ? {} : { status }),
@@ -74,7 +74,7 @@ export function RequestsClient() {
         {rows !== undefined ? (
           rows.length > 0 ? (
             <>
-              <RequestTable rows={rows} openId={id} onOpen={(next) => setParams({ id: next })} />
+              <RequestTable rows={rows} openId={id} onOpen={(next) => setParams({ id: next }, { push: true })} />
               {requests.hasNextPage ? (
                 <div className="flex justify-center border-t py-3">
                   <Button size="sm" disabled={requests.isFetchingNextPage} onClick={() => requests.fetchNextPage()}>

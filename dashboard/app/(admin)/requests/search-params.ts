@@ -1,13 +1,13 @@
-import { parseAsString, parseAsStringLiteral } from "nuqs"
 import { ranges } from "@/features/usage/range"
+import { anyText, oneOf } from "@/lib/url-state"
 
 export const requestStatuses = ["success", "error", "cancelled"] as const
 export const cacheKinds = ["hit", "semantic", "coalesced", "miss", "bypass"] as const
 
 export const requestParams = {
-  range: parseAsStringLiteral(ranges).withDefault("24h"),
-  status: parseAsStringLiteral(requestStatuses),
-  cache: parseAsStringLiteral(cacheKinds),
-  provider: parseAsString,
-  id: parseAsString
+  range: oneOf(ranges, "24h"),
+  status: oneOf(requestStatuses, null),
+  cache: oneOf(cacheKinds, null),
+  provider: anyText,
+  id: anyText
 }

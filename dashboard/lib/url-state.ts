@@ -1,0 +1,48 @@
+/**
+ * State that lives in the address, so that it can be shared, bookmarked and gone back to.
+ *
+ * A page lists its parameters once; a value in the address that is not valid counts as absent, and a value that equals
+ * the default is left out of the address.
+ */
+import { useSearchParams } from "next/navigation"
+
+export interface UrlParam<Value> {
+  readonly fallback: Value
+  readonly parse: (text: string) => Value
+}
+
+/** One of a few values. */
+export const oneOf = <const Value extends string, Fallback extends Value | null>(
+  values: ReadonlyArray<Value>,
+  fallback: Fallback
+): UrlParam<Value | Fallback> => ({ fallback, parse: (text) => values.find((value) => value === text) ?? fallback })
+
+/** Any text, or null. */
+export const anyText: UrlParam<string | null> = { fallback: null, parse: (text) => (text === "" ? null : text) }
+
+type Params = Readonly<Record<string, UrlParam<any>>>
+
+type Values<P extends Params> = { readonly [Name in keyof P]: P[Name]["fallback"] | ReturnType<P[Name]["parse"]> }
+
+/** The parameters of the page's address, and a way to change some of them; `push` adds a step to go back from. */
+export const useUrlState = <P extends Params>(params: P) => {
+  const search = useSearchParams()
+  const values = Object.fromEntries(
+    Object.entries(params).map(([name, param]) => {
+      const text = search.get(name)
+      return [name, text === null ? param.fallback : param.parse(text)]
+    })
+  ) as Values<P>
+
+  const change = (changes: Partial<Values<P>>, { push = false } = {}): void => {
+    const next = new URLSearchParams(window.location.search)
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === null || value === params[name]?.fallback) next.delete(name)
+      else next.set(name, value)
+    }
+    const query = next.size === 0 ? "" : `?${next}`
+    window.history[push ? "pushState" : "replaceState"](null, "", window.location.pathname + query)
+  }
+
+  return [values, change] as const
+}
