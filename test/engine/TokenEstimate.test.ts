@@ -39,7 +39,7 @@ describe("estimateText", () => {
 
   it("grows with the text and is a finite count for any string, broken surrogates included", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "binary" }), fc.array(fc.nat({ max: 0xffff })), (text, units) => {
+      fc.property(fc.string({ unit: "binary", maxLength: 50 }), fc.array(fc.nat({ max: 0xffff })), (text, units) => {
         const any = text + String.fromCharCode(...units)
         const estimate = estimateText(any)
         expect(Number.isInteger(estimate)).toBe(true)

@@ -349,9 +349,9 @@ describe("Tokenizer.countPrompt", () => {
         let calls = 0
         for (const file of readdirSync(fixtures)) {
           const recorded = JSON.parse(readFileSync(path.join(fixtures, file), "utf8")) as Recorded
-          const reported = recorded.expected.usage?.inputTokens
-          const body = recorded.request?.body
-          if (recorded.provider !== "openai" || reported == null || body == null || !isPlain(body)) continue
+          const reported = recorded.expected.usage?.inputTokens ?? undefined
+          const body = recorded.request?.body ?? undefined
+          if (recorded.provider !== "openai" || reported === undefined || body === undefined || !isPlain(body)) continue
           if ((recorded.request?.elidedBlobs ?? 0) > 0) continue
           calls++
           const count = yield* tokenizer.countPrompt(makeRequest({ messages: messagesOf(body) }), {
