@@ -8,10 +8,9 @@
  * request because it can't count.
  */
 import { Context, Effect, Layer } from "effect"
-import { LRUCache } from "lru-cache"
 import type { Call, Target } from "./Call.ts"
 import { ContextWindowExceeded } from "./Errors.ts"
-import { type Encoding, type Family, lookup, type ModelRef } from "./ModelCatalog.ts"
+import { type Encoding, type Family, lookup, type Model, type ModelRef } from "./ModelCatalog.ts"
 import { boundOf, promptOf } from "./Prompt.ts"
 import type { Request } from "./Request.ts"
 import type { Stage } from "./Stage.ts"
@@ -71,9 +70,6 @@ export class Tokenizer extends Context.Service<
   static readonly layer = (options: TokenizerOptions) => Layer.sync(Tokenizer, () => make(options))
 }
 
-/** Models whose ratio is remembered; bounded because callers choose model ids. */
-const calibrationsMax = 1000
-
 /** Tokens of our estimate for each token of o200k_base, by what recorded calls reported. */
 const scales: { readonly [family in Family]: number } = {
   openai: 1,
@@ -90,12 +86,13 @@ const nearLimit = 0.7
 const ceilingFactor = 2
 
 const make = (options: TokenizerOptions): Tokenizer["Service"] => {
-  const calibrations = new LRUCache<string, Calibration>({ max: calibrationsMax })
+  /** By the catalogue's entry of a model, so that models which it forgets are forgotten here too. */
+  const calibrations = new WeakMap<Model, Calibration>()
 
-  const calibrationOf = ({ kind, model }: ModelRef): Calibration => {
-    const key = `${kind} ${model}`
-    let calibration = calibrations.get(key)
-    if (calibration === undefined) calibrations.set(key, (calibration = new Calibration()))
+  const calibrationOf = (target: ModelRef): Calibration => {
+    const model = lookup(target)
+    let calibration = calibrations.get(model)
+    if (calibration === undefined) calibrations.set(model, (calibration = new Calibration()))
     return calibration
   }
 
