@@ -2,8 +2,9 @@
  * A provider behind HTTP: a protocol over the transport.
  *
  * One attempt is one exchange: encode, send, then read until the first part is in hand, so that an error inside a 200, an
- * empty stream or a wrong content type fails the attempt and not the answer. The rest of a stream is pulled as the caller
- * reads; `idleTimeout` of silence while somebody waits ends it with `StreamStalled`.
+ * empty stream or a wrong content type fails the attempt and not the answer; a caller who wants a whole answer gets it whole
+ * even if it was streamed. The rest of a stream is pulled as the caller reads; `idleTimeout` of silence while somebody waits
+ * ends it with `StreamStalled`.
  */
 import { Cause, Effect, Predicate, type Redacted, Result, type Scope, Stream } from "effect"
 import {
@@ -63,8 +64,6 @@ export const httpProvider = (options: HttpProviderOptions): Provider => {
 const isEventStream = (headers: HttpHeaders): boolean =>
   headers["content-type"]?.toLowerCase().includes("text/event-stream") ?? false
 
-const isJson = (headers: HttpHeaders): boolean => headers["content-type"]?.toLowerCase().includes("json") ?? false
-
 type Pull<A> = Effect.Effect<A, EngineError | Cause.Done>
 type Chunk = readonly [Reply.Part, ...Array<Reply.Part>]
 
@@ -95,7 +94,9 @@ class Exchange {
         )
       )
     }
-    if (isEventStream(headers) || (this.call.request.stream && !isJson(headers))) return this.stream()
+    if (this.call.request.stream) return this.stream()
+    if (isEventStream(headers))
+      return Effect.flatMap(this.stream(), (reply) => Effect.map(Reply.collect(reply), Reply.whole))
     return Effect.flatMap(this.text(bytesMax, false), (body) => {
       const decoded = this.protocol.decodeWhole(body, this.endpoint, { wire: this.wire })
       return Result.isFailure(decoded) ? Effect.fail(decoded.failure) : Effect.succeed(Reply.whole(decoded.success))
@@ -128,7 +129,7 @@ class Exchange {
   /** Reads up to the first part that says something; what came with it is handed on with it. */
   private stream(): Opened {
     const parts = new PartReader(this.protocol, this.endpoint, {
-      wire: this.wire,
+      wire: this.wire && this.call.request.stream,
       wireUsage: wantsUsage(this.call.request)
     })
     const reader = new StreamReader(this.call, this.info, this.response, parts)
@@ -141,7 +142,11 @@ class Exchange {
       },
       onFailure: (error) =>
         Effect.fail(
-          Cause.isDone(error) ? new StreamTruncated({ ...this.call.target, detail: "it had no content" }) : error
+          Cause.isDone(error)
+            ? new StreamTruncated({ ...this.call.target, detail: "it had no content" })
+            : error._tag === "StreamTruncated" && !isEventStream(this.response.headers)
+              ? this.invalid("neither an event stream nor JSON")
+              : error
         )
     })
     return peek

@@ -98,7 +98,7 @@ const failureOf = (error: EngineError, content: boolean): Record<string, unknown
 })
 
 /** Where a defect came from, without its message: that may hold anything. */
-const framesOf = (error: EngineError): ReadonlyArray<string> => {
+export const framesOf = (error: EngineError): ReadonlyArray<string> => {
   const cause = "cause" in error ? error.cause : undefined
   if (!(cause instanceof Error) || cause.stack === undefined) return []
   return cause.stack

@@ -92,6 +92,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   private controller: Dispatcher.DispatchController | undefined
   private chunks: Array<Uint8Array> = []
   private bytes = 0
+  private paused = false
   private ended = false
   private closed = false
   private complete = false
@@ -134,7 +135,10 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.chunks.push(chunk)
     this.bytes += chunk.byteLength
     if (this.waiting !== undefined) this.wake()
-    else if (this.bytes > pauseAboveBytes) controller.pause()
+    else if (this.bytes > pauseAboveBytes) {
+      this.paused = true
+      controller.pause()
+    }
   }
 
   onResponseEnd(): void {
@@ -179,18 +183,22 @@ class Exchange implements Dispatcher.DispatchHandler {
   private wake(): void {
     const waiting = this.waiting
     if (waiting === undefined) return
-    const ready = this.take()
-    if (ready === undefined) return
     this.waiting = undefined
-    waiting(ready)
+    const ready = this.take()
+    if (ready === undefined) this.waiting = waiting
+    else waiting(ready)
   }
 
   private take(): Pulled | undefined {
     if (this.chunks.length > 0) {
       const chunks = this.chunks
       this.chunks = []
-      if (this.bytes > pauseAboveBytes) this.controller?.resume()
       this.bytes = 0
+      if (this.paused) {
+        // Bytes that undici holds come within this call.
+        this.paused = false
+        this.controller?.resume()
+      }
       return Effect.succeed(chunks)
     }
     if (this.failure !== undefined) return Effect.fail(this.failure)

@@ -26,7 +26,7 @@ export const readJson = (request: IncomingMessage, limitBytes: number): Effect.E
     )
   }
   const encoding = request.headers["content-encoding"]?.trim().toLowerCase() ?? "identity"
-  if (encoding !== "identity" && !(encoding in decoders)) {
+  if (encoding !== "identity" && !Object.hasOwn(decoders, encoding)) {
     return Effect.fail(
       new UnsupportedMediaType({
         header: "content-encoding",

@@ -5,7 +5,8 @@
  * depends on another caller's request.
  */
 import { Predicate, Result, type Schema } from "effect"
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http"
+import { isUtf8 } from "node:buffer"
+import type { IncomingMessage, OutgoingHttpHeaders } from "node:http"
 import { type Call, upstreamAttempts } from "../Call.ts"
 import { InvalidRequest } from "../Errors.ts"
 import { type CacheMode, defaultTenant, priorityOf, type Request } from "../Request.ts"
@@ -30,17 +31,25 @@ const cacheModes: ReadonlySet<string> = new Set<CacheMode>(["default", "refresh"
 const nameLengthMax = 256
 
 /** Reads the request headers; fails with the name of the first one that is wrong. */
-export const readHeaders = (headers: IncomingHttpHeaders): Result.Result<HeaderOptions, InvalidRequest> => {
+export const readHeaders = (
+  request: Pick<IncomingMessage, "headers" | "headersDistinct">
+): Result.Result<HeaderOptions, InvalidRequest> => {
   let options: { -readonly [K in keyof HeaderOptions]: HeaderOptions[K] } | undefined
-  for (const name in headers) {
+  for (const name in request.headers) {
     if (!name.startsWith("x-millrace-")) continue
     options ??= { ...defaults }
-    const raw = headers[name]
-    const value = (Array.isArray(raw) ? raw.join(", ") : (raw ?? "")).trim()
-    const problem = readHeader(name, value, options)
+    const values = request.headersDistinct[name] ?? []
+    const problem = values.length === 1 ? readHeader(name, textOf(values[0]!), options) : "came more than once"
     if (problem !== undefined) return Result.fail(new InvalidRequest({ field: name, detail: problem }))
   }
   return Result.succeed(options ?? defaults)
+}
+
+/** Node reads headers as Latin-1; who sends more than ASCII means UTF-8. */
+const textOf = (value: string): string => {
+  if (/^[\x20-\x7e]*$/.test(value)) return value.trim()
+  const bytes = Buffer.from(value, "latin1")
+  return (isUtf8(bytes) ? bytes.toString("utf8") : value).trim()
 }
 
 const readHeader = (
@@ -102,9 +111,10 @@ const parseObject = (value: string): { readonly [key: string]: Schema.Json } | u
 export const answerHeaders = (call: Call, out: OutgoingHttpHeaders): OutgoingHttpHeaders => {
   const { journal, request } = call
   out["x-millrace-request-id"] = request.id
-  if (journal.target !== undefined) {
-    out["x-millrace-provider"] = journal.target.provider
-    out["x-millrace-model"] = headerText(journal.target.model)
+  const target = journal.target ?? journal.attempts[journal.attempts.length - 1]?.target
+  if (target !== undefined) {
+    out["x-millrace-provider"] = target.provider
+    out["x-millrace-model"] = headerText(target.model)
   }
   out["x-millrace-cache"] = journal.cache
   if (journal.cacheAgeMs !== undefined) out["x-millrace-cache-age"] = Math.floor(journal.cacheAgeMs / 1000)

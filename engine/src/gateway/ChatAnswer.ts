@@ -14,7 +14,7 @@ import type { InboundDialect, StreamEncoder } from "./Dialect.ts"
 import { openAiError } from "./OpenAiErrors.ts"
 
 const encodeWhole = (call: Call, completion: Reply.Completion): string => {
-  if (completion.wire?.dialect === "openai-chat") return completion.wire.body
+  if (completion.wire?.dialect === "openai-chat") return withUsage(completion.wire.body, completion.usage)
   const toolCalls = Reply.toolCallsOf(completion)
   const content = Reply.textOf(completion)
   const reasoning = Reply.reasoningOf(completion)
@@ -51,6 +51,13 @@ const encodeWhole = (call: Call, completion: Reply.Completion): string => {
   })
 }
 
+/** The provider's own body, with an estimate where it stated no usage. */
+const withUsage = (body: string, usage: Usage): string => {
+  if (!usage.estimated) return body
+  const answer = JSON.parse(body) as { readonly [key: string]: unknown }
+  return JSON.stringify({ ...answer, usage: usageOf(usage), ...estimateMark(usage) })
+}
+
 const encodeStream = (call: Call): StreamEncoder => new ChatStream(call)
 
 export const chatDialect: InboundDialect = {
@@ -63,7 +70,7 @@ export const chatDialect: InboundDialect = {
 
 class ChatStream implements StreamEncoder {
   private readonly call: Call
-  private readonly id: string
+  private id: string
   private readonly created: number
   private readonly includeUsage: boolean
   private model: string
@@ -85,10 +92,11 @@ class ChatStream implements StreamEncoder {
   part(part: Reply.Part): string {
     if (part.type === "wire") {
       this.raw = true
-      return `data: ${part.data}\n\n`
+      return `data: ${part.data.includes("\n") ? part.data.replaceAll("\n", "\ndata: ") : part.data}\n\n`
     }
     if (part.type === "start") {
       this.model = modelOf(this.call, part.model)
+      if (this.raw && part.id !== "") this.id = part.id
       return ""
     }
     if (this.raw) return part.type === "finish" && part.usage.estimated ? this.usage(part.usage) : ""

@@ -15,6 +15,7 @@ const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Sch
 const text = Schema.String
 const range = (minimum: number, maximum: number) => Schema.Finite.check(Schema.isBetween({ minimum, maximum }))
 const integer = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+const name = Schema.NonEmptyString.check(Schema.isMaxLength(256))
 const positive = Schema.Int.check(Schema.isGreaterThan(0))
 const anyObject = Schema.Record(Schema.String, Schema.Unknown)
 const jsonObject = Schema.Record(Schema.String, Schema.Json)
@@ -113,7 +114,7 @@ const ChatFormat = Schema.Union([
 ])
 
 const ChatBody = Schema.Struct({
-  model: optional(Schema.NonEmptyString),
+  model: optional(name),
   messages: Schema.Array(ChatMessage).check(Schema.isMinLength(1)),
   stream: optional(Schema.Boolean),
   stream_options: optional(Schema.Struct({ include_usage: optional(Schema.Boolean) })),
@@ -133,7 +134,7 @@ const ChatBody = Schema.Struct({
   tool_choice: optional(ChatToolChoice),
   parallel_tool_calls: optional(Schema.Boolean),
   response_format: optional(ChatFormat),
-  reasoning_effort: optional(Schema.Literals(["none", "minimal", "low", "medium", "high", "xhigh"])),
+  reasoning_effort: optional(Schema.Literals(["default", "none", "minimal", "low", "medium", "high", "xhigh"])),
   functions: optional(Schema.Array(anyObject)),
   function_call: optional(Schema.Union([text, anyObject])),
   modalities: optional(Schema.Array(text)),
@@ -162,7 +163,7 @@ export const decodeChat = (body: { readonly [key: string]: unknown }): Result.Re
     tools: toolsOf(chat),
     toolChoice: toolChoiceOf(chat),
     responseFormat: formatOf(chat),
-    reasoning: chat.reasoning_effort == null ? undefined : { effort: chat.reasoning_effort },
+    reasoning: reasoningOf(chat),
     stream: chat.stream ?? false,
     wire: { dialect: "openai-chat", body, needs: needsOf(chat) }
   })
@@ -252,6 +253,9 @@ const toolChoiceOf = ({ tool_choice: choice }: ChatBody): ToolChoice | undefined
   if (typeof choice === "string") return choice
   return choice.type === "function" ? { name: choice.function.name } : undefined
 }
+
+const reasoningOf = ({ reasoning_effort: effort }: ChatBody): DecodedBody["reasoning"] =>
+  effort == null || effort === "default" ? undefined : { effort }
 
 const formatOf = ({ response_format: format }: ChatBody): ResponseFormat | undefined => {
   if (format == null) return undefined

@@ -4,12 +4,13 @@
  * Inference routes run one fiber per request; `/admin/api` is handed to its own handler; health and metrics are answered
  * beside them. While it drains, new calls get 503 with Retry-After and running ones go on. It owns no socket: `Server` does.
  */
-import { Clock, Effect, Fiber, Latch, type Redacted, type Scope } from "effect"
+import { Clock, Effect, Exit, Fiber, Latch, type Redacted, type Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Engine } from "../Engine.ts"
 import { ShuttingDown } from "../Errors.ts"
 import type { Services } from "../Live.ts"
 import { Metrics } from "../Metrics.ts"
+import { makeRequestId } from "../RequestId.ts"
 import { Routing } from "../Routing.ts"
 import { StatusSource } from "../Status.ts"
 import { version } from "../version.ts"
@@ -61,77 +62,89 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
       const fiber = runFork(effect)
       idle.closeUnsafe()
       running.add(fiber)
-      response.once("close", () => {
-        if (!response.writableFinished) fiber.interruptUnsafe()
-      })
-      fiber.addObserver(() => {
+      // A request runs until its fiber has ended and its answer has left the process.
+      let ends = 2
+      const ended = () => {
+        if (--ends > 0) return
         running.delete(fiber)
         if (running.size === 0) idle.openUnsafe()
-        // A body that nobody read would hold the connection.
-        if (!request.complete) request.resume()
+      }
+      response.once("close", () => {
+        if (!response.writableFinished) fiber.interruptUnsafe()
+        ended()
       })
+      fiber.addObserver((exit) => {
+        if (Exit.isFailure(exit)) writeJson(response, 500, failedBody)
+        if (!request.complete) discard(request)
+        ended()
+      })
+    }
+
+    /** Takes what a refused body still brings, so that its sender gets to read the answer, but not for ever. */
+    const discard = (request: IncomingMessage) => {
+      request.resume()
+      const cut = runFork(
+        Effect.andThen(
+          Effect.sleep(discardMs),
+          Effect.sync(() => void request.destroy())
+        )
+      )
+      request.once("close", () => cut.interruptUnsafe())
     }
 
     const inference = (dialect: InboundDialect, request: IncomingMessage, response: ServerResponse) => {
-      if (draining) {
-        response.setHeader("connection", "close")
-        request.resume()
-        return writeError(response, dialect, new ShuttingDown({ retryAfterMs: 1000 }), undefined)
+      if (!draining) {
+        return run(
+          infer({ engine, dialect, bodyLimitBytes: options.bodyLimitBytes }, request, response),
+          request,
+          response
+        )
       }
-      run(infer({ engine, dialect, bodyLimitBytes: options.bodyLimitBytes }, request, response), request, response)
+      response.setHeader("connection", "close")
+      writeError(response, dialect, new ShuttingDown({ retryAfterMs: 1000 }), makeRequestId(), undefined)
     }
 
-    const get = (path: string, request: IncomingMessage, response: ServerResponse): boolean => {
-      switch (path) {
-        case "/":
-          writeJson(response, 200, JSON.stringify({ name: "millrace", version }))
-          return true
-        case "/health/live":
-          writeJson(response, 200, JSON.stringify({ status: "live" }))
-          return true
-        case "/health/ready":
-          run(
-            Effect.map(status.get, (found) => {
-              const health = healthOf(found, draining)
-              writeJson(response, health.status === "ready" ? 200 : 503, JSON.stringify(health))
-            }),
-            request,
-            response
-          )
-          return true
-        case "/metrics":
-          run(
-            Effect.map(metrics.text, (text) => {
-              response.writeHead(200, { "content-type": metrics.registry.contentType })
-              response.end(text)
-            }),
-            request,
-            response
-          )
-          return true
-        case "/v1/models":
-          writeJson(response, 200, listModels(routing.modelIds, request.headers, startedAtMs))
-          return true
-        default:
-          if (!path.startsWith("/v1/models/")) return false
-          findModel(routing.modelIds, path.slice("/v1/models/".length), request.headers, startedAtMs, response)
-          return true
-      }
+    const routes: { readonly [path: string]: (request: IncomingMessage, response: ServerResponse) => void } = {
+      "/": (_, response) => writeJson(response, 200, JSON.stringify({ name: "millrace", version })),
+      "/health/live": (_, response) => writeJson(response, 200, JSON.stringify({ status: "live" })),
+      "/health/ready": (request, response) => {
+        const answer = Effect.map(status.get, (found) => {
+          const health = healthOf(found, draining)
+          writeJson(response, health.status === "ready" ? 200 : 503, JSON.stringify(health))
+        })
+        run(answer, request, response)
+      },
+      "/metrics": (request, response) => {
+        const answer = Effect.map(metrics.text, (text) => {
+          response.writeHead(200, { "content-type": metrics.registry.contentType })
+          response.end(text)
+        })
+        run(answer, request, response)
+      },
+      "/v1/models": (request, response) =>
+        writeJson(response, 200, listModels(routing.modelIds, request.headers, startedAtMs))
+    }
+
+    const routeOf = (path: string) => {
+      if (Object.hasOwn(routes, path)) return routes[path]
+      if (!path.startsWith(modelPrefix)) return undefined
+      return (request: IncomingMessage, response: ServerResponse) =>
+        findModel(routing.modelIds, path.slice(modelPrefix.length), request.headers, startedAtMs, response)
     }
 
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
-      const url = request.url ?? "/"
+      const { method = "GET", url = "/" } = request
       const end = url.indexOf("?")
       const path = end === -1 ? url : url.slice(0, end)
       const dialect = Object.hasOwn(dialects, path) ? dialects[path] : undefined
       if (dialect !== undefined) {
-        if (request.method === "POST") return inference(dialect, request, response)
-        return methodNotAllowed(request, response, "POST")
+        return method === "POST" ? inference(dialect, request, response) : methodNotAllowed(response, "POST")
       }
       if (path === Admin.prefix || path.startsWith(`${Admin.prefix}/`)) return admin(request, response)
-      if (request.method === "GET" && get(path, request, response)) return
-      request.resume()
-      notFound(request, response, path)
+      const route = routeOf(path)
+      if (route === undefined) return notFound(response, method, path)
+      if (method !== "GET" && method !== "HEAD") return methodNotAllowed(response, "GET, HEAD")
+      route(request, response)
     }
 
     const drain = (drainMs: number) =>
@@ -144,17 +157,27 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
     return { handle, drain }
   })
 
-const methodNotAllowed = (request: IncomingMessage, response: ServerResponse, allowed: string): void => {
-  request.resume()
-  writeJson(response, 405, errorBody(`use ${allowed} here`, "method_not_allowed"), { allow: allowed })
-}
+const modelPrefix = "/v1/models/"
 
-const notFound = (request: IncomingMessage, response: ServerResponse, path: string): void => {
+/** How long the rest of a body that was refused is read before its connection is closed. */
+const discardMs = 10_000
+
+const methodNotAllowed = (response: ServerResponse, allowed: string): void =>
+  writeJson(response, 405, errorBody(`use ${allowed} here`, "method_not_allowed"), {
+    allow: allowed,
+    "x-millrace-fault": "caller"
+  })
+
+const notFound = (response: ServerResponse, method: string, path: string): void => {
   const message = unavailable.has(path)
     ? `${path} is not available in this version of Millrace`
-    : `there is nothing at ${request.method ?? "GET"} ${path.slice(0, 200)}`
+    : `there is nothing at ${method} ${path.slice(0, 200)}`
   writeJson(response, 404, errorBody(message, "not_found"), { "x-millrace-fault": "caller" })
 }
+
+const failedBody = JSON.stringify({
+  error: { message: "the request failed", type: "server_error", param: null, code: "internal_error" }
+})
 
 const errorBody = (message: string, code: string): string =>
   JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code } })

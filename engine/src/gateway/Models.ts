@@ -6,8 +6,8 @@
  */
 import type { IncomingHttpHeaders, ServerResponse } from "node:http"
 import { ModelNotFound } from "../Errors.ts"
-import { chatDialect } from "./ChatAnswer.ts"
-import { writeError, writeJson } from "./Respond.ts"
+import { openAiError } from "./OpenAiErrors.ts"
+import { writeJson } from "./Respond.ts"
 
 export const listModels = (ids: ReadonlyArray<string>, headers: IncomingHttpHeaders, createdAtMs: number): string => {
   const data = ids.map((id) => modelOf(id, headers, createdAtMs))
@@ -27,7 +27,11 @@ export const findModel = (
 ): void => {
   const id = decoded(encodedId)
   if (id === undefined || !ids.includes(id)) {
-    return writeError(response, chatDialect, new ModelNotFound({ model: id ?? encodedId }), undefined)
+    const error = new ModelNotFound({ model: (id ?? encodedId).slice(0, 256) })
+    const body = isAnthropic(headers)
+      ? { type: "error", error: { type: "not_found_error", message: error.message } }
+      : { error: openAiError(error) }
+    return writeJson(response, error.status, JSON.stringify(body), { "x-millrace-fault": error.fault })
   }
   writeJson(response, 200, JSON.stringify(modelOf(id, headers, createdAtMs)))
 }

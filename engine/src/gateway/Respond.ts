@@ -5,13 +5,14 @@
  * comes, one write for what came together, and waits when the socket is full. Nothing is written after a failure in the
  * stream but the dialect's own error event.
  */
-import { Cause, Effect, Exit, Stream } from "effect"
+import { Cause, Effect, Stream } from "effect"
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http"
 import type { Call } from "../Call.ts"
 import { internalError } from "../Attempt.ts"
-import { Cancelled, type EngineError } from "../Errors.ts"
+import { Cancelled, type EngineError, ShuttingDown } from "../Errors.ts"
 import { retryAfterSeconds } from "../Fallback.ts"
 import * as Reply from "../Reply.ts"
+import { framesOf } from "../RequestLog.ts"
 import { answerHeaders } from "./CallHeaders.ts"
 import type { InboundDialect, StreamEncoder } from "./Dialect.ts"
 
@@ -46,17 +47,19 @@ export const writeError = (
   response: ServerResponse,
   dialect: InboundDialect,
   error: EngineError,
+  requestId: string,
   call: Call | undefined
 ): void => {
-  const headers: OutgoingHttpHeaders = call === undefined ? {} : answerHeaders(call, {})
+  const headers: OutgoingHttpHeaders =
+    call === undefined ? { "x-millrace-request-id": requestId } : answerHeaders(call, {})
   headers["x-millrace-fault"] = error.fault
-  const retryAfter = retryAfterSeconds(error)
-  if (retryAfter !== undefined && (error.status === 429 || error.status === 503 || error.status === 529)) {
-    headers["retry-after"] = String(retryAfter)
+  if (error.status === 429 || error.status >= 500) {
+    const retryAfter = retryAfterSeconds(error) ?? (error.retryable && error.status === 429 ? 1 : undefined)
+    if (retryAfter !== undefined) headers["retry-after"] = String(retryAfter)
+    // The SDKs of OpenAI and Anthropic retry what looks like a fault of the server, unless they are told not to.
+    if (!error.retryable) headers["x-should-retry"] = "false"
   }
-  // The SDKs of OpenAI and Anthropic retry what looks like a fault of the server, unless they are told not to.
-  if (!error.retryable && (error.status >= 500 || error.status === 429)) headers["x-should-retry"] = "false"
-  writeJson(response, error.status, dialect.encodeError(error, call?.request.id), headers)
+  writeJson(response, error.status, dialect.encodeError(error, requestId), headers)
 }
 
 const writeStream = (
@@ -73,25 +76,41 @@ const writeStream = (
       "x-accel-buffering": "no"
     })
   )
-  return Effect.matchCauseEffect(
-    Stream.runForEachArray(parts, (chunk) => {
-      let text = ""
-      for (const part of chunk) text += encoder.part(part)
-      return text === "" || response.write(text) ? Effect.void : drained(response)
-    }),
-    {
-      onSuccess: () => Effect.sync(() => void response.end(encoder.end())),
-      onFailure: (cause) => Effect.sync(() => void response.end(encoder.error(errorOf(cause))))
-    }
+  const end = (text: string) => {
+    if (!response.destroyed) response.end(text)
+  }
+  return Effect.onInterrupt(
+    Effect.matchCauseEffect(
+      Stream.runForEachArray(parts, (chunk) => {
+        let text = ""
+        for (const part of chunk) text += encoder.part(part)
+        return text === "" || response.write(text) ? Effect.void : drained(response)
+      }),
+      {
+        onSuccess: () => Effect.sync(() => end(encoder.end())),
+        onFailure: (cause) => {
+          end(encoder.error(errorOf(cause)))
+          return logDefect(cause, call.request.id)
+        }
+      }
+    ),
+    () => Effect.sync(() => end(encoder.error(new ShuttingDown({}))))
   )
 }
 
+/** How long a caller may leave its stream unread before the connection is closed. */
+const unreadMs = 300_000
+
 const drained = (response: ServerResponse): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    const go = () => resume(Effect.void)
-    response.once("drain", go)
-    return Effect.sync(() => void response.off("drain", go))
-  })
+  Effect.timeoutOrElse(
+    Effect.callback<void>((resume) => {
+      const go = () => resume(Effect.void)
+      if (!response.writableNeedDrain) return go()
+      response.once("drain", go)
+      return Effect.sync(() => void response.off("drain", go))
+    }),
+    { duration: unreadMs, orElse: () => Effect.sync(() => void response.destroy()) }
+  )
 
 /** The failure of a cause; a defect is an internal error, an interruption a cancellation. */
 export const errorOf = (cause: Cause.Cause<EngineError>): EngineError => {
@@ -101,5 +120,9 @@ export const errorOf = (cause: Cause.Cause<EngineError>): EngineError => {
   return defect === undefined ? new Cancelled() : internalError(defect.defect)
 }
 
-export const isInterruption = (exit: Exit.Exit<unknown, unknown>): boolean =>
-  Exit.isFailure(exit) && exit.cause.reasons.every(Cause.isInterruptReason)
+/** Logs what went wrong in the gateway itself; failures of calls are logged with their settlement. */
+export const logDefect = (cause: Cause.Cause<EngineError>, requestId: string): Effect.Effect<void> => {
+  const defect = cause.reasons.find(Cause.isDieReason)
+  if (defect === undefined) return Effect.void
+  return Effect.logError("answer failed", { requestId, cause: framesOf(internalError(defect.defect)) })
+}

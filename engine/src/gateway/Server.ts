@@ -5,8 +5,9 @@
  * `drainMs`, then every connection is closed.
  */
 import { Effect, type Scope, Schema } from "effect"
-import { createServer, type Server } from "node:http"
-import type { AddressInfo, Socket } from "node:net"
+import { createServer, type Server, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import type { Duplex } from "node:stream"
 import type { Gateway } from "./Gateway.ts"
 
 /** The server can't listen; `port` and `host` say where. */
@@ -48,7 +49,7 @@ export const listen = (
 
 const open = (gateway: Gateway, { host, port }: ListenOptions): Effect.Effect<Server, ListenError> =>
   Effect.callback((resume) => {
-    const server = createServer({ keepAliveTimeout: 65_000, noDelay: true }, gateway.handle)
+    const server = createServer({ keepAlive: true, keepAliveTimeout: 65_000, noDelay: true }, gateway.handle)
     server.on("clientError", refuse)
     server.once("error", (error: NodeJS.ErrnoException) =>
       resume(Effect.fail(new ListenError({ host, port, code: error.code ?? "UNKNOWN" })))
@@ -62,9 +63,26 @@ const close = (server: Server): Effect.Effect<void> =>
     server.closeAllConnections()
   })
 
-/** What is not HTTP gets the shortest answer that is. */
-const refuse = (error: NodeJS.ErrnoException, socket: import("node:stream").Duplex): void => {
-  if (!socket.writable || (socket as Socket).destroyed) return
-  const status = error.code === "HPE_HEADER_OVERFLOW" ? "431 Request Header Fields Too Large" : "400 Bad Request"
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+/** What can't be read as HTTP gets an error that OpenAI's clients can read, unless an answer is under way. */
+const refuse = (
+  error: NodeJS.ErrnoException,
+  socket: Duplex & { readonly _httpMessage?: ServerResponse | null }
+): void => {
+  if (!socket.writable || socket._httpMessage?.headersSent === true) return void socket.destroy()
+  const [status, message] = refusals[error.code ?? ""] ?? ["400 Bad Request", "the request is not valid HTTP"]
+  const body = JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code: null } })
+  const head = [
+    `HTTP/1.1 ${status}`,
+    "connection: close",
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "x-millrace-fault: caller"
+  ]
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy())
+}
+
+const refusals: { readonly [code: string]: readonly [status: string, message: string] } = {
+  HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "the headers are larger than the limit of 16 kB"],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: ["413 Payload Too Large", "the chunk extensions are too large"],
+  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "the request did not arrive in time"]
 }
