@@ -60,10 +60,15 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Text of an answer as it comes; `response` is the whole answer once the text has been read to its end. */
-export interface TextStream extends AsyncIterable<string> {
+/** An answer as it comes; `response` is the whole answer once the stream has been read to its end. */
+export interface AnswerStream<A> extends AsyncIterable<A> {
   readonly response: Promise<AIResponse>
 }
+
+export interface TextStream extends AnswerStream<string> {}
+
+/** Every part of an answer, the last one is its `finish`. */
+export interface PartStream extends AnswerStream<Reply.Part> {}
 
 /**
  * @example
@@ -76,7 +81,7 @@ export class AIEngine {
 
   /** Throws an `AIEngineError` of kind `ConfigError` that names everything that is wrong in the configuration. */
   constructor(config?: Config.EngineConfigInput, options?: LiveOptions) {
-    const decoded = Effect.runSyncExit(Config.decode(config))
+    const decoded = Effect.runSyncExit(Config.decode(config, { providers: options?.providers }))
     if (Exit.isFailure(decoded)) {
       const error = decoded.cause.reasons.find(Cause.isFailReason)
       throw error === undefined ? Cause.squash(decoded.cause) : new AIEngineError(error.error, 0)
@@ -99,19 +104,12 @@ export class AIEngine {
 
   /** The text of the answer as it comes. Leaving the loop cancels the call. */
   streamText(request: AIRequest, options?: CallOptions): TextStream {
-    return new EngineTextStream(async () => {
-      const engine = this.engine ?? (await this.start())
-      const call = await this.prepare(engine, request, true)
-      const scope = Scope.makeUnsafe()
-      const run = <A>(effect: Effect.Effect<A, EngineError>) => this.run(effect, call, options)
-      const open = Effect.flatMap(engine.open(call), (reply) => Reply.toPull(Reply.stream(reply), scope))
-      try {
-        return { call, scope, run, pull: await run(Effect.provideService(open, Scope.Scope, scope)) }
-      } catch (error) {
-        await Effect.runPromise(Scope.close(scope, Exit.void))
-        throw error
-      }
-    })
+    return this.stream(request, options, textOfPart)
+  }
+
+  /** Text, reasoning and tool calls of the answer as they come. Leaving the loop cancels the call. */
+  streamParts(request: AIRequest, options?: CallOptions): PartStream {
+    return this.stream(request, options, (part) => part)
   }
 
   /** What the engine is doing now; the same object as the admin API's `status`. */
@@ -131,6 +129,26 @@ export class AIEngine {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose()
+  }
+
+  private stream<A>(
+    request: AIRequest,
+    options: CallOptions | undefined,
+    select: (part: Reply.Part) => A | undefined
+  ): AnswerStream<A> {
+    return new EngineStream(async () => {
+      const engine = this.engine ?? (await this.start())
+      const call = await this.prepare(engine, request, true)
+      const scope = Scope.makeUnsafe()
+      const run = <B>(effect: Effect.Effect<B, EngineError>) => this.run(effect, call, options)
+      const open = Effect.flatMap(engine.open(call), (reply) => Reply.toPull(Reply.stream(reply), scope))
+      try {
+        return { call, scope, run, pull: await run(Effect.provideService(open, Scope.Scope, scope)) }
+      } catch (error) {
+        await Effect.runPromise(Scope.close(scope, Exit.void))
+        throw error
+      }
+    }, select)
   }
 
   private async start(): Promise<Engine["Service"]> {
@@ -168,23 +186,29 @@ interface OpenStream {
   readonly pull: Pull.Pull<ReadonlyArray<Reply.Part>, EngineError>
 }
 
-class EngineTextStream implements TextStream {
+const textOfPart = (part: Reply.Part): string | undefined =>
+  part.type === "text" && part.text !== "" ? part.text : undefined
+
+/** Yields what `select` takes of each part. */
+class EngineStream<A> implements AnswerStream<A> {
   private readonly open: () => Promise<OpenStream>
+  private readonly select: (part: Reply.Part) => A | undefined
   private readonly answer = Promise.withResolvers<AIResponse>()
   private consumed = false
 
-  constructor(open: () => Promise<OpenStream>) {
+  constructor(open: () => Promise<OpenStream>, select: (part: Reply.Part) => A | undefined) {
     this.open = open
+    this.select = select
     // Whoever never asks for the response must not be told that nobody handled its failure.
     this.answer.promise.catch(() => undefined)
   }
 
-  /** Settles when the text has been read to its end. */
+  /** Settles when the stream has been read to its end. */
   get response(): Promise<AIResponse> {
     return this.answer.promise
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<string, void, undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<A, void, undefined> {
     if (this.consumed) {
       throw new AIEngineError(new InvalidRequest({ field: "", detail: "a stream can be read once" }), 0)
     }
@@ -199,7 +223,8 @@ class EngineTextStream implements TextStream {
       for (let chunk = await stream.run(next); chunk !== undefined; chunk = await stream.run(next)) {
         for (const part of chunk) {
           collector.add(part)
-          if (part.type === "text" && part.text !== "") yield part.text
+          const selected = this.select(part)
+          if (selected !== undefined) yield selected
         }
       }
       this.answer.resolve(toAIResponse(stream.call, collector.completion()))

@@ -9,49 +9,24 @@ import { Effect, Predicate, Redacted, Result, Schema } from "effect"
 import { complete } from "./ConfigEnvironment.ts"
 import type { Environment, Origins } from "./ConfigEnvironment.ts"
 import { forbiddenShapes } from "./ConfigShape.ts"
-import { brokenRules, defaultModels, kindOf, modelsOf, withoutRepeats } from "./ConfigRules.ts"
-import type { Kind } from "./ConfigRules.ts"
-import { EngineConfig as Document, parseOptions, providerKinds, secretText, toMillis } from "./ConfigSchema.ts"
-import type { EngineConfigInput, ProviderInput } from "./ConfigSchema.ts"
+import {
+  buildProvider,
+  fromMade,
+  millis,
+  placeholder,
+  type ProviderConfig,
+  unnamedIn,
+  withMade
+} from "./ConfigProvider.ts"
+import { brokenRules, withoutRepeats } from "./ConfigRules.ts"
+import { EngineConfig as Document, parseOptions, providerKinds, secretText } from "./ConfigSchema.ts"
+import type { EngineConfigInput } from "./ConfigSchema.ts"
 import { formatPath, locateIssues, showType } from "./Issues.ts"
 import type { Located, Path } from "./Issues.ts"
-import type { Pricing, RateLimits } from "./Provider.ts"
+import type { ProviderInfo } from "./Provider.ts"
 
+export type { ProviderConfig } from "./ConfigProvider.ts"
 export type { EngineConfigInput, ProviderInput } from "./ConfigSchema.ts"
-
-/** One provider, ready to be made. */
-export interface ProviderConfig {
-  /** Unique. */
-  readonly name: string
-  readonly kind: Kind
-  /** Empty for the simulator and for local servers that ask for none. */
-  readonly apiKeys: ReadonlyArray<Redacted.Redacted>
-  /** http or https, without a trailing slash; undefined stands for the kind's own. */
-  readonly baseUrl: string | undefined
-  readonly api: "auto" | "chat" | "responses"
-  /** The model of requests that name none. */
-  readonly model: string
-  /** When given, only these are routed here; holds `model`. */
-  readonly models: ReadonlyArray<string> | undefined
-  /** Completion tokens of requests that name none. */
-  readonly maxTokens: number | undefined
-  readonly contextWindow: number | undefined
-  /** Milliseconds to the first part of an attempt. */
-  readonly timeoutMs: number
-  /** Milliseconds of silence between parts. */
-  readonly idleTimeoutMs: number
-  readonly rateLimits: RateLimits
-  readonly pricing: Pricing | undefined
-  /** How the simulator behaves; used by kind `simulated` only. */
-  readonly simulated: {
-    /** Milliseconds to the first part. */
-    readonly latencyMs: number
-    readonly tokensPerSecond: number
-    /** Share of the calls that fail, 0 to 1. */
-    readonly failureRate: number
-    readonly seed: number
-  }
-}
 
 /** Everything the engine, its gateway and its CLI are told. Shares are 0 to 1. */
 export interface EngineConfig {
@@ -132,6 +107,11 @@ export interface DecodeOptions {
   readonly door?: "library" | "serve" | undefined
   /** Which texts were put in from the environment, when the input was interpolated. Their document is written to. */
   readonly origins?: Origins | undefined
+  /**
+   * Providers made by code. Those that the input doesn't name come after its own, with the limits they bring; when the
+   * input has no `providers`, they are all there are, and the environment adds none.
+   */
+  readonly providers?: ReadonlyArray<ProviderInfo> | undefined
 }
 
 /**
@@ -150,18 +130,24 @@ export const decode = (input: unknown, options?: DecodeOptions): Effect.Effect<E
     if (!Predicate.isObject(written)) {
       return failWith([{ path: [], detail: `expected an object of settings, got ${showType(written)}` }], [])
     }
-    const { document, notes } = complete(written as { [key: string]: unknown }, options?.env ?? process.env, origins)
+    const made = unnamedIn(written, options?.providers ?? [])
+    const alone = made.length > 0 && written["providers"] === undefined
+    const source = alone ? { ...written, providers: placeholder } : (written as { [key: string]: unknown })
+    const { document, notes } = complete(source, options?.env ?? process.env, origins)
     const hidden = (path: Path, value: unknown) => hide(path, value, origins)
     let decoded = decodeDocument(document)
     if (Result.isFailure(decoded) && coerce(document, locateIssues(decoded.failure.issue), origins)) {
       decoded = decodeDocument(document)
     }
     const wrong = Result.isFailure(decoded) ? locateIssues(decoded.failure.issue, { hidden }) : []
-    const broken = withoutRepeats(wrong, brokenRules(document))
+    const broken = withoutRepeats(wrong, brokenRules(withMade(document, made, alone)))
     if (Result.isFailure(decoded) || broken.length > 0) {
       return failWith([...wrong, ...broken], secretsOf(document, origins))
     }
-    return Effect.succeed(build(decoded.success, notes, options?.door ?? "library"))
+    const built = build(decoded.success, notes, options?.door ?? "library")
+    if (made.length === 0) return Effect.succeed(built)
+    const providers = [...(alone ? [] : built.providers), ...made.map(fromMade)]
+    return Effect.succeed({ ...built, providers, simulated: onlySimulated(providers) })
   })
 
 const decodeDocument = Schema.decodeUnknownResult(Document, parseOptions)
@@ -272,52 +258,10 @@ const build = (input: EngineConfigInput, notes: ReadonlyArray<string>, door: "li
       bodyLimitBytes: server?.bodyLimit ?? 20_000_000,
       drainMs: millis(server?.drain, 30_000)
     },
-    simulated: providers.every((provider) => provider.kind === "simulated"),
+    simulated: onlySimulated(providers),
     notes
   }
 }
 
-const buildProvider = (input: ProviderInput): ProviderConfig => {
-  const kind = kindOf(input)!
-  const models = modelsOf(input)
-  const { rateLimits, pricing, simulated } = input
-  return {
-    name: input.name,
-    kind,
-    apiKeys: (input.apiKeys ?? (input.apiKey === undefined ? [] : [input.apiKey])).map((key) =>
-      Redacted.make(secretText(key))
-    ),
-    baseUrl: input.baseUrl === undefined ? undefined : new URL(input.baseUrl).href.replace(/\/+$/, ""),
-    api: input.api ?? "auto",
-    model: input.model ?? models?.[0] ?? defaultModels[kind]!,
-    models,
-    maxTokens: input.maxTokens,
-    contextWindow: input.contextWindow,
-    timeoutMs: millis(input.timeout, 60_000),
-    idleTimeoutMs: millis(input.idleTimeout, 30_000),
-    rateLimits: {
-      requestsPerMinute: rateLimits?.requestsPerMinute,
-      tokensPerMinute: rateLimits?.tokensPerMinute,
-      concurrent: rateLimits?.concurrent ?? 64,
-      windowMs: millis(rateLimits?.window, 60_000)
-    },
-    pricing:
-      pricing === undefined
-        ? undefined
-        : {
-            input: pricing.input,
-            output: pricing.output,
-            cacheRead: pricing.cacheRead,
-            cacheWrite: pricing.cacheWrite
-          },
-    simulated: {
-      latencyMs: millis(simulated?.latency, 300),
-      tokensPerSecond: simulated?.tokensPerSecond ?? 80,
-      failureRate: simulated?.failureRate ?? 0,
-      seed: simulated?.seed ?? 1
-    }
-  }
-}
-
-const millis = (value: number | string | undefined, otherwise: number): number =>
-  value === undefined ? otherwise : toMillis(value)!
+const onlySimulated = (providers: ReadonlyArray<ProviderConfig>): boolean =>
+  providers.every((provider) => provider.kind === "simulated")

@@ -54,8 +54,15 @@ export class Engine extends Context.Service<
   )
 
   /** The engine for a configuration: an object as people write it, decoded and checked when the layer is built. */
-  static readonly layer = (config?: Config.EngineConfigInput): Layer.Layer<Engine | Services, Config.ConfigError> =>
-    Layer.unwrap(Effect.map(Config.decode(config), (decoded) => Engine.layerOf(decoded)))
+  static readonly layer = (
+    config?: Config.EngineConfigInput,
+    options?: LiveOptions
+  ): Layer.Layer<Engine | Services, Config.ConfigError> =>
+    Layer.unwrap(
+      Effect.map(Config.decode(config, { providers: options?.providers }), (decoded) =>
+        Engine.layerOf(decoded, options)
+      )
+    )
 
   /** The engine for a decoded configuration, with everything that a door needs beside it. */
   static readonly layerOf = (config: Config.EngineConfig, options?: LiveOptions): Layer.Layer<Engine | Services> =>

@@ -42,7 +42,10 @@ export interface LiveOptions {
   readonly processMetrics?: boolean | undefined
   /** Logs to the console as `logging` says; without it lines go to the loggers of the host. */
   readonly console?: boolean | undefined
-  /** Providers made by code, which answer under the names of the configuration (tests, other SDKs). */
+  /**
+   * Providers made by code (tests, other SDKs). One that the configuration names answers in the place of that one and
+   * under its limits; others bring their own and come after the configured ones, or alone when none are configured.
+   */
   readonly providers?: ReadonlyArray<Provider> | undefined
 }
 

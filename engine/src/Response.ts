@@ -16,7 +16,11 @@ export interface AIResponse {
   readonly reasoning: string
   /** Text of a refusal, empty when the model did not refuse. */
   readonly refusal: string
+  /** The answer in the order the model produced it, with the signatures of its reasoning. */
+  readonly blocks: ReadonlyArray<Reply.Block>
   readonly finishReason: Reply.FinishReason
+  /** The provider's own word for the finish reason. */
+  readonly rawFinishReason: string | undefined
   readonly usage: {
     readonly promptTokens: number
     readonly completionTokens: number
@@ -41,6 +45,8 @@ export interface AIResponse {
   /** Attempts that reached a provider; 0 for a hit. */
   readonly attempts: number
   readonly requestId: string
+  /** The provider's own id of the answer; may be empty. */
+  readonly responseId: string
 }
 
 const cacheKinds: { readonly [K in CacheResult]: AIResponse["cacheKind"] } = {
@@ -61,7 +67,9 @@ export const toAIResponse = (call: Call, completion: Reply.Completion): AIRespon
     toolCalls: Reply.toolCallsOf(completion).map(({ arguments: args, id, name }) => ({ id, name, arguments: args })),
     reasoning: Reply.reasoningOf(completion),
     refusal: Reply.refusalOf(completion),
+    blocks: completion.content,
     finishReason: completion.finishReason,
+    rawFinishReason: completion.rawFinishReason,
     usage: {
       promptTokens: promptTokens(usage),
       completionTokens: completionTokens(usage),
@@ -78,6 +86,7 @@ export const toAIResponse = (call: Call, completion: Reply.Completion): AIRespon
     latency: endedAtMs - journal.startedAtMs,
     timeToFirstToken: (journal.firstPartAtMs ?? endedAtMs) - journal.startedAtMs,
     attempts: upstreamAttempts(journal),
-    requestId: request.id
+    requestId: request.id,
+    responseId: completion.id
   }
 }

@@ -4,7 +4,15 @@
  * `Engine` for Effect, `AIEngine` for Promises (also the default export), and every concern with its layers, so that any of
  * them can be replaced.
  */
-export { AIEngine, AIEngine as default, AIEngineError, type CallOptions, type TextStream } from "./AIEngine.ts"
+export {
+  AIEngine,
+  AIEngine as default,
+  AIEngineError,
+  type AnswerStream,
+  type CallOptions,
+  type PartStream,
+  type TextStream
+} from "./AIEngine.ts"
 export type { Status } from "./AdminAnswers.ts"
 export { Breaker } from "./Breaker.ts"
 export { Cache } from "./Cache.ts"
