@@ -40,16 +40,25 @@ const placeOf = (url: string, line: number): string => {
   return `${file}:${line + 1}`
 }
 
+/** The package a function belongs to; files of the engine by themselves. */
+const ownerOf = (name: string): string => {
+  const place = name.slice(name.indexOf("  ") + 2)
+  if (place.startsWith("engine/")) return place.replace(/:\d+$/, "")
+  if (place.startsWith("node:") || place === "native") return "node and V8"
+  return place.startsWith("@") ? place.split("/", 2).join("/") : place.split("/", 1)[0]!
+}
+
 /** Not work: waiting, and what the profiler itself does. */
 const isIdle = (name: string): boolean => /^(\(idle\)|\(program\)|post  node:inspector|runInAsyncScope)/.test(name)
 
 /**
- * The functions with the most self time, and those of the engine with the most time in all that they call, in percent
- * of the time that was not idle.
+ * Where the time goes, in percent of what was not idle: self time by package and by function, and the functions of the
+ * engine with the most time in all that they call.
  */
 export const summarize = (folder: string, top = 25): string => {
   const self = new Map<string, number>()
   const within = new Map<string, number>()
+  const owners = new Map<string, number>()
   let total = 0
   const add = (times: Map<string, number>, name: string, us: number) => times.set(name, (times.get(name) ?? 0) + us)
   for (const file of readdirSync(folder).filter((name) => name.endsWith(".cpuprofile"))) {
@@ -66,6 +75,7 @@ export const summarize = (folder: string, top = 25): string => {
       if (isIdle(name)) return
       total += us
       add(self, name, us)
+      add(owners, ownerOf(name), us)
       const engine = new Set<string>()
       for (let at: number | undefined = id; at !== undefined; at = parents.get(at)) {
         const ancestor = names.get(at)!
@@ -79,7 +89,15 @@ export const summarize = (folder: string, top = 25): string => {
       .sort((a, b) => b[1] - a[1])
       .slice(0, top)
       .map(([name, us]) => `${((us / total) * 100).toFixed(1).padStart(5)} %  ${name}`)
-  return ["Self time:", ...list(self), "With all that they call:", ...list(within), ""].join("\n")
+  return [
+    "By package or file:",
+    ...list(owners),
+    "Self time:",
+    ...list(self),
+    "With all that they call:",
+    ...list(within),
+    ""
+  ].join("\n")
 }
 
 if (import.meta.main) console.log(summarize(process.argv[2]!, Number(process.argv[3] ?? 25)))
