@@ -314,7 +314,7 @@ describe("RateLimiter", () => {
       yield* Fiber.interrupt(large)
       yield* TestClock.adjust(2000)
       yield* Fiber.join(small)
-    }).pipe(Effect.provide(layer({ tokensPerMinute: 1000 }, { maxWaitMs: 90_000 })))
+    }).pipe(Effect.provide(layer({ tokensPerMinute: 1000 }, { maxWaitMs: 200_000 })))
   )
 
   it.effect("tells how long it would take to start, behind those who wait and for a free place", () =>
