@@ -8,7 +8,7 @@ import type { Result } from "effect"
 import type { Call } from "../Call.ts"
 import type { EngineError, InvalidRequest } from "../Errors.ts"
 import type { Completion, Dialect, Part } from "../Reply.ts"
-import type { Request } from "../Request.ts"
+import type { EmbedInput, Request } from "../Request.ts"
 
 /** What a body says; the rest of a request comes from the headers. */
 export type DecodedBody = Pick<
@@ -26,10 +26,12 @@ export type DecodedBody = Pick<
   | "reasoning"
   | "stream"
   | "wire"
->
+> & { readonly embed?: EmbedInput }
 
 /** Encodes one stream. Stateful; made anew for each. Every method returns bytes-to-be, ready to be written. */
 export interface StreamEncoder {
+  /** The media type of the body; server-sent events unless it says otherwise. */
+  readonly contentType?: string
   readonly part: (part: Part) => string
   /** After the terminal part. */
   readonly end: () => string
@@ -43,4 +45,12 @@ export interface InboundDialect {
   readonly encodeWhole: (call: Call, completion: Completion) => string
   readonly encodeStream: (call: Call) => StreamEncoder
   readonly encodeError: (error: EngineError, requestId: string | undefined) => string
+  /** The answer to a count of the prompt's tokens, where the dialect has that question. */
+  readonly encodeCount?: (tokens: number) => string
 }
+
+export type WirePart = Extract<Part, { readonly type: "wire" }>
+
+/** A provider's event as it came. */
+export const wireEvent = ({ data, event }: Pick<WirePart, "data" | "event">): string =>
+  `${event === undefined ? "" : `event: ${event}\n`}data: ${data.includes("\n") ? data.replaceAll("\n", "\ndata: ") : data}\n\n`

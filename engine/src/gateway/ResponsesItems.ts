@@ -1,0 +1,205 @@
+/**
+ * The output items of a response, built from canonical parts, and the events that tell how they grow.
+ *
+ * A message holds texts and refusals in the order they came; reasoning and each tool call are items of their own. An item
+ * ends where another begins. Every item is announced, grown and closed, in this order and once.
+ */
+import type { Part } from "../Reply.ts"
+import { madeItemId, reasoningItem, signedId } from "./ResponsesReasoning.ts"
+
+type Json = { readonly [key: string]: unknown }
+
+type ContentType = "output_text" | "refusal"
+
+type Open =
+  | {
+      readonly type: "message"
+      readonly content: Array<Json>
+      part: { readonly type: ContentType; text: string } | undefined
+    }
+  | {
+      readonly type: "reasoning"
+      readonly id: string
+      text: string
+      signature: string | undefined
+      redacted: string | undefined
+    }
+  | {
+      readonly type: "function_call"
+      readonly index: number
+      readonly callId: string
+      readonly name: string
+      arguments: string
+    }
+
+/** Builds the items of one response. Stateful; made anew for each. */
+export class ResponseItems {
+  readonly output: Array<Json> = []
+  refused = false
+  private readonly requestId: string
+  private readonly emit: (type: string, data: Json) => void
+  private open: Open | undefined = undefined
+
+  constructor(requestId: string, emit: (type: string, data: Json) => void) {
+    this.requestId = requestId
+    this.emit = emit
+  }
+
+  add(part: Part): void {
+    switch (part.type) {
+      case "text":
+        return this.text("output_text", part.text)
+      case "refusal":
+        this.refused = true
+        return this.text("refusal", part.text)
+      case "reasoning":
+        return this.reasoning(part)
+      case "tool-call":
+        return this.call(part)
+      default:
+        return
+    }
+  }
+
+  /** Closes the item that is open; `cut` when the answer ended within it. */
+  close(cut = false): void {
+    const open = this.open
+    if (open === undefined) return
+    if (open.type === "message") this.closeContent(open)
+    else if (open.type === "reasoning") this.closeReasoning(open)
+    else this.emitHere("response.function_call_arguments.done", { name: open.name, arguments: open.arguments })
+    const item = this.itemOf(open, cut ? "incomplete" : "completed")
+    this.emit("response.output_item.done", { output_index: this.output.length, item })
+    this.output.push(item)
+    this.open = undefined
+  }
+
+  private text(type: ContentType, text: string): void {
+    if (text === "") return
+    const open =
+      this.open?.type === "message" ? this.open : this.start({ type: "message", content: [], part: undefined })
+    if (open.part?.type !== type) {
+      this.closeContent(open)
+      open.part = { type, text: "" }
+      this.emitHere("response.content_part.added", { content_index: open.content.length, part: contentOf(type, "") })
+    }
+    open.part.text += text
+    this.emitHere(`response.${type}.delta`, { content_index: open.content.length, delta: text, ...logprobs(type) })
+  }
+
+  private reasoning(part: Extract<Part, { readonly type: "reasoning" }>): void {
+    const { redacted, signature, text } = part
+    if (redacted === undefined && signature === undefined && text === "") return
+    let open = this.open
+    if (
+      open?.type !== "reasoning" ||
+      redacted !== undefined ||
+      open.signature !== undefined ||
+      open.redacted !== undefined
+    ) {
+      open = this.start({
+        type: "reasoning",
+        id: this.reasoningId(signature),
+        text: "",
+        signature: undefined,
+        redacted: undefined
+      })
+    }
+    if (text !== "") {
+      if (open.text === "") {
+        const added = { type: "summary_text", text: "" }
+        this.emitHere("response.reasoning_summary_part.added", { summary_index: 0, part: added })
+      }
+      open.text += text
+      this.emitHere("response.reasoning_summary_text.delta", { summary_index: 0, delta: text })
+    }
+    open.signature = signature
+    open.redacted = redacted
+  }
+
+  private call(part: Extract<Part, { readonly type: "tool-call" }>): void {
+    let open = this.open
+    if (open?.type !== "function_call" || open.index !== part.index) {
+      const { id: callId = "", index, name = "" } = part
+      open = this.start({ type: "function_call", index, callId, name, arguments: "" })
+    }
+    if (part.arguments === "") return
+    open.arguments += part.arguments
+    this.emitHere("response.function_call_arguments.delta", { delta: part.arguments })
+  }
+
+  private start<A extends Open>(open: A): A {
+    this.close()
+    this.open = open
+    this.emit("response.output_item.added", {
+      output_index: this.output.length,
+      item: this.itemOf(open, "in_progress")
+    })
+    return open
+  }
+
+  private closeContent(open: Extract<Open, { readonly type: "message" }>): void {
+    if (open.part === undefined) return
+    const { text, type } = open.part
+    const at = { content_index: open.content.length }
+    const part = contentOf(type, text)
+    this.emitHere(`response.${type}.done`, {
+      ...at,
+      [type === "refusal" ? "refusal" : "text"]: text,
+      ...logprobs(type)
+    })
+    this.emitHere("response.content_part.done", { ...at, part })
+    open.content.push(part)
+    open.part = undefined
+  }
+
+  private closeReasoning({ text }: Extract<Open, { readonly type: "reasoning" }>): void {
+    if (text === "") return
+    this.emitHere("response.reasoning_summary_text.done", { summary_index: 0, text })
+    this.emitHere("response.reasoning_summary_part.done", { summary_index: 0, part: { type: "summary_text", text } })
+  }
+
+  private emitHere(type: string, data: Json): void {
+    this.emit(type, { item_id: this.idOf(this.open!), output_index: this.output.length, ...data })
+  }
+
+  private idOf(open: Open): string {
+    if (open.type === "reasoning") return open.id
+    return `${open.type === "message" ? "msg" : "fc"}_${this.requestId}_${this.output.length}`
+  }
+
+  /** An item that OpenAI signed keeps its id, without which the signature is worth nothing. */
+  private reasoningId(signature: string | undefined): string {
+    if (this.open !== undefined) this.close()
+    return signedId(signature) ?? `${madeItemId}${this.requestId.replace(/^req_/, "")}_${this.output.length}`
+  }
+
+  private itemOf(open: Open, status: "in_progress" | "completed" | "incomplete"): Json {
+    const id = this.idOf(open)
+    switch (open.type) {
+      case "message":
+        return { id, type: "message", status, role: "assistant", content: open.content }
+      case "reasoning": {
+        const { redacted, signature, text } = open
+        return reasoningItem(id, text, {
+          ...(signature === undefined ? {} : { signature }),
+          ...(redacted === undefined ? {} : { redacted })
+        })
+      }
+      case "function_call":
+        return {
+          id,
+          type: "function_call",
+          status,
+          call_id: open.callId,
+          name: open.name,
+          arguments: open.arguments
+        }
+    }
+  }
+}
+
+const contentOf = (type: ContentType, text: string): Json =>
+  type === "refusal" ? { type, refusal: text } : { type, text, annotations: [], logprobs: [] }
+
+const logprobs = (type: ContentType): Json => (type === "refusal" ? {} : { logprobs: [] })
