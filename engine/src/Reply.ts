@@ -9,7 +9,7 @@ import type { EngineError } from "./Errors.ts"
 import * as Usage from "./Usage.ts"
 
 /** The wire dialects that Millrace speaks, upstream or inbound. */
-export type Dialect = "openai-chat" | "openai-responses" | "anthropic-messages" | "gemini"
+export type Dialect = "openai-chat" | "openai-responses" | "openai-completions" | "anthropic-messages" | "gemini"
 
 export type FinishReason = "stop" | "length" | "tool-calls" | "content-filter" | "error" | "other"
 
@@ -85,6 +85,8 @@ export type Part =
       readonly finishReason: FinishReason
       readonly rawFinishReason: string | undefined
       readonly usage: Usage.Usage
+      /** The id of the response where its end states another than its start did. */
+      readonly id?: string
     }
 
 export type Parts = Stream.Stream<Part, EngineError>
@@ -191,7 +193,7 @@ export class Collector {
   /** The answer so far; before `finish` its reason is `other` and its usage zero. */
   completion(): Completion {
     return {
-      id: this.id,
+      id: this.finished?.id ?? this.id,
       model: this.model,
       content: this.blocks.slice(),
       finishReason: this.finished?.finishReason ?? "other",

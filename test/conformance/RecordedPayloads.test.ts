@@ -4,14 +4,35 @@
  */
 import { afterAll, describe, expect, it } from "vitest"
 import { anthropicMessages } from "../../engine/src/protocols/AnthropicMessages.ts"
+import { gemini } from "../../engine/src/protocols/Gemini.ts"
 import { openAiChat } from "../../engine/src/protocols/OpenAiChat.ts"
+import { openAiCompletions } from "../../engine/src/protocols/OpenAiCompletions.ts"
+import { openAiResponses } from "../../engine/src/protocols/OpenAiResponses.ts"
 import type { Protocol } from "../../engine/src/protocols/Protocol.ts"
-import { casesOf, type Comparison, compare, hasCorpus, type RecordedCase, type RecordedEndpoint } from "./Recorded.ts"
+import {
+  artefacts,
+  casesOf,
+  type Comparison,
+  compare,
+  hasCorpus,
+  type RecordedCase,
+  type RecordedEndpoint
+} from "./Recorded.ts"
 import { cuts, endpoint, replay, replayStream } from "./Replay.ts"
 
 const protocols: Readonly<Record<RecordedEndpoint, Protocol>> = {
   "openai-chat": openAiChat,
-  "anthropic-messages": anthropicMessages
+  "openai-responses": openAiResponses,
+  "openai-completions": openAiCompletions,
+  "openai-embeddings": openAiChat,
+  "anthropic-messages": anthropicMessages,
+  gemini
+}
+
+/** Ways to cut that an endpoint of few recordings has no case for. */
+const absent: { readonly [endpoint: string]: ReadonlyArray<string> } = {
+  "openai-embeddings": ["7 bytes", "1 byte", "inside characters", "as recorded"],
+  "openai-completions": ["as recorded"]
 }
 
 const suite = hasCorpus ? "recorded payloads" : "recorded payloads (skipped: ../shared/fixtures is not here)"
@@ -20,9 +41,11 @@ describe.skipIf(!hasCorpus)(suite, () => {
   const rows: Array<{ [column: string]: string | number }> = []
 
   for (const [name, protocol] of Object.entries(protocols) as Array<[RecordedEndpoint, Protocol]>) {
-    const cases = hasCorpus ? casesOf(name) : []
+    const all = hasCorpus ? casesOf(name) : []
+    const cases = all.filter(({ id }) => !(id in artefacts))
 
     for (const [cutName, cut] of Object.entries(cuts)) {
+      if (absent[name]?.includes(cutName) === true) continue
       it(`${name}, ${cutName}: every field equals what the references read`, { timeout: 60_000 }, () => {
         const concerned = cases.filter(
           (recorded) =>
@@ -34,12 +57,14 @@ describe.skipIf(!hasCorpus)(suite, () => {
           recorded,
           comparison: compare(recorded, replay(protocol, recorded, cut))
         }))
-        rows.push(rowOf(name, cutName, compared))
+        rows.push(rowOf(name, cutName, compared, cutName === "whole" ? all.length - cases.length : 0))
         expect(
           compared.flatMap(({ recorded, comparison }) => comparison.wrong.map((line) => `${recorded.id} ${line}`))
         ).toEqual([])
       })
     }
+
+    if (name === "openai-embeddings") continue
 
     it(`${name}: wire parts give back every event but errors and [DONE], before what is decoded from it`, () => {
       for (const recorded of cases.filter((entry) => entry.streaming && entry.expected.outcome === "success")) {
@@ -69,12 +94,14 @@ describe.skipIf(!hasCorpus)(suite, () => {
 const rowOf = (
   name: string,
   cut: string,
-  compared: ReadonlyArray<{ readonly recorded: RecordedCase; readonly comparison: Comparison }>
+  compared: ReadonlyArray<{ readonly recorded: RecordedCase; readonly comparison: Comparison }>,
+  leftOut: number
 ): { [column: string]: string | number } => ({
   endpoint: name,
   "cut into": cut,
   cases: compared.length,
   passed: compared.filter(({ comparison }) => comparison.wrong.length === 0).length,
+  "left out": leftOut,
   "fields disputed": tally(compared.flatMap(({ comparison }) => comparison.skipped)),
   "read by us alone": tally(compared.flatMap(({ comparison }) => comparison.beyond))
 })

@@ -7,6 +7,7 @@ import { Result } from "effect"
 import * as Reply from "../../engine/src/Reply.ts"
 import { PartReader } from "../../engine/src/protocols/PartReader.ts"
 import type { Endpoint, Protocol, StreamOptions } from "../../engine/src/protocols/Protocol.ts"
+import type { EmbedInput } from "../../engine/src/Request.ts"
 import type { Decoded, RecordedCase } from "./Recorded.ts"
 
 export const endpoint: Endpoint = {
@@ -15,6 +16,20 @@ export const endpoint: Endpoint = {
   baseUrl: "http://127.0.0.1:1",
   apiKey: undefined,
   maxTokens: undefined
+}
+
+/** The endpoint as the recording had it, where its answers depend on the server. */
+const endpointOf = ({ endpoint: wire, request }: RecordedCase): Endpoint =>
+  wire === "openai-embeddings" && request?.url !== undefined
+    ? { ...endpoint, baseUrl: request.url.replace(/\/embeddings.*$/, "") }
+    : endpoint
+
+/** How many vectors were asked for; recordings without a request ask for as many as came. */
+const embedOf = ({ expected, request }: RecordedCase): EmbedInput => {
+  const { input } = (request?.body ?? {}) as { readonly input?: string | ReadonlyArray<string> }
+  const texts =
+    typeof input === "string" ? [input] : (input ?? Array.from({ length: expected.embeddings?.count ?? 1 }, () => ""))
+  return { input: texts, dimensions: undefined }
 }
 
 /** Offsets at which a body is cut, in ascending order. */
@@ -52,7 +67,8 @@ export const replay = (
     const bytes = new TextEncoder().encode(body)
     return replayStream(protocol, bytes, cut(recorded, bytes.length), options).decoded
   }
-  return Result.match(protocol.decodeWhole(body, endpoint), {
+  const embed = recorded.endpoint === "openai-embeddings" ? embedOf(recorded) : undefined
+  return Result.match(protocol.decodeWhole(body, endpointOf(recorded), { embed }), {
     onFailure: (error): Decoded => ({ completion: new Reply.Collector().completion(), error }),
     onSuccess: (completion): Decoded => ({ completion, error: undefined })
   })

@@ -19,6 +19,7 @@ import { sourceOf } from "./Attachments.ts"
 import { unversionedUrl } from "./BaseUrl.ts"
 import { isObject, jsonText, parseJson } from "./Json.ts"
 import type { Endpoint, HttpRequest } from "./Protocol.ts"
+import { ownSignature } from "./Signatures.ts"
 
 export const defaultBaseUrl = "https://api.anthropic.com"
 
@@ -29,6 +30,7 @@ type Body = Record<string, unknown>
 type Encoded<A = Body> = Result.Result<A, EngineError>
 
 export const encode = (request: Request, endpoint: Endpoint): Encoded<HttpRequest> => {
+  if (request.embed !== undefined) return unsupported(endpoint.provider, "embeddings")
   const omitted: Array<string> = []
   const encoded: Encoded =
     request.wire?.dialect === "anthropic-messages"
@@ -231,7 +233,8 @@ class Conversation {
     if (part.redacted !== undefined && !part.redacted.startsWith("{")) {
       return { type: "redacted_thinking", data: part.redacted }
     }
-    if (part.signature !== undefined) return { type: "thinking", thinking: part.text, signature: part.signature }
+    const signature = ownSignature("anthropic-messages", part.signature)
+    if (signature !== undefined) return { type: "thinking", thinking: part.text, signature }
     this.omitted.push(field)
     return undefined
   }

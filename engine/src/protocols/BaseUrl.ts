@@ -20,9 +20,25 @@ export const versionedUrl = (baseUrl: string, resource: string, versioned = true
 /** For APIs whose resource names the version: a `version` at the end of the path is not doubled. */
 export const unversionedUrl = (baseUrl: string, version: string, resource: string): string => {
   const { origin, path, query } = split(baseUrl)
-  const bare = path.endsWith(version) ? path.slice(0, -version.length) : path
-  return `${origin}${bare}${version}${resource}${query}`
+  return `${origin}${path.replace(trailingVersion, "")}${version}${resource}${query}`
 }
+
+/**
+ * For Gemini: `…/models/{model}:{operation}` under `/v1beta`, or under the version that stands inside the path, as in
+ * Vertex AI's `/v1/projects/…/publishers/google`. Undefined for a model that would leave the path.
+ */
+export const modelUrl = (baseUrl: string, model: string, operation: string, parameter: string): string | undefined => {
+  const { origin, path, query } = split(baseUrl)
+  const bare = path.replace(trailingVersion, "")
+  const versioned = /\/v\d+(?:alpha|beta)?\d*(?:\/|$)/.test(bare) ? bare : `${bare}/v1beta`
+  const segments = (/^(?:models|tunedModels|publishers)\//.test(model) ? model : `models/${model}`).split("/")
+  if (segments.some((segment) => segment === "" || segment === "." || segment === "..")) return undefined
+  const all = parameter === "" ? query : `${query === "" ? "?" : `${query}&`}${parameter}`
+  return `${origin}${versioned}/${segments.map((segment) => encodeURIComponent(segment.toWellFormed())).join("/")}:${operation}${all}`
+}
+
+/** The version that an API's own SDK adds by itself. */
+const trailingVersion = /\/v1(?:beta)?$/
 
 const split = (baseUrl: string): Split => {
   const [, origin = "", path = "", query = ""] = /^([a-z]+:\/\/[^/?#]*)([^?#]*)(\?[^#]*)?/i.exec(baseUrl) ?? []

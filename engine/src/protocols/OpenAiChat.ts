@@ -11,23 +11,29 @@
  */
 import { Predicate, Result } from "effect"
 import type { EngineError } from "../Errors.ts"
-import { Collector, type Completion, type FinishReason, type Part } from "../Reply.ts"
+import { Collector, type Completion, type Dialect, type FinishReason, type Part } from "../Reply.ts"
 import * as Usage from "../Usage.ts"
+import { madeCallId } from "./CallIds.ts"
 import { countOf, isObject, type JsonObject, jsonText, parseJson, stringOr } from "./Json.ts"
 import { defaultBaseUrl, encode } from "./OpenAiChatRequest.ts"
+import { withEmbeddings } from "./OpenAiEmbeddings.ts"
 import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
 import * as UpstreamErrors from "./UpstreamErrors.ts"
 
-export const openAiChat: Protocol = {
-  dialect: "openai-chat",
+/** Chat Completions, or its elder: legacy completions differ in the request and have `text` where chat has a message. */
+export const chatProtocol = (dialect: Dialect, encode: Protocol["encode"]): Protocol => ({
+  dialect,
   defaultBaseUrl,
   encode,
-  decodeWhole: (body, endpoint, options) => decodeWhole(body, endpoint, options),
+  decodeWhole: (body, endpoint, options) => decodeWhole(dialect, body, endpoint, options),
   decodeError: UpstreamErrors.fromResponse,
-  decodeStream: (endpoint, options) => new ChatStream(endpoint, options)
-}
+  decodeStream: (endpoint, options) => new ChatStream(dialect, endpoint, options)
+})
+
+export const openAiChat: Protocol = withEmbeddings(chatProtocol("openai-chat", encode))
 
 const decodeWhole = (
+  dialect: Dialect,
   body: string,
   endpoint: Endpoint,
   options: WholeOptions | undefined
@@ -42,7 +48,7 @@ const decodeWhole = (
   if (choice === undefined) return Result.fail(UpstreamErrors.invalidResponse(endpoint, "JSON without choices", 200))
   const id = stringOr(answer["id"], "")
   const out: Array<Part> = [{ type: "start", id, model: stringOr(answer["model"], endpoint.model) }]
-  const message = choice["message"] ?? choice["delta"]
+  const message = choice["message"] ?? choice["delta"] ?? legacyDelta(choice)
   const refused = isObject(message) && decodeMessage(message, new ToolCalls(false), id, out)
   const raw = choice["finish_reason"]
   out.push({
@@ -54,7 +60,7 @@ const decodeWhole = (
   const collector = new Collector()
   for (const part of out) collector.add(part)
   const completion = collector.completion()
-  return Result.succeed(options?.wire === true ? { ...completion, wire: { dialect: "openai-chat", body } } : completion)
+  return Result.succeed(options?.wire === true ? { ...completion, wire: { dialect, body } } : completion)
 }
 
 /** The payload of an error that came where an answer was due. */
@@ -70,6 +76,7 @@ const isError = (value: unknown): boolean =>
 
 /** Decodes the chunks of one stream. */
 class ChatStream implements StreamDecoder {
+  private readonly dialect: Dialect
   private readonly endpoint: Endpoint
   private readonly wire: boolean
   private readonly wireUsage: boolean
@@ -84,7 +91,8 @@ class ChatStream implements StreamDecoder {
   private refused = false
   private usage: unknown = undefined
 
-  constructor(endpoint: Endpoint, options: StreamOptions | undefined) {
+  constructor(dialect: Dialect, endpoint: Endpoint, options: StreamOptions | undefined) {
+    this.dialect = dialect
     this.endpoint = endpoint
     this.wire = options?.wire === true
     this.wireUsage = options?.wireUsage !== false
@@ -124,7 +132,7 @@ class ChatStream implements StreamDecoder {
 
   private decodeChoice(choice: JsonObject, out: Array<Part>): void {
     this.answering = true
-    const delta = choice["delta"] ?? (this.held === undefined ? undefined : choice["message"])
+    const delta = choice["delta"] ?? legacyDelta(choice) ?? (this.held === undefined ? undefined : choice["message"])
     const before = out.length
     if (isObject(delta) && decodeMessage(delta, this.tools, this.id, out)) this.refused = true
     if (out.length > before && this.held !== undefined) {
@@ -140,7 +148,7 @@ class ChatStream implements StreamDecoder {
   private pass(event: SseEvent, choices: unknown, usage: unknown, out: Array<Part>): void {
     if (!this.wireUsage && isObject(usage) && Array.isArray(choices) && choices.length === 0) return
     const sink = this.held ?? out
-    sink.push({ type: "wire", dialect: "openai-chat", event: event.event, data: event.data })
+    sink.push({ type: "wire", dialect: this.dialect, event: event.event, data: event.data })
   }
 
   private finish(out: Array<Part>): EngineError | undefined {
@@ -169,6 +177,10 @@ class ChatStream implements StreamDecoder {
     return error
   }
 }
+
+/** The text of a legacy completion as what a message would say. */
+const legacyDelta = (choice: JsonObject): JsonObject | undefined =>
+  Predicate.isString(choice["text"]) ? { content: choice["text"] } : undefined
 
 /** Appends the parts of a message or a delta. True when it holds a refusal. */
 const decodeMessage = (message: JsonObject, tools: ToolCalls, id: string, out: Array<Part>): boolean => {
@@ -257,7 +269,7 @@ class ToolCalls {
       return
     }
     const opened = this.calls.push({ id, providerIndex, written }) - 1
-    out.push({ type: "tool-call", index: opened, id: id ?? madeId(responseId, opened), name, arguments: written })
+    out.push({ type: "tool-call", index: opened, id: id ?? madeCallId(responseId, opened), name, arguments: written })
   }
 
   private find(id: string | undefined, providerIndex: number | undefined, name: string): number {
@@ -273,10 +285,6 @@ class ToolCalls {
 }
 
 const isWhole = (written: string): boolean => written !== "" && parseJson(written) !== undefined
-
-/** An id for a call that came without one: unique in its response, and at most 40 characters as OpenAI wants it. */
-const madeId = (responseId: string, index: number): string =>
-  `call_${responseId.replaceAll(/[^A-Za-z0-9]/g, "").slice(-24)}_${index}`
 
 const firstChoice = (choices: unknown): JsonObject | undefined => {
   if (!Array.isArray(choices)) return undefined

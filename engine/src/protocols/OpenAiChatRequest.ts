@@ -9,14 +9,15 @@
  * name of a tool result (its id says so), and reasoning of earlier turns where the server has no field for it. Not
  * possible, and an error: images or files in tool results, files by URL, a reasoning budget (but for routers).
  */
-import { Redacted, Result } from "effect"
+import { Result } from "effect"
 import { type EngineError, InvalidRequest, UnsupportedAbility } from "../Errors.ts"
 import { type ContentPart, type Message, type Request, textOf } from "../Request.ts"
 import { dataUrl, sourceOf } from "./Attachments.ts"
 import { versionedUrl } from "./BaseUrl.ts"
 import { isObject, jsonText, parseJson } from "./Json.ts"
-import { type OpenAiServer, readsMaxCompletionTokens, serverOf } from "./OpenAiServers.ts"
+import { headersOf, type OpenAiServer, readsMaxCompletionTokens, serverOf } from "./OpenAiServers.ts"
 import type { Endpoint, HttpRequest } from "./Protocol.ts"
+import { ownSignature } from "./Signatures.ts"
 
 export const defaultBaseUrl = "https://api.openai.com/v1"
 
@@ -43,17 +44,6 @@ export const encode = (request: Request, endpoint: Endpoint): Result.Result<Http
     body: text,
     omitted
   })
-}
-
-const headersOf = (endpoint: Endpoint, server: OpenAiServer, stream: boolean): HttpRequest["headers"] => {
-  const headers: Record<string, string> = {
-    "content-type": "application/json",
-    accept: stream ? "text/event-stream" : "application/json"
-  }
-  if (endpoint.apiKey === undefined) return headers
-  const key = Redacted.value(endpoint.apiKey)
-  headers[server.keyHeader] = server.keyHeader === "authorization" ? `Bearer ${key}` : key
-  return headers
 }
 
 const wireBody = (wire: Body, endpoint: Endpoint, server: OpenAiServer): Body => {
@@ -212,9 +202,8 @@ const addReasoning = (
 
 /** What a router needs to verify earlier reasoning: signed text, and the encrypted blocks as they came from it. */
 const detailsOf = (thought: Reasoning): Array<unknown> => {
-  if (thought.signature !== undefined) {
-    return [{ type: "reasoning.text", text: thought.text, signature: thought.signature }]
-  }
+  const signature = ownSignature("anthropic-messages", thought.signature)
+  if (signature !== undefined) return [{ type: "reasoning.text", text: thought.text, signature }]
   const detail = thought.redacted === undefined ? undefined : parseJson(thought.redacted)
   return isObject(detail) ? [detail] : []
 }

@@ -8,7 +8,7 @@
 import type { Redacted, Result } from "effect"
 import type { EngineError } from "../Errors.ts"
 import type { Completion, Dialect, Part } from "../Reply.ts"
-import type { Request } from "../Request.ts"
+import type { EmbedInput, Request } from "../Request.ts"
 
 /** Where and as whom a request is sent, and what the target adds to it. */
 export interface Endpoint {
@@ -46,6 +46,8 @@ export interface SseEvent {
 export interface WholeOptions {
   /** Keeps the provider's body in the completion, for a caller of the same dialect. Off by default. */
   readonly wire?: boolean | undefined
+  /** Set when the answer is to an embeddings request. */
+  readonly embed?: EmbedInput | undefined
 }
 
 export interface StreamOptions {
@@ -74,7 +76,10 @@ export interface Protocol {
   readonly dialect: Dialect
   /** Used when the configuration names no base URL. */
   readonly defaultBaseUrl: string
-  /** Fails with `UnsupportedAbility` for what the protocol can't carry. Never drops a field in silence. */
+  /**
+   * Fails with `UnsupportedAbility` for what the protocol can't carry. Never drops a field in silence. A request with
+   * `embed` goes to the provider's embeddings, and its answer to `decodeWhole` with the same `embed`.
+   */
   readonly encode: (request: Request, endpoint: Endpoint) => Result.Result<HttpRequest, EngineError>
   /** Decodes a 2xx body that is no stream; an error inside a 200 becomes a failure. */
   readonly decodeWhole: (

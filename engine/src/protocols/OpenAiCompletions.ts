@@ -1,0 +1,69 @@
+/**
+ * OpenAI's legacy Completions (`POST …/completions`), for instruct models and base models.
+ *
+ * Answers are those of Chat Completions with `text` where chat has a message, so only the request is written here. One
+ * message of the user is the prompt as it is; a conversation becomes a transcript with the role before each turn. Nothing
+ * but text, sampling and stop sequences has a place; all else is an error. No configuration leads here: the protocol is for
+ * programs that build their own provider of it.
+ */
+import { Result } from "effect"
+import { type EngineError, InvalidRequest, UnsupportedAbility } from "../Errors.ts"
+import { type Request, textOf } from "../Request.ts"
+import { versionedUrl } from "./BaseUrl.ts"
+import { jsonText } from "./Json.ts"
+import { chatProtocol } from "./OpenAiChat.ts"
+import { headersOf, serverOf } from "./OpenAiServers.ts"
+import type { Endpoint, HttpRequest, Protocol } from "./Protocol.ts"
+
+const encode = (request: Request, endpoint: Endpoint): Result.Result<HttpRequest, EngineError> => {
+  const unable = inabilityOf(request)
+  if (unable !== undefined) {
+    return Result.fail(new UnsupportedAbility({ provider: endpoint.provider, ability: unable }))
+  }
+  const server = serverOf(endpoint.baseUrl)
+  const body = jsonText({
+    max_tokens: request.maxTokens ?? endpoint.maxTokens,
+    temperature: request.temperature,
+    top_p: request.topP,
+    stop: request.stop,
+    [server.seed]: request.seed,
+    ...(request.wire?.dialect === "openai-completions" ? request.wire.body : { prompt: promptOf(request) }),
+    ...request.providerOptions,
+    model: endpoint.model,
+    stream: request.stream,
+    stream_options: request.stream && server.streamOptions ? { include_usage: true } : undefined
+  })
+  if (body === undefined) {
+    return Result.fail(new InvalidRequest({ field: "", detail: "the request is nested too deeply" }))
+  }
+  return Result.succeed({
+    url: versionedUrl(endpoint.baseUrl, "/completions", server.versioned),
+    headers: headersOf(endpoint, server, request.stream),
+    body
+  })
+}
+
+export const openAiCompletions: Protocol = chatProtocol("openai-completions", encode)
+
+const inabilityOf = (request: Request): string | undefined => {
+  if (request.wire?.dialect === "openai-completions") return undefined
+  const needs = request.wire?.needs ?? []
+  if (needs.length > 0) return needs.join(", ")
+  if (request.embed !== undefined) return "embeddings"
+  if (request.tools !== undefined && request.tools.length > 0) return "tools"
+  if (request.responseFormat !== undefined && request.responseFormat.type !== "text") return "structured output"
+  if (request.reasoning !== undefined) return "reasoning options"
+  for (const { content } of request.messages) {
+    if (typeof content === "string") continue
+    const other = content.find((part) => part.type !== "text")
+    if (other !== undefined) return `${other.type} parts`
+  }
+  return undefined
+}
+
+const promptOf = ({ messages }: Request): string =>
+  messages.length === 1 && messages[0]!.role === "user"
+    ? textOf(messages[0]!)
+    : `${messages.map((message) => `${roles[message.role]}: ${textOf(message)}`).join("\n\n")}\n\nAssistant:`
+
+const roles = { system: "System", user: "User", assistant: "Assistant", tool: "Tool" } as const

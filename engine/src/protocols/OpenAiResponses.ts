@@ -1,0 +1,340 @@
+/**
+ * OpenAI Responses as upstream, for OpenAI and for every server that speaks this API.
+ *
+ * Text, refusals, reasoning (its summary, else its own text) and the client's function and custom tool calls are decoded;
+ * items of tools that the provider runs itself, annotations and compactions are kept in the wire form only. Deltas are
+ * what counts; an item that had none is read from its `done` event, and a stream without any from `response.completed`.
+ * The terminal event is `response.completed` or `response.incomplete`.
+ *
+ * The parts of a summary are joined by a blank line. A reasoning item with `encrypted_content` gets a signature that
+ * holds it together with the item's id, so that it can be given back on the next turn without any state upstream.
+ */
+import { Predicate, Result } from "effect"
+import type { EngineError } from "../Errors.ts"
+import { Collector, type Completion, type FinishReason, type Part } from "../Reply.ts"
+import * as Usage from "../Usage.ts"
+import { countOf, isObject, type JsonObject, parseJson, stringOr } from "./Json.ts"
+import { withEmbeddings } from "./OpenAiEmbeddings.ts"
+import { defaultBaseUrl, encode } from "./OpenAiResponsesRequest.ts"
+import { signatureOf } from "./OpenAiResponsesReasoning.ts"
+import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
+import * as UpstreamErrors from "./UpstreamErrors.ts"
+
+export const openAiResponses: Protocol = withEmbeddings({
+  dialect: "openai-responses",
+  defaultBaseUrl,
+  encode,
+  decodeWhole: (body, endpoint, options) => decodeWhole(body, endpoint, options),
+  decodeError: UpstreamErrors.fromResponse,
+  decodeStream: (endpoint, options) => new ResponseStream(endpoint, options)
+})
+
+const decodeWhole = (
+  body: string,
+  endpoint: Endpoint,
+  options: WholeOptions | undefined
+): Result.Result<Completion, EngineError> => {
+  const answer = parseJson(body)
+  if (!isObject(answer)) {
+    return Result.fail(UpstreamErrors.invalidResponse(endpoint, UpstreamErrors.describeNonJson(body), 200))
+  }
+  const output = answer["output"]
+  if (answer["status"] === "failed" || (!Array.isArray(output) && answer["error"] !== undefined)) {
+    return Result.fail(UpstreamErrors.fromPayload(answer, endpoint, 200))
+  }
+  if (!Array.isArray(output)) {
+    return Result.fail(UpstreamErrors.invalidResponse(endpoint, "JSON without output", 200))
+  }
+  const out: Array<Part> = [startOf(answer, endpoint)]
+  const seen = decodeItems(output, out)
+  out.push(finishOf(answer, seen))
+  const collector = new Collector()
+  for (const part of out) collector.add(part)
+  const completion = collector.completion()
+  return Result.succeed(
+    options?.wire === true ? { ...completion, wire: { dialect: "openai-responses", body } } : completion
+  )
+}
+
+/** What of the items decides the finish reason. */
+interface Seen {
+  calls: number
+  refused: boolean
+}
+
+const decodeItems = (items: ReadonlyArray<unknown>, out: Array<Part>): Seen => {
+  const seen: Seen = { calls: 0, refused: false }
+  for (const item of items) {
+    if (!isObject(item)) continue
+    if (item["type"] === "message") {
+      if (decodeMessage(item, out)) seen.refused = true
+    } else if (item["type"] === "reasoning") decodeReasoning(item, true, out)
+    else if (isCall(item)) out.push({ ...openedCall(item, seen.calls++), arguments: writtenIn(item) })
+  }
+  return seen
+}
+
+/** Appends the texts of a message. True when it holds a refusal. */
+const decodeMessage = (item: JsonObject, out: Array<Part>): boolean => {
+  const content = item["content"]
+  if (Predicate.isString(content) && content !== "") out.push({ type: "text", text: content })
+  let refused = false
+  for (const part of listOf(content)) {
+    if (!isObject(part)) continue
+    const text = stringOr(part["text"], "")
+    const refusal = stringOr(part["refusal"], "")
+    if (text !== "") out.push({ type: "text", text })
+    if (refusal === "") continue
+    refused = true
+    out.push({ type: "refusal", text: refusal })
+  }
+  return refused
+}
+
+/** Appends a reasoning item: its text where that has not been streamed, and its signature. */
+const decodeReasoning = (item: JsonObject, withText: boolean, out: Array<Part>): void => {
+  const summary = textsOf(item["summary"])
+  const text = withText ? (summary.length > 0 ? summary : textsOf(item["content"])).join(separator) : ""
+  const signature = signatureOf(item, summary.length > 0)
+  if (text === "" && signature === undefined) return
+  out.push({ type: "reasoning", text, ...(signature === undefined ? {} : { signature }) })
+}
+
+const separator = "\n\n"
+
+const textsOf = (parts: unknown): ReadonlyArray<string> =>
+  listOf(parts).flatMap((part) => {
+    const text = isObject(part) ? stringOr(part["text"], "") : ""
+    return text === "" ? [] : [text]
+  })
+
+const listOf = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
+
+const isCall = (item: JsonObject): boolean => item["type"] === "function_call" || item["type"] === "custom_tool_call"
+
+type FinishPart = Extract<Part, { readonly type: "finish" }>
+type CallPart = Extract<Part, { readonly type: "tool-call" }>
+
+const openedCall = (item: JsonObject, index: number): CallPart => ({
+  type: "tool-call",
+  index,
+  id: stringOr(item["call_id"], "") || stringOr(item["id"], ""),
+  name: stringOr(item["name"], ""),
+  arguments: ""
+})
+
+/** Arguments of a function, or the free text for a custom tool. */
+const writtenIn = (item: JsonObject): string => stringOr(item["arguments"], "") || stringOr(item["input"], "")
+
+const startOf = (response: JsonObject, endpoint: Endpoint): Part => ({
+  type: "start",
+  id: stringOr(response["id"], ""),
+  model: stringOr(response["model"], endpoint.model)
+})
+
+const finishOf = (response: JsonObject, seen: Seen): FinishPart => {
+  const details = response["incomplete_details"]
+  const reason = isObject(details) ? stringOr(details["reason"], "") : ""
+  const status = stringOr(response["status"], "")
+  return {
+    type: "finish",
+    finishReason: finishReasonOf(status, reason, seen),
+    rawFinishReason: reason || status || undefined,
+    usage: usageOf(response["usage"])
+  }
+}
+
+const finishReasonOf = (status: string, reason: string, seen: Seen): FinishReason => {
+  if (reason === "max_output_tokens" || reason === "max_tokens") return "length"
+  if (reason === "content_filter") return "content-filter"
+  if (status !== "completed") return "other"
+  if (seen.calls > 0) return "tool-calls"
+  return seen.refused ? "content-filter" : "stop"
+}
+
+/** An item of the output that is being streamed. */
+interface OpenItem {
+  /** Number of the tool call; -1 for items that are none. */
+  readonly call: number
+  /** What has been handed on of the item. */
+  written: string
+  /** Which part of the reasoning the last delta belonged to. */
+  section: string
+}
+
+/** Decodes the events of one stream. */
+class ResponseStream implements StreamDecoder {
+  private readonly endpoint: Endpoint
+  private readonly wire: boolean
+  /** What came before the first content; undefined once content has come. */
+  private held: Array<Part> | undefined = []
+  private readonly items = new Map<unknown, OpenItem>()
+  private readonly seen: Seen = { calls: 0, refused: false }
+  private started = false
+  private id = ""
+  private done = false
+
+  constructor(endpoint: Endpoint, options: StreamOptions | undefined) {
+    this.endpoint = endpoint
+    this.wire = options?.wire === true
+  }
+
+  event(event: SseEvent, out: Array<Part>): EngineError | undefined {
+    if (this.done || event.data.startsWith("[DONE]")) return undefined
+    const data = parseJson(event.data)
+    if (!isObject(data)) return data === undefined ? this.unreadable(event) : undefined
+    const type = stringOr(data["type"], "") || (event.event ?? "")
+    const response = isObject(data["response"]) ? data["response"] : {}
+    if (type === "error" || event.event === "error" || (type === "" && data["error"] !== undefined)) {
+      return this.fail(UpstreamErrors.fromPayload(data, this.endpoint))
+    }
+    if (type === "response.failed") return this.fail(UpstreamErrors.fromPayload(response, this.endpoint))
+    const found: Array<Part> = []
+    if (this.wire) found.push({ type: "wire", dialect: "openai-responses", event: event.event, data: event.data })
+    this.decode(type, data, response, found)
+    this.emit(found, out)
+    return undefined
+  }
+
+  end(_out: Array<Part>): EngineError | undefined {
+    if (this.done) return undefined
+    return this.fail(UpstreamErrors.streamTruncated(this.endpoint, "no response.completed came"))
+  }
+
+  /** Hands on what was found; what says nothing yet waits for the first part that does. */
+  private emit(found: ReadonlyArray<Part>, out: Array<Part>): void {
+    if (this.held !== undefined && found.some((part) => part.type !== "wire" && part.type !== "start")) {
+      for (const part of this.held) out.push(part)
+      this.held = undefined
+    }
+    const sink = this.held ?? out
+    for (const part of found) sink.push(part)
+  }
+
+  private decode(type: string, data: JsonObject, response: JsonObject, out: Array<Part>): void {
+    switch (type) {
+      case "response.output_text.delta":
+        return this.text("text", data, out)
+      case "response.refusal.delta":
+        this.seen.refused = true
+        return this.text("refusal", data, out)
+      case "response.reasoning_summary_text.delta":
+        return this.reasoning(`summary ${String(data["summary_index"])}`, data, out)
+      case "response.reasoning_text.delta":
+        return this.reasoning(`content ${String(data["content_index"])}`, data, out)
+      case "response.function_call_arguments.delta":
+      case "response.custom_tool_call_input.delta":
+        return this.arguments(this.itemOf(data), stringOr(data["delta"], ""), out)
+      case "response.function_call_arguments.done":
+      case "response.custom_tool_call_input.done":
+        return this.complete(this.itemOf(data), writtenIn(data), out)
+      case "response.output_item.added":
+      case "response.output_item.done":
+        if (isObject(data["item"])) this.item(data, data["item"], type.endsWith("done"), out)
+        return
+      case "response.created":
+      case "response.in_progress":
+      case "response.queued":
+        return this.start(response, out)
+      case "response.completed":
+      case "response.incomplete":
+        return this.finish(response, out)
+      default:
+        return
+    }
+  }
+
+  private start(response: JsonObject, out: Array<Part>): void {
+    if (this.started || this.held === undefined) return
+    this.started = true
+    this.id = stringOr(response["id"], "")
+    out.push(startOf(response, this.endpoint))
+  }
+
+  private itemOf(data: JsonObject): OpenItem {
+    const key = data["output_index"] ?? data["item_id"]
+    let item = this.items.get(key)
+    if (item === undefined) this.items.set(key, (item = { call: -1, written: "", section: "" }))
+    return item
+  }
+
+  private item(data: JsonObject, item: JsonObject, done: boolean, out: Array<Part>): void {
+    const key = data["output_index"] ?? item["id"]
+    let open = this.items.get(key)
+    if (open === undefined || !done || (open.call < 0 && isCall(item))) {
+      open = { call: isCall(item) ? this.seen.calls++ : -1, written: "", section: "" }
+      this.items.set(key, open)
+      if (open.call >= 0) out.push(openedCall(item, open.call))
+    }
+    if (!done) return
+    if (open.call >= 0) return this.complete(open, writtenIn(item), out)
+    if (item["type"] === "reasoning") decodeReasoning(item, open.written === "", out)
+    if (item["type"] === "message" && open.written === "" && decodeMessage(item, out)) this.seen.refused = true
+  }
+
+  private text(type: "text" | "refusal", data: JsonObject, out: Array<Part>): void {
+    const text = stringOr(data["delta"], "")
+    if (text === "") return
+    this.itemOf(data).written += text
+    out.push({ type, text })
+  }
+
+  /** A new section begins a paragraph; of a summary and a text of the same item the first that comes counts. */
+  private reasoning(section: string, data: JsonObject, out: Array<Part>): void {
+    const delta = stringOr(data["delta"], "")
+    const item = this.itemOf(data)
+    if (delta === "" || (item.section !== "" && item.section.slice(0, 7) !== section.slice(0, 7))) return
+    const text = item.section === "" || item.section === section ? delta : separator + delta
+    item.section = section
+    item.written += text
+    out.push({ type: "reasoning", text })
+  }
+
+  private arguments(item: OpenItem, written: string, out: Array<Part>): void {
+    if (written === "" || item.call < 0) return
+    item.written += written
+    out.push({ type: "tool-call", index: item.call, arguments: written })
+  }
+
+  /** Hands on what the deltas of a call left out. */
+  private complete(item: OpenItem, whole: string, out: Array<Part>): void {
+    if (whole.startsWith(item.written)) this.arguments(item, whole.slice(item.written.length), out)
+  }
+
+  private finish(response: JsonObject, out: Array<Part>): void {
+    this.start(response, out)
+    this.done = true
+    const seen = this.held === undefined ? this.seen : decodeItems(listOf(response["output"]), out)
+    const id = stringOr(response["id"], this.id)
+    out.push({ ...finishOf(response, seen), ...(id === this.id ? {} : { id }) })
+  }
+
+  private unreadable(event: SseEvent): EngineError {
+    return this.fail(
+      event.event === "error"
+        ? UpstreamErrors.fromPayload(event.data, this.endpoint)
+        : UpstreamErrors.invalidResponse(this.endpoint, "an event that is not valid JSON")
+    )
+  }
+
+  private fail(error: EngineError): EngineError {
+    this.done = true
+    return error
+  }
+}
+
+const usageOf = (usage: unknown): Usage.Usage => {
+  const input = isObject(usage) ? countOf(usage["input_tokens"]) : undefined
+  const output = isObject(usage) ? countOf(usage["output_tokens"]) : undefined
+  if (!isObject(usage) || (input === undefined && output === undefined)) return { ...Usage.zero, estimated: true }
+  const inputs = isObject(usage["input_tokens_details"]) ? usage["input_tokens_details"] : {}
+  const outputs = isObject(usage["output_tokens_details"]) ? usage["output_tokens_details"] : {}
+  const stated = (input ?? 0) + (output ?? 0)
+  return Usage.fromInclusive({
+    input: input ?? 0,
+    output: (output ?? 0) + Math.max(0, (countOf(usage["total_tokens"]) ?? 0) - stated),
+    cacheRead: countOf(inputs["cached_tokens"]),
+    cacheWrite: countOf(inputs["cache_write_tokens"]),
+    reasoning: countOf(outputs["reasoning_tokens"])
+  })
+}
