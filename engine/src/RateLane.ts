@@ -110,12 +110,12 @@ export class RateLane {
     return Effect.suspend(() => {
       const nowMs = this.nowMs
       const prompt = call.journal.promptTokens ?? 0
-      if (this.tokens !== undefined && prompt > this.tokens.limit) {
-        const detail = `the prompt has about ${prompt} tokens and the limit of a window is ${this.tokens.limit}`
+      const asked = call.request.maxTokens
+      if (this.tokens !== undefined && prompt + (asked ?? 0) > this.tokens.limit) {
+        const detail = `prompt and answer may have ${prompt + (asked ?? 0)} tokens, the limit of a window is ${this.tokens.limit}`
         return Effect.fail(new RateLimitExceeded({ limit: `${this.options.name} tokens per minute`, detail }))
       }
-      const completion = call.request.maxTokens ?? Math.min(this.options.maxTokens ?? Infinity, this.typicalCompletion)
-      const tokens = prompt + Math.ceil(completion)
+      const tokens = prompt + Math.ceil(asked ?? Math.min(this.options.maxTokens ?? Infinity, this.typicalCompletion))
       if (this.queue.size === 0 && this.active < this.concurrent && this.roomInMs(tokens, nowMs) === 0) {
         this.hold(call, this.take(tokens, nowMs), nowMs)
         return next(call)
