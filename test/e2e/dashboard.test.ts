@@ -205,7 +205,7 @@ describe.skipIf(noBrowser !== undefined)(suite, () => {
     expect(await page.locator('[data-provider="simulated"] [role="meter"]').count()).toBe(3)
     await eventually(() => page.locator(".recharts-bar-rectangle").count()).toBeGreaterThan(0)
 
-    await page.getByRole("radio", { name: "1 h" }).check()
+    await page.getByRole("radio", { name: "1 h" }).click()
     await eventually(() => new URL(page.url()).searchParams.get("range")).toBe("1h")
     await eventually(() => figure(page, "requests")).toBe(whole.format(usage.totals.requests))
     expect(witness.complaints).toEqual([])

@@ -1,7 +1,7 @@
 "use client"
 
 import { ErrorState } from "@/components/states"
-import { Sheet } from "@/components/sheet"
+import { Sheet } from "@/components/ui/sheet"
 import { Skeleton } from "@/components/ui/skeleton"
 import { failureOf } from "@/lib/api"
 import { formatFull } from "@/lib/time"
