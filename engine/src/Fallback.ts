@@ -10,7 +10,14 @@ import { Effect, type Scope } from "effect"
 import { openAttempt } from "./Attempt.ts"
 import type { Breaker } from "./Breaker.ts"
 import { type Call, type Target, upstreamAttempts } from "./Call.ts"
-import { CircuitOpen, type EngineError, fallsBack, InternalError, retryAfterMsOf } from "./Errors.ts"
+import {
+  CircuitOpen,
+  type EngineError,
+  fallsBack,
+  InternalError,
+  ProviderRateLimited,
+  retryAfterMsOf
+} from "./Errors.ts"
 import type { RateLimiter } from "./RateLimiter.ts"
 import type { Reply } from "./Reply.ts"
 import type { Backoff, Retry } from "./Retry.ts"
@@ -72,6 +79,8 @@ class Tries {
 
   private attempt(candidate: Candidate): Opened {
     candidate.tried = true
+    const paused = this.paused(candidate)
+    if (paused !== undefined) return this.without(candidate, paused)
     return Effect.catch(openAttempt(this.call, candidate.target, this.open), (error) => this.failed(candidate, error))
   }
 
@@ -148,6 +157,15 @@ class Tries {
 
   private circuitOpenUntilMs(candidate: Candidate, nowMs: number): number {
     return this.services.breaker.retryAtMs(candidate.target, nowMs)
+  }
+
+  /** The provider's own 429 again, counted down, while it asks for a longer pause than anybody waits. */
+  private paused({ target }: Candidate): ProviderRateLimited | undefined {
+    const { limiter, retry } = this.services
+    const retryAfterMs = limiter.pausedUntilMs(target.provider) - this.nowMs
+    if (retryAfterMs <= retry.maxDelayMs) return undefined
+    const detail = "it asked for a pause (Retry-After) that is not over"
+    return new ProviderRateLimited({ ...target, detail, upstreamStatus: 429, retryAfterMs })
   }
 
   /** Nobody can be asked: every circuit is open, the first probe tells when to come back. */

@@ -29,6 +29,8 @@ export class Retry extends Context.Service<
   Retry,
   {
     readonly maxAttempts: number
+    /** The longest wait that the provider may ask for; a longer one is told to the caller. */
+    readonly maxDelayMs: number
     /** Counts a call, so that the budget is a share of recent traffic. */
     readonly onCall: (nowMs: number) => void
     /** Takes one retry from the process-wide budget; false when it is spent. */
@@ -53,6 +55,7 @@ const make = (options: RetryOptions): Retry["Service"] => {
   )
   return Retry.of({
     maxAttempts: options.maxAttempts,
+    maxDelayMs: options.maxDelayMs,
     onCall: (nowMs) => calls.add(nowMs),
     spend: (nowMs) => {
       if (retries.sum(nowMs) >= Math.max(floorRetries, options.budget * calls.sum(nowMs))) return false

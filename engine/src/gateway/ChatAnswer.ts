@@ -10,7 +10,7 @@ import type { EngineError } from "../Errors.ts"
 import * as Reply from "../Reply.ts"
 import { completionTokens, promptTokens, totalTokens, type Usage } from "../Usage.ts"
 import { decodeChat } from "./ChatRequest.ts"
-import type { InboundDialect, StreamEncoder } from "./Dialect.ts"
+import { type InboundDialect, type StreamEncoder, wireEvent } from "./Dialect.ts"
 import { openAiError } from "./OpenAiErrors.ts"
 
 const encodeWhole = (call: Call, completion: Reply.Completion): string => {
@@ -92,7 +92,7 @@ class ChatStream implements StreamEncoder {
   part(part: Reply.Part): string {
     if (part.type === "wire") {
       this.raw = true
-      return `data: ${part.data.includes("\n") ? part.data.replaceAll("\n", "\ndata: ") : part.data}\n\n`
+      return wireEvent(part)
     }
     if (part.type === "start") {
       this.model = modelOf(this.call, part.model)
