@@ -1,0 +1,125 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import fc from "fast-check"
+import { ProviderOverloaded, ProviderRateLimited, ProviderServerError } from "../../engine/src/Errors.ts"
+import { Retry, type RetryOptions } from "../../engine/src/Retry.ts"
+
+const target = { provider: "a", model: "m" }
+const serverError = new ProviderServerError({ ...target, detail: "500" })
+
+const layer = (options: Partial<RetryOptions> = {}) =>
+  Retry.layer({ maxAttempts: 3, baseDelayMs: 1000, maxDelayMs: 30_000, budget: 0.2, ...options })
+
+describe("Retry.backoff", () => {
+  it.effect("doubles from the base, jitters by a fifth, and stays at the longest delay", () =>
+    Effect.gen(function* () {
+      const retry = yield* Retry
+      for (let run = 0; run < 50; run++) {
+        const backoff = yield* retry.backoff
+        for (const expected of [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]) {
+          const delayMs = (yield* backoff.next(serverError, 0))!
+          expect(delayMs).toBeLessThanOrEqual(Math.min(30_000, expected * 1.2 + 1))
+          expect(delayMs).toBeGreaterThanOrEqual(Math.min(30_000, expected * 0.8))
+        }
+      }
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("spreads the retries of many calls", () =>
+    Effect.gen(function* () {
+      const retry = yield* Retry
+      const delays = new Set<number>()
+      for (let i = 0; i < 100; i++) delays.add((yield* (yield* retry.backoff).next(serverError, 0))!)
+      expect(delays.size).toBeGreaterThan(30)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect(
+    "waits for Retry-After when it is longer, never shorter than it, and not at all beyond the longest delay",
+    () =>
+      Effect.gen(function* () {
+        const retry = yield* Retry
+        const asked = (retryAfterMs: number) => new ProviderRateLimited({ ...target, detail: "", retryAfterMs })
+        expect(yield* (yield* retry.backoff).next(asked(7000), 0)).toBe(7000)
+        expect(yield* (yield* retry.backoff).next(asked(30_000), 0)).toBe(30_000)
+        expect(yield* (yield* retry.backoff).next(asked(30_001), 0)).toBeUndefined()
+        const overloaded = new ProviderOverloaded({ ...target, detail: "", retryAfterMs: 5000 })
+        expect(yield* (yield* retry.backoff).next(overloaded, 0)).toBe(5000)
+        expect(yield* (yield* retry.backoff).next(asked(1), 0)).toBeGreaterThanOrEqual(800)
+      }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("gives every call a backoff of its own", () =>
+    Effect.gen(function* () {
+      const retry = yield* Retry
+      const first = yield* retry.backoff
+      for (let i = 0; i < 5; i++) yield* first.next(serverError, 0)
+      expect(yield* (yield* retry.backoff).next(serverError, 0)).toBeLessThanOrEqual(1201)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("needs no pause when the base delay is 0", () =>
+    Effect.gen(function* () {
+      const backoff = yield* (yield* Retry).backoff
+      for (let i = 0; i < 5; i++) expect(yield* backoff.next(serverError, 0)).toBe(0)
+    }).pipe(Effect.provide(layer({ baseDelayMs: 0 })))
+  )
+})
+
+describe("Retry.spend", () => {
+  it.effect("always allows ten retries in ten seconds", () =>
+    Effect.gen(function* () {
+      const retry = yield* Retry
+      for (let i = 0; i < 10; i++) expect(retry.spend(i * 100)).toBe(true)
+      expect(retry.spend(1000)).toBe(false)
+      expect(retry.spend(9999)).toBe(false)
+      expect(retry.spend(10_000)).toBe(true)
+    }).pipe(Effect.provide(layer({ budget: 0 })))
+  )
+
+  it.effect("allows a share of the calls of the last ten seconds", () =>
+    Effect.gen(function* () {
+      const retry = yield* Retry
+      for (let i = 0; i < 1000; i++) retry.onCall(50_000 + (i % 5000))
+      let allowed = 0
+      while (retry.spend(55_000)) allowed++
+      expect(allowed).toBe(200)
+      expect(retry.recent(55_000)).toEqual({ calls: 1000, retries: 200 })
+      expect(retry.recent(70_000)).toEqual({ calls: 0, retries: 0 })
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it("never lets the retries of any ten seconds pass the share of calls or the floor", () => {
+    const plan = fc.array(
+      fc.record({ gapMs: fc.nat({ max: 3000 }), calls: fc.nat({ max: 60 }), tries: fc.nat({ max: 30 }) }),
+      {
+        minLength: 1,
+        maxLength: 60
+      }
+    )
+    fc.assert(
+      fc.property(plan, fc.double({ min: 0, max: 1, noNaN: true }), (steps, budget) => {
+        const retry = Effect.runSync(Effect.provide(Retry, layer({ budget })))
+        let nowMs = 1_000_000
+        const calls: Array<number> = []
+        const spent: Array<number> = []
+        for (const step of steps) {
+          nowMs += step.gapMs
+          for (let i = 0; i < step.calls; i++) {
+            retry.onCall(nowMs)
+            calls.push(nowMs)
+          }
+          for (let i = 0; i < step.tries; i++) {
+            if (!retry.spend(nowMs)) continue
+            spent.push(nowMs)
+            // Slices are whole seconds: the true window is between nine and ten seconds long.
+            const recent = spent.filter((at) => at > nowMs - 9000).length
+            const traffic = calls.filter((at) => at > nowMs - 10_000).length
+            expect(recent).toBeLessThanOrEqual(Math.max(10, Math.ceil(budget * traffic)))
+          }
+        }
+      }),
+      { numRuns: 200 }
+    )
+  })
+})
