@@ -16,9 +16,12 @@ export interface BlockMetadata {
 }
 
 export type BlockEvent =
-  | { readonly type: "text-start" | "reasoning-start"; readonly id: string }
+  | {
+      readonly type: "text-start" | "reasoning-start" | "text-end" | "reasoning-end"
+      readonly id: string
+      readonly metadata: BlockMetadata | undefined
+    }
   | { readonly type: "text-delta" | "reasoning-delta"; readonly id: string; readonly delta: string }
-  | { readonly type: "text-end" | "reasoning-end"; readonly id: string; readonly metadata: BlockMetadata | undefined }
   | { readonly type: "tool-start"; readonly id: string; readonly name: string }
   | { readonly type: "tool-delta"; readonly id: string; readonly delta: string }
   /** `arguments` is the whole JSON text as the model wrote it, `{}` where it wrote none. */
@@ -65,16 +68,20 @@ export class BlockReader {
     if (this.open?.kind === kind) return this.open.id
     this.close(undefined, out)
     this.open = { kind, id: String(this.blocks++) }
-    out.push({ type: kind === "reasoning" ? "reasoning-start" : "text-start", id: this.open.id })
-    return this.open.id
+    const { id } = this.open
+    out.push({ type: kind === "reasoning" ? "reasoning-start" : "text-start", id, metadata: metadataOf(kind) })
+    return id
   }
 
   private close(metadata: BlockMetadata | undefined, out: Array<BlockEvent>): void {
     if (this.open === undefined) return
     const { id, kind } = this.open
     this.open = undefined
-    if (kind === "reasoning") out.push({ type: "reasoning-end", id, metadata })
-    else out.push({ type: "text-end", id, metadata: kind === "refusal" ? { refusal: true } : undefined })
+    out.push({
+      type: kind === "reasoning" ? "reasoning-end" : "text-end",
+      id,
+      metadata: metadata ?? metadataOf(kind)
+    })
   }
 
   private reason(part: Extract<Part, { readonly type: "reasoning" }>, out: Array<BlockEvent>): void {
@@ -120,3 +127,6 @@ export class BlockReader {
     this.tools.clear()
   }
 }
+
+const metadataOf = (kind: "text" | "refusal" | "reasoning"): BlockMetadata | undefined =>
+  kind === "refusal" ? { refusal: true } : undefined

@@ -3,7 +3,7 @@
  *
  * Providers behind another SDK want fields of their earlier answers returned unchanged, each under the provider's own
  * name. A signature or encrypted text alone has its canonical field; anything else is JSON in a reasoning block without
- * text, which other protocols leave out: behind the reasoning it belongs to, or before its tool call.
+ * text, which other protocols leave out: behind the reasoning it belongs to, or with the id of its tool call.
  */
 import { Predicate, type Schema } from "effect"
 import type { Part } from "./Reply.ts"
@@ -11,8 +11,6 @@ import type { ContentPart } from "./Request.ts"
 
 /** Fields by provider name, as both SDKs shape them. */
 export type Metadata = { readonly [provider: string]: { readonly [field: string]: Schema.Json } }
-
-type Bearer = "reasoning" | "tool-call"
 
 /** The part that ends a reasoning whose metadata this is; undefined where there is nothing to give back. */
 export const reasoningEnd = (metadata: unknown): Part | undefined => {
@@ -24,13 +22,13 @@ export const reasoningEnd = (metadata: unknown): Part | undefined => {
     if (Predicate.isString(signature)) return { type: "reasoning", text: "", signature }
     if (Predicate.isString(redacted)) return { type: "reasoning", text: "", redacted }
   }
-  return carrier("reasoning", kept)
+  return carrier({ metadata: kept })
 }
 
-/** The part that goes before a tool call whose metadata this is. */
-export const beforeToolCall = (metadata: unknown): Part | undefined => {
+/** The part that carries the metadata of a tool call; undefined where there is none. */
+export const besideToolCall = (id: string, metadata: unknown): Part | undefined => {
   const kept = metadataOf(metadata)
-  return kept === undefined ? undefined : carrier("tool-call", kept)
+  return kept === undefined ? undefined : carrier({ toolCall: id, metadata: kept })
 }
 
 /** A part of an earlier turn with what is to be given back with it. */
@@ -45,40 +43,43 @@ export interface Returned {
  */
 export const returned = (content: ReadonlyArray<ContentPart>, namespace: string): ReadonlyArray<Returned> => {
   const out: Array<Returned> = []
-  let forToolCall: Metadata | undefined
+  const ofToolCalls = new Map<string, Metadata>()
   for (const part of content) {
-    if (part.type !== "reasoning") {
-      out.push({ part, metadata: part.type === "tool-call" ? forToolCall : undefined })
-      forToolCall = undefined
-      continue
-    }
-    const carried = carriedBy(part.redacted)
+    const carried = part.type === "reasoning" ? carriedBy(part.redacted) : undefined
     const last = out[out.length - 1]
-    if (carried === undefined) out.push({ part, metadata: plain(part, namespace) })
-    else if (carried.bearer === "tool-call") forToolCall = carried.metadata
-    else if (part.text === "" && last?.part.type === "reasoning" && last.metadata === undefined) {
-      last.metadata = carried.metadata
-    } else out.push({ part: { type: "reasoning", text: part.text }, metadata: carried.metadata })
+    if (part.type !== "reasoning") out.push({ part, metadata: undefined })
+    else if (carried === undefined) out.push({ part, metadata: plain(part, namespace) })
+    else if (carried.toolCall !== undefined) ofToolCalls.set(carried.toolCall, carried.metadata)
+    else if (last?.part.type === "reasoning" && last.metadata === undefined) last.metadata = carried.metadata
+    else out.push({ part: { type: "reasoning", text: "" }, metadata: carried.metadata })
   }
+  for (const item of out) if (item.part.type === "tool-call") item.metadata = ofToolCalls.get(item.part.id)
   return out
 }
 
-const carrier = (bearer: Bearer, metadata: Metadata): Part => ({
+interface Carried {
+  /** Id of the tool call it belongs to; without one it belongs to the reasoning before it. */
+  readonly toolCall?: string | undefined
+  readonly metadata: Metadata
+}
+
+/** The first key tells a carrier from the encrypted text of a provider. */
+const carrierStart = '{"millrace":'
+
+const carrier = (carried: Carried): Part => ({
   type: "reasoning",
   text: "",
-  redacted: JSON.stringify({ bearer, metadata })
+  redacted: JSON.stringify({ millrace: carried })
 })
 
-const carriedBy = (
-  redacted: string | undefined
-): { readonly bearer: Bearer; readonly metadata: Metadata } | undefined => {
-  if (redacted === undefined || !redacted.startsWith('{"bearer":')) return undefined
+const carriedBy = (redacted: string | undefined): Carried | undefined => {
+  if (redacted === undefined || !redacted.startsWith(carrierStart)) return undefined
   try {
-    const { bearer, metadata } = JSON.parse(redacted) as { readonly bearer: unknown; readonly metadata: unknown }
+    const { metadata, toolCall } = (JSON.parse(redacted) as { readonly millrace: Record<string, unknown> }).millrace
     const kept = metadataOf(metadata)
-    return kept === undefined || (bearer !== "reasoning" && bearer !== "tool-call")
+    return kept === undefined
       ? undefined
-      : { bearer, metadata: kept }
+      : { metadata: kept, toolCall: Predicate.isString(toolCall) ? toolCall : undefined }
   } catch {
     return undefined
   }

@@ -8,6 +8,7 @@ import type { Effect, Scope } from "effect"
 import type { AttemptCall } from "./Stage.ts"
 import type { EngineError } from "./Errors.ts"
 import type { Dialect, Reply } from "./Reply.ts"
+import type { Request } from "./Request.ts"
 
 export interface RateLimits {
   /** Requests in any window, as a rate per minute. */
@@ -53,4 +54,22 @@ export interface ProviderInfo {
 export interface Provider extends ProviderInfo {
   /** Succeeds with the first part in hand. The scope closes the connection. */
   readonly open: (call: AttemptCall) => Effect.Effect<Reply, EngineError, Scope.Scope>
+  /** Tokens of a prompt by the provider's own count; undefined where it has none for this prompt. */
+  readonly countTokens?:
+    | ((request: Request, model: string) => Effect.Effect<number | undefined, EngineError>)
+    | undefined
+  /** Frees what the provider holds. Run when an engine that it was given to closes. */
+  readonly close?: Effect.Effect<void> | undefined
 }
+
+/** Limits and times of a provider that is made by code and says nothing else. */
+export const defaultInfo = {
+  models: undefined,
+  maxTokens: undefined,
+  contextWindow: undefined,
+  timeoutMs: 60_000,
+  idleTimeoutMs: 30_000,
+  rateLimits: { requestsPerMinute: undefined, tokensPerMinute: undefined, concurrent: 64, windowMs: 60_000 },
+  pricing: undefined,
+  dialect: undefined
+} as const satisfies Omit<ProviderInfo, "name" | "kind" | "model">

@@ -7,6 +7,7 @@
 import { Context, Effect, Layer } from "effect"
 import { InternalError, ProviderTimeout, UnsupportedAbility } from "./Errors.ts"
 import type { Provider } from "./Provider.ts"
+import type { WireRequest } from "./Request.ts"
 import type { OpenAttempt } from "./Stage.ts"
 
 export class Providers extends Context.Service<
@@ -17,7 +18,14 @@ export class Providers extends Context.Service<
     readonly open: OpenAttempt
   }
 >()("millrace/Providers") {
-  static readonly layer = (list: ReadonlyArray<Provider>) => Layer.sync(Providers, () => make(list))
+  static readonly layer = (list: ReadonlyArray<Provider>) =>
+    Layer.effect(
+      Providers,
+      Effect.acquireRelease(
+        Effect.sync(() => make(list)),
+        () => Effect.forEach(list, (provider) => provider.close ?? Effect.void, { discard: true })
+      )
+    )
 }
 
 const make = (list: ReadonlyArray<Provider>): Providers["Service"] => {
@@ -35,6 +43,7 @@ const make = (list: ReadonlyArray<Provider>): Providers["Service"] => {
       if (wire !== undefined && wire.needs.length > 0 && wire.dialect !== provider.dialect) {
         return Effect.fail(new UnsupportedAbility({ provider: provider.name, ability: wire.needs.join(", ") }))
       }
+      journal.omitted = omittedOf(wire, provider)
       journal.overheadMs ??= Math.max(0, performance.now() - journal.enteredAt - journal.queueMs)
       return Effect.timeoutOrElse(provider.open(call), {
         duration: provider.timeoutMs,
@@ -43,3 +52,7 @@ const make = (list: ReadonlyArray<Provider>): Providers["Service"] => {
     }
   })
 }
+
+/** What of a body this provider does not get: what no upstream of its dialect takes, or what no other dialect can say. */
+const omittedOf = (wire: WireRequest | undefined, { dialect }: Provider): ReadonlyArray<string> =>
+  (wire?.dialect === dialect ? wire?.dropped : wire?.hints?.()) ?? []

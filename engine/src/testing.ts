@@ -7,7 +7,7 @@
  */
 import { Effect, type Scope, Stream } from "effect"
 import type { EngineError } from "./Errors.ts"
-import type { Provider } from "./Provider.ts"
+import { defaultInfo, type Provider } from "./Provider.ts"
 import * as Reply from "./Reply.ts"
 import type { AttemptCall } from "./Stage.ts"
 import type { Usage } from "./Usage.ts"
@@ -36,14 +36,7 @@ export const scriptedProvider = (
     name,
     kind: "simulated",
     model: "scripted",
-    models: undefined,
-    maxTokens: undefined,
-    contextWindow: undefined,
-    timeoutMs: 60_000,
-    idleTimeoutMs: 30_000,
-    rateLimits: { requestsPerMinute: undefined, tokensPerMinute: undefined, concurrent: 64, windowMs: 60_000 },
-    pricing: undefined,
-    dialect: undefined,
+    ...defaultInfo,
     ...options,
     calls,
     open: (call) =>
