@@ -64,6 +64,8 @@ export interface Journal {
   firstPartAtMs: number | undefined
   endedAtMs: number | undefined
   cost: Cost | undefined
+  /** Paths of fields that the answering provider's protocol has no place for and that were left out. */
+  omitted: ReadonlyArray<string>
   /** What the same answer would have cost without the cache. */
   saved: Cost | undefined
 }
@@ -106,6 +108,7 @@ export const makeCall = (request: Request, clock: Clock.Clock): Call => ({
     firstPartAtMs: undefined,
     endedAtMs: undefined,
     cost: undefined,
+    omitted: [],
     saved: undefined
   },
   settlement: new Settlement()

@@ -14,8 +14,10 @@ import {
   StreamStalled,
   StreamTruncated
 } from "./Errors.ts"
+import { countTokens } from "./HttpTokenCount.ts"
 import { PartReader } from "./protocols/PartReader.ts"
 import type { Endpoint, HttpHeaders, Protocol } from "./protocols/Protocol.ts"
+import { counterOf } from "./protocols/TokenCounting.ts"
 import type { Provider, ProviderInfo } from "./Provider.ts"
 import * as Reply from "./Reply.ts"
 import type { Request } from "./Request.ts"
@@ -25,6 +27,8 @@ import type { Response, Transport, TransportFailure } from "./Transport.ts"
 export interface HttpProviderOptions {
   readonly info: ProviderInfo
   readonly protocol: Protocol
+  /** Protocols that answer requests of their own dialect; all others are answered by `protocol`. */
+  readonly ownProtocols?: ReadonlyArray<Protocol> | undefined
   readonly baseUrl: string
   /** Used in turn; may be empty for servers that ask for none. */
   readonly apiKeys: ReadonlyArray<Redacted.Redacted>
@@ -38,21 +42,33 @@ const errorBytesMax = 1 << 20
 type Opened = Effect.Effect<Reply.Reply, EngineError, Scope.Scope>
 
 export const httpProvider = (options: HttpProviderOptions): Provider => {
-  const { apiKeys, info, protocol, transport } = options
+  const { apiKeys, info, transport } = options
+  const protocolOf = ({ wire }: Request): Protocol =>
+    options.ownProtocols?.find(({ dialect }) => dialect === wire?.dialect) ?? options.protocol
   let turn = 0
+  const endpointOf = (model: string): Endpoint => ({
+    provider: info.name,
+    model,
+    baseUrl: options.baseUrl,
+    apiKey: apiKeys.length === 0 ? undefined : apiKeys[turn++ % apiKeys.length],
+    maxTokens: info.maxTokens
+  })
+  const counter = counterOf(protocol.dialect)
+  const { timeoutMs } = info
   return {
     ...info,
+    countTokens:
+      counter === undefined
+        ? undefined
+        : (request, model) => countTokens({ protocol, counter, transport, timeoutMs }, request, endpointOf(model)),
     open: (call) =>
       Effect.suspend((): Opened => {
-        const endpoint: Endpoint = {
-          provider: info.name,
-          model: call.target.model,
-          baseUrl: options.baseUrl,
-          apiKey: apiKeys.length === 0 ? undefined : apiKeys[turn++ % apiKeys.length],
-          maxTokens: info.maxTokens
-        }
+        const endpoint = endpointOf(call.target.model)
+        const protocol = protocolOf(call.request)
         const encoded = protocol.encode(call.request, endpoint)
         if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
+        const { omitted = [] } = encoded.success
+        if (omitted.length > 0) call.journal.omitted = [...call.journal.omitted, ...omitted]
         return Effect.matchEffect(transport.send(encoded.success), {
           onFailure: (failure) => Effect.fail(new ProviderUnreachable({ ...call.target, detail: failure.detail })),
           onSuccess: (response) => new Exchange(call, info, protocol, endpoint, response).read()
@@ -98,7 +114,7 @@ class Exchange {
     if (isEventStream(headers))
       return Effect.flatMap(this.stream(), (reply) => Effect.map(Reply.collect(reply), Reply.whole))
     return Effect.flatMap(this.text(bytesMax, false), (body) => {
-      const decoded = this.protocol.decodeWhole(body, this.endpoint, { wire: this.wire })
+      const decoded = this.protocol.decodeWhole(body, this.endpoint, { wire: this.wire, embed: this.call.request.embed })
       return Result.isFailure(decoded) ? Effect.fail(decoded.failure) : Effect.succeed(Reply.whole(decoded.success))
     })
   }

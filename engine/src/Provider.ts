@@ -49,7 +49,15 @@ export interface ProviderInfo {
   readonly pricing: Pricing | undefined
   /** The dialect whose events and bodies this provider can hand through untouched. */
   readonly dialect: Dialect | undefined
+  /** Further dialects that the provider has an API of their own for. */
+  readonly ownDialects?: ReadonlyArray<Dialect> | undefined
+  /** The model of embeddings requests that name none; absent where there is no such model. */
+  readonly embeddingModel?: string | undefined
 }
+
+/** Whether bodies of a dialect go to the provider and come back untouched. */
+export const speaks = (provider: ProviderInfo, dialect: Dialect | undefined): boolean =>
+  dialect !== undefined && (provider.dialect === dialect || provider.ownDialects?.includes(dialect) === true)
 
 export interface Provider extends ProviderInfo {
   /** Succeeds with the first part in hand. The scope closes the connection. */

@@ -6,7 +6,7 @@
  */
 import { Context, Effect, Layer } from "effect"
 import { InternalError, ProviderTimeout, UnsupportedAbility } from "./Errors.ts"
-import type { Provider } from "./Provider.ts"
+import { type Provider, speaks } from "./Provider.ts"
 import type { WireRequest } from "./Request.ts"
 import type { OpenAttempt } from "./Stage.ts"
 
@@ -40,7 +40,7 @@ const make = (list: ReadonlyArray<Provider>): Providers["Service"] => {
         return Effect.fail(new InternalError({ detail: `no provider is named ${JSON.stringify(target.provider)}` }))
       }
       const { wire } = call.request
-      if (wire !== undefined && wire.needs.length > 0 && wire.dialect !== provider.dialect) {
+      if (wire !== undefined && wire.needs.length > 0 && !speaks(provider, wire.dialect)) {
         return Effect.fail(new UnsupportedAbility({ provider: provider.name, ability: wire.needs.join(", ") }))
       }
       journal.omitted = omittedOf(wire, provider)
@@ -54,5 +54,5 @@ const make = (list: ReadonlyArray<Provider>): Providers["Service"] => {
 }
 
 /** What of a body this provider does not get: what no upstream of its dialect takes, or what no other dialect can say. */
-const omittedOf = (wire: WireRequest | undefined, { dialect }: Provider): ReadonlyArray<string> =>
-  (wire?.dialect === dialect ? wire?.dropped : wire?.hints?.()) ?? []
+const omittedOf = (wire: WireRequest | undefined, provider: Provider): ReadonlyArray<string> =>
+  (speaks(provider, wire?.dialect) ? wire?.dropped : wire?.hints?.()) ?? []

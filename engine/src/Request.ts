@@ -186,6 +186,13 @@ export interface WireRequest {
   readonly body: { readonly [key: string]: unknown }
   /** What the body asks for that only an upstream of the same dialect can carry, in words for an error. */
   readonly needs: ReadonlyArray<string>
+  /**
+   * Paths of the body's hints and unknown fields. Only an upstream of the same dialect gets them; for any other they are
+   * worked out, left out, and the caller is told.
+   */
+  readonly hints?: (() => ReadonlyArray<string>) | undefined
+  /** Paths of reasoning that is no longer in `body`, because another provider signed it. */
+  readonly dropped?: ReadonlyArray<string> | undefined
 }
 
 export const defaultTenant = "default"

@@ -120,12 +120,21 @@ export const answerHeaders = (call: Call, out: OutgoingHttpHeaders): OutgoingHtt
   if (journal.cacheAgeMs !== undefined) out["x-millrace-cache-age"] = Math.floor(journal.cacheAgeMs / 1000)
   if (journal.cacheSimilarity !== undefined) out["x-millrace-cache-similarity"] = journal.cacheSimilarity
   out["x-millrace-attempts"] = upstreamAttempts(journal)
+  if (journal.omitted.length > 0) out["x-millrace-omitted"] = listText(journal.omitted)
   if (journal.cost?._tag === "Priced") out["x-millrace-cost-usd"] = decimal(journal.cost.usd)
   return out
 }
 
 /** Model names come from callers; a header takes printable ASCII only. */
 const headerText = (text: string): string => text.replaceAll(/[^\x20-\x7e]/g, "?")
+
+/** Paths, comma-separated; a long list is cut and says so. */
+const listText = (paths: ReadonlyArray<string>): string => {
+  const text = headerText(paths.join(", "))
+  return text.length > listLengthMax ? `${text.slice(0, listLengthMax).replace(/,[^,]*$/, "")}, ...` : text
+}
+
+const listLengthMax = 2000
 
 /** A number without an exponent. */
 const decimal = (value: number): string => (value === 0 ? "0" : value.toFixed(12).replace(/\.?0+$/, ""))

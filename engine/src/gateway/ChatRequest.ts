@@ -10,6 +10,7 @@ import { InvalidRequest } from "../Errors.ts"
 import { describeIssue } from "../Issues.ts"
 import type { ContentPart, Message, ResponseFormat, Tool, ToolChoice } from "../Request.ts"
 import type { DecodedBody } from "./Dialect.ts"
+import { type HintRules, hintsOf } from "./Hints.ts"
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
 const text = Schema.String
@@ -113,7 +114,7 @@ const ChatFormat = Schema.Union([
   })
 ])
 
-const ChatBody = Schema.Struct({
+export const ChatBody = Schema.Struct({
   model: optional(name),
   messages: Schema.Array(ChatMessage).check(Schema.isMinLength(1)),
   stream: optional(Schema.Boolean),
@@ -145,6 +146,12 @@ const ChatBody = Schema.Struct({
 })
 type ChatBody = typeof ChatBody.Type
 
+export const chatHints: HintRules = {
+  hints: { user: undefined, top_logprobs: 0 },
+  inert: new Set(["annotations", "include_obfuscation"]),
+  freeForm: new Set(["parameters", "schema", "logit_bias"])
+}
+
 const decodeBody = Schema.decodeUnknownResult(ChatBody)
 
 /** Decodes a body; fails with the path of the first field that is wrong. */
@@ -165,7 +172,7 @@ export const decodeChat = (body: { readonly [key: string]: unknown }): Result.Re
     responseFormat: formatOf(chat),
     reasoning: reasoningOf(chat),
     stream: chat.stream ?? false,
-    wire: { dialect: "openai-chat", body, needs: needsOf(chat) }
+    wire: { dialect: "openai-chat", body, needs: needsOf(chat), hints: () => hintsOf(body, chat, chatHints) }
   })
 }
 

@@ -43,7 +43,8 @@ export interface InboundDialect {
   readonly dialect: Dialect
   readonly decode: (body: { readonly [key: string]: unknown }) => Result.Result<DecodedBody, InvalidRequest>
   readonly encodeWhole: (call: Call, completion: Completion) => string
-  readonly encodeStream: (call: Call) => StreamEncoder
+  /** Absent where an answer is never streamed. */
+  readonly encodeStream?: (call: Call) => StreamEncoder
   readonly encodeError: (error: EngineError, requestId: string | undefined) => string
   /** The answer to a count of the prompt's tokens, where the dialect has that question. */
   readonly encodeCount?: (tokens: number) => string

@@ -11,16 +11,18 @@ import { ShuttingDown } from "../Errors.ts"
 import type { Services } from "../Live.ts"
 import { Metrics } from "../Metrics.ts"
 import { makeRequestId } from "../RequestId.ts"
+import { Providers } from "../Providers.ts"
 import { Routing } from "../Routing.ts"
 import { StatusSource } from "../Status.ts"
+import { Tokenizer } from "../Tokenizer.ts"
 import { version } from "../version.ts"
 import * as Admin from "./Admin.ts"
-import { chatDialect } from "./ChatAnswer.ts"
-import type { InboundDialect } from "./Dialect.ts"
 import { healthOf } from "./Health.ts"
 import { infer } from "./Inference.ts"
 import { findModel, listModels } from "./Models.ts"
 import { writeError, writeJson } from "./Respond.ts"
+import { type Inbound, inboundAt, pathError, type Shape, shapeOf } from "./Routes.ts"
+import { promptCounter } from "./TokenCounts.ts"
 
 export interface GatewayOptions {
   readonly adminToken: Redacted.Redacted
@@ -33,17 +35,6 @@ export interface Gateway {
   readonly drain: (drainMs: number) => Effect.Effect<void>
 }
 
-/** Where inference is served, by path. */
-const dialects: { readonly [path: string]: InboundDialect } = { "/v1/chat/completions": chatDialect }
-
-/** Paths of the contract that this version does not serve yet. */
-const unavailable: ReadonlySet<string> = new Set([
-  "/v1/responses",
-  "/v1/messages",
-  "/v1/messages/count_tokens",
-  "/v1/embeddings"
-])
-
 export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Engine | Services | Scope.Scope> =>
   Effect.gen(function* () {
     const engine = yield* Engine
@@ -51,6 +42,7 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
     const metrics = yield* Metrics
     const status = yield* StatusSource
     const clock = yield* Clock.Clock
+    const counter = promptCounter({ providers: yield* Providers, routing, tokenizer: yield* Tokenizer })
     const admin = yield* Admin.handler({ token: options.adminToken })
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
     const idle = yield* Latch.make(true)
@@ -92,17 +84,18 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
       request.once("close", () => cut.interruptUnsafe())
     }
 
-    const inference = (dialect: InboundDialect, request: IncomingMessage, response: ServerResponse) => {
+    const inference = ({ dialect, verb }: Inbound, request: IncomingMessage, response: ServerResponse) => {
       if (!draining) {
-        return run(
-          infer({ engine, dialect, bodyLimitBytes: options.bodyLimitBytes }, request, response),
-          request,
-          response
-        )
+        const { bodyLimitBytes } = options
+        const count = verb === "count" ? counter : undefined
+        return run(infer({ engine, dialect, bodyLimitBytes, count }, request, response), request, response)
       }
       response.setHeader("connection", "close")
       writeError(response, dialect, new ShuttingDown({ retryAfterMs: 1000 }), makeRequestId(), undefined)
     }
+
+    const listed = (request: IncomingMessage, response: ServerResponse) =>
+      writeJson(response, 200, listModels(routing.modelIds, shapeOf(request.url ?? "/", request.headers), startedAtMs))
 
     const routes: { readonly [path: string]: (request: IncomingMessage, response: ServerResponse) => void } = {
       "/": (_, response) => writeJson(response, 200, JSON.stringify({ name: "millrace", version })),
@@ -121,29 +114,31 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
         })
         run(answer, request, response)
       },
-      "/v1/models": (request, response) =>
-        writeJson(response, 200, listModels(routing.modelIds, request.headers, startedAtMs))
+      "/v1/models": listed,
+      "/v1beta/models": listed
     }
 
     const routeOf = (path: string) => {
       if (Object.hasOwn(routes, path)) return routes[path]
-      if (!path.startsWith(modelPrefix)) return undefined
+      const id = /^\/v1(?:beta)?\/models\/(.+)$/.exec(path)?.[1]
+      if (id === undefined) return undefined
       return (request: IncomingMessage, response: ServerResponse) =>
-        findModel(routing.modelIds, path.slice(modelPrefix.length), request.headers, startedAtMs, response)
+        findModel(routing.modelIds, id, shapeOf(path, request.headers), startedAtMs, response)
     }
 
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
       const { method = "GET", url = "/" } = request
       const end = url.indexOf("?")
       const path = end === -1 ? url : url.slice(0, end)
-      const dialect = Object.hasOwn(dialects, path) ? dialects[path] : undefined
-      if (dialect !== undefined) {
-        return method === "POST" ? inference(dialect, request, response) : methodNotAllowed(response, "POST")
+      const inbound = inboundAt(path, end === -1 ? "" : url.slice(end + 1))
+      const shape = shapeOf(path, request.headers)
+      if (inbound !== undefined) {
+        return method === "POST" ? inference(inbound, request, response) : methodNotAllowed(response, shape, "POST")
       }
       if (path === Admin.prefix || path.startsWith(`${Admin.prefix}/`)) return admin(request, response)
       const route = routeOf(path)
-      if (route === undefined) return notFound(response, method, path)
-      if (method !== "GET" && method !== "HEAD") return methodNotAllowed(response, "GET, HEAD")
+      if (route === undefined) return notFound(response, shape, method, path)
+      if (method !== "GET" && method !== "HEAD") return methodNotAllowed(response, shape, "GET, HEAD")
       route(request, response)
     }
 
@@ -157,27 +152,20 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
     return { handle, drain }
   })
 
-const modelPrefix = "/v1/models/"
-
 /** How long the rest of a body that was refused is read before its connection is closed. */
 const discardMs = 10_000
 
-const methodNotAllowed = (response: ServerResponse, allowed: string): void =>
-  writeJson(response, 405, errorBody(`use ${allowed} here`, "method_not_allowed"), {
+const methodNotAllowed = (response: ServerResponse, shape: Shape, allowed: string): void =>
+  writeJson(response, 405, pathError(shape, 405, `use ${allowed} here`, "method_not_allowed"), {
     allow: allowed,
     "x-millrace-fault": "caller"
   })
 
-const notFound = (response: ServerResponse, method: string, path: string): void => {
-  const message = unavailable.has(path)
-    ? `${path} is not available in this version of Millrace`
-    : `there is nothing at ${method} ${path.slice(0, 200)}`
-  writeJson(response, 404, errorBody(message, "not_found"), { "x-millrace-fault": "caller" })
+const notFound = (response: ServerResponse, shape: Shape, method: string, path: string): void => {
+  const message = `there is nothing at ${method} ${path.slice(0, 200)}`
+  writeJson(response, 404, pathError(shape, 404, message, "not_found"), { "x-millrace-fault": "caller" })
 }
 
 const failedBody = JSON.stringify({
   error: { message: "the request failed", type: "server_error", param: null, code: "internal_error" }
 })
-
-const errorBody = (message: string, code: string): string =>
-  JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code } })

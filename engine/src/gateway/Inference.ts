@@ -16,12 +16,14 @@ import { makeRequestId } from "../RequestId.ts"
 import { readJson } from "./Body.ts"
 import { readHeaders } from "./CallHeaders.ts"
 import type { InboundDialect } from "./Dialect.ts"
-import { errorOf, logDefect, writeError, writeReply } from "./Respond.ts"
+import { errorOf, logDefect, writeError, writeJson, writeReply } from "./Respond.ts"
 
 export interface InferenceOptions {
   readonly engine: Engine["Service"]
   readonly dialect: InboundDialect
   readonly bodyLimitBytes: number
+  /** Counts the prompt instead of answering it. */
+  readonly count?: ((request: Request) => Effect.Effect<number, EngineError>) | undefined
 }
 
 /** Answers one request; never fails: every failure is written in the caller's dialect. */
@@ -38,6 +40,11 @@ export const infer = (
     (body): Effect.Effect<void, EngineError> => {
       const decoded = decode(id, dialect, body, request)
       if (Result.isFailure(decoded)) return Effect.fail(decoded.failure)
+      if (options.count !== undefined) {
+        return Effect.map(options.count(decoded.success), (tokens) =>
+          writeJson(response, 200, dialect.encodeCount!(tokens), { "x-millrace-request-id": id })
+        )
+      }
       return Effect.flatMap(engine.call(decoded.success), (made) => {
         call = made
         return Effect.scoped(Effect.flatMap(engine.open(made), (reply) => writeReply(response, dialect, made, reply)))

@@ -1,57 +1,64 @@
 /**
- * `GET /v1/models` and `GET /v1/models/{id}`: what can be asked for, in the shape of the dialect that asks.
+ * `GET /v1/models` and `GET /v1/models/{id}`, also under `/v1beta`: what can be asked for, in the shape of the dialect that
+ * asks.
  *
- * A request with an `anthropic-version` header gets Anthropic's list, every other OpenAI's. Ids are `provider/model` and
- * aliases.
+ * A request with an `anthropic-version` header gets Anthropic's list, one under `/v1beta` or with `x-goog-api-key`
+ * Google's, every other OpenAI's. Ids are `provider/model` and aliases.
  */
-import type { IncomingHttpHeaders, ServerResponse } from "node:http"
+import type { ServerResponse } from "node:http"
 import { ModelNotFound } from "../Errors.ts"
+import { anthropicError } from "./AnthropicErrors.ts"
+import { googleError } from "./GoogleErrors.ts"
 import { openAiError } from "./OpenAiErrors.ts"
 import { writeJson } from "./Respond.ts"
+import { decoded, type Shape } from "./Routes.ts"
 
-export const listModels = (ids: ReadonlyArray<string>, headers: IncomingHttpHeaders, createdAtMs: number): string => {
-  const data = ids.map((id) => modelOf(id, headers, createdAtMs))
-  return JSON.stringify(
-    isAnthropic(headers)
-      ? { data, has_more: false, first_id: ids[0] ?? null, last_id: ids[ids.length - 1] ?? null }
-      : { object: "list", data }
-  )
+export const listModels = (ids: ReadonlyArray<string>, shape: Shape, createdAtMs: number): string => {
+  const data = ids.map((id) => modelOf(id, shape, createdAtMs))
+  switch (shape) {
+    case "anthropic":
+      return JSON.stringify({ data, has_more: false, first_id: ids[0] ?? null, last_id: ids[ids.length - 1] ?? null })
+    case "gemini":
+      return JSON.stringify({ models: data })
+    case "openai":
+      return JSON.stringify({ object: "list", data })
+  }
 }
 
 export const findModel = (
   ids: ReadonlyArray<string>,
   encodedId: string,
-  headers: IncomingHttpHeaders,
+  shape: Shape,
   createdAtMs: number,
   response: ServerResponse
 ): void => {
   const id = decoded(encodedId)
-  if (id === undefined || !ids.includes(id)) {
-    const error = new ModelNotFound({ model: (id ?? encodedId).slice(0, 256) })
-    const body = isAnthropic(headers)
-      ? { type: "error", error: { type: "not_found_error", message: error.message } }
-      : { error: openAiError(error) }
-    return writeJson(response, error.status, JSON.stringify(body), { "x-millrace-fault": error.fault })
+  if (id !== undefined && ids.includes(id)) {
+    return writeJson(response, 200, JSON.stringify(modelOf(id, shape, createdAtMs)))
   }
-  writeJson(response, 200, JSON.stringify(modelOf(id, headers, createdAtMs)))
+  const error = new ModelNotFound({ model: (id ?? encodedId).slice(0, 256) })
+  writeJson(response, error.status, errorIn(shape, error), { "x-millrace-fault": error.fault })
 }
 
-const isAnthropic = (headers: IncomingHttpHeaders): boolean => headers["anthropic-version"] !== undefined
+const errorIn = (shape: Shape, error: ModelNotFound): string => {
+  if (shape === "anthropic") return anthropicError(error, undefined)
+  return JSON.stringify({ error: shape === "gemini" ? googleError(error) : openAiError(error) })
+}
 
-const modelOf = (id: string, headers: IncomingHttpHeaders, createdAtMs: number) =>
-  isAnthropic(headers)
-    ? { type: "model", id, display_name: id, created_at: new Date(createdAtMs).toISOString() }
-    : { id, object: "model", created: Math.floor(createdAtMs / 1000), owned_by: ownerOf(id) }
+const modelOf = (id: string, shape: Shape, createdAtMs: number) => {
+  switch (shape) {
+    case "anthropic":
+      return { type: "model", id, display_name: id, created_at: new Date(createdAtMs).toISOString() }
+    case "gemini":
+      return { name: `models/${id}`, displayName: id, version: "", supportedGenerationMethods: methods }
+    case "openai":
+      return { id, object: "model", created: Math.floor(createdAtMs / 1000), owned_by: ownerOf(id) }
+  }
+}
+
+const methods = ["generateContent", "countTokens", "embedContent"]
 
 const ownerOf = (id: string): string => {
   const slash = id.indexOf("/")
   return slash > 0 ? id.slice(0, slash) : "millrace"
-}
-
-const decoded = (text: string): string | undefined => {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return undefined
-  }
 }

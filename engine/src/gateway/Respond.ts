@@ -23,7 +23,8 @@ export const writeReply = (
   call: Call,
   reply: Reply.Reply
 ): Effect.Effect<void, EngineError> => {
-  if (call.request.stream) return writeStream(response, dialect.encodeStream(call), call, Reply.stream(reply))
+  if (call.request.stream && dialect.encodeStream !== undefined)
+    return writeStream(response, dialect.encodeStream(call), call, Reply.stream(reply))
   return Effect.map(Reply.collect(reply), (completion) => {
     writeJson(response, 200, dialect.encodeWhole(call, completion), answerHeaders(call, {}))
   })
@@ -71,7 +72,7 @@ const writeStream = (
   response.writeHead(
     200,
     answerHeaders(call, {
-      "content-type": "text/event-stream; charset=utf-8",
+      "content-type": encoder.contentType ?? "text/event-stream; charset=utf-8",
       "cache-control": "no-cache",
       "x-accel-buffering": "no"
     })
