@@ -1,7 +1,7 @@
 "use client"
 
 import { clsx } from "clsx"
-import { metaHelper, tableFeatures, useTable, type ColumnDef, type RowData } from "@tanstack/react-table"
+import { metaHelper, tableFeatures, useTable, type ColumnHelper, type RowData } from "@tanstack/react-table"
 import { useVirtualizer } from "@tanstack/react-virtual"
 import { useRef } from "react"
 
@@ -15,7 +15,7 @@ interface ColumnLook {
 /** The features that every table of the dashboard has. */
 export const features = tableFeatures({ columnMeta: metaHelper<ColumnLook>() })
 
-export type Columns<Row extends RowData> = Array<ColumnDef<typeof features, Row, any>>
+export type Columns<Row extends RowData> = ReturnType<ColumnHelper<typeof features, Row>["columns"]>
 
 interface DataTableProps<Row extends RowData> {
   readonly label: string

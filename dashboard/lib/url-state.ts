@@ -20,7 +20,7 @@ export const oneOf = <const Value extends string, Fallback extends Value | null>
 /** Any text, or null. */
 export const anyText: UrlParam<string | null> = { fallback: null, parse: (text) => (text === "" ? null : text) }
 
-type Params = Readonly<Record<string, UrlParam<any>>>
+type Params = Readonly<Record<string, UrlParam<unknown>>>
 
 type Values<P extends Params> = { readonly [Name in keyof P]: P[Name]["fallback"] | ReturnType<P[Name]["parse"]> }
 
@@ -38,7 +38,7 @@ export const useUrlState = <P extends Params>(params: P) => {
     const next = new URLSearchParams(window.location.search)
     for (const [name, value] of Object.entries(changes)) {
       if (value === null || value === params[name]?.fallback) next.delete(name)
-      else next.set(name, value)
+      else next.set(name, String(value))
     }
     const query = next.size === 0 ? "" : `?${next}`
     window.history[push ? "pushState" : "replaceState"](null, "", window.location.pathname + query)

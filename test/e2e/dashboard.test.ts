@@ -472,6 +472,21 @@ describe.skipIf(noBrowser !== undefined)(suite, () => {
     expect(await page.locator("pre").textContent()).toContain(`curl ${gateway.url}/v1/chat/completions`)
   })
 
+  it("asks for a new login when the gateway no longer accepts the token", async () => {
+    const page = await open()
+    await logIn(page)
+    const { port } = new URL(gateway.url)
+    const other = path.join(folder, "other.config.yaml")
+    writeFileSync(other, config.replace(token, "another-token-0123456789"))
+    await gateway.stop()
+    gateway = await startGateway(other, Number(port))
+    await page.waitForURL("**/login?ended=1**")
+    await page.getByText("The session has ended. Log in again to go on.").waitFor()
+    await page.getByLabel("Admin token").fill("another-token-0123456789")
+    await page.keyboard.press("Enter")
+    await page.waitForURL("**/overview")
+  })
+
   const figure = async (page: Page, id: string) =>
     (await metric(page, id).locator("p").first().innerText()).replace(/\s+/g, "")
 

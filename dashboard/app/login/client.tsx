@@ -23,20 +23,20 @@ export function LoginForm({ gateway, destination, ended }: LoginFormProps) {
   const logIn = async (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault()
     const form = event.currentTarget
-    const token = String(new FormData(form).get("token") ?? "").trim()
+    const field = form.elements.namedItem("token") as HTMLInputElement
     setPending(true)
     setFailure(null)
     try {
       await send("/api/session", {
         method: "POST",
         headers: { "content-type": "application/json" },
-        body: JSON.stringify({ token })
+        body: JSON.stringify({ token: field.value.trim() })
       })
       window.location.assign(destination)
     } catch (error) {
       setFailure(failureOf(error))
       setPending(false)
-      form.querySelector("input")?.select()
+      field.select()
     }
   }
 

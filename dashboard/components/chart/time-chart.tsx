@@ -51,7 +51,7 @@ const axis = { fill: "var(--muted)", fontSize: 11 } as const
 /** Figures over time: stacked bars or lines. A gap stays a gap; the unfinished last bucket is paler or dotted. */
 export function TimeChart({ label, kind, points, series, format, formatTick, wholeNumbers = false }: TimeChartProps) {
   const last = points.length - 1
-  const unfinished = points[last]?.complete === false
+  const unfinished = points.length > 0 && !points[last]!.complete
   const scale = roundScale(Math.max(wholeNumbers ? 3 : 0, highest(points, series, kind === "bars")), 3)
   const Chart = kind === "bars" ? BarChart : LineChart
   return (
@@ -62,7 +62,6 @@ export function TimeChart({ label, kind, points, series, format, formatTick, who
       margin={{ top: 8, right: 8, bottom: 0, left: 0 }}
       barCategoryGap="18%"
       aria-label={label}
-      title={label}
     >
       <CartesianGrid vertical={false} stroke="var(--border)" />
       <XAxis

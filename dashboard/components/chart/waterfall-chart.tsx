@@ -35,7 +35,6 @@ export function WaterfallChart({
       style={{ width: "100%", height: rows.length * rowHeightPx + 36 }}
       margin={{ top: 4, right: 16, bottom: 0, left: 0 }}
       barSize={12}
-      title={label}
       aria-label={label}
     >
       <CartesianGrid horizontal={false} stroke="var(--border)" />

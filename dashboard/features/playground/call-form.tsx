@@ -173,26 +173,32 @@ export function CallForm({ draft, running, onChange, onSend, onStop }: CallFormP
         />
       </div>
       <div className="pt-1">
-        {running ? (
-          <Button key="stop" variant="danger" className="w-full" onClick={onStop}>
-            <Square />
-            Stop
-          </Button>
-        ) : (
-          <Button
-            key="send"
-            type="submit"
-            variant="primary"
-            className="w-full"
-            disabled={model === ""}
-            aria-keyshortcuts="Control+Enter Meta+Enter"
-          >
-            Send
-            <kbd aria-hidden className="flex items-center gap-0.5 font-sans text-xs opacity-60">
-              Ctrl <CornerDownLeft className="size-3!" />
-            </kbd>
-          </Button>
-        )}
+        <Button
+          type="submit"
+          variant={running ? "danger" : "primary"}
+          className="w-full"
+          disabled={model === ""}
+          aria-keyshortcuts="Control+Enter Meta+Enter"
+          onClick={(event) => {
+            if (!running) return
+            event.preventDefault()
+            onStop()
+          }}
+        >
+          {running ? (
+            <>
+              <Square />
+              Stop
+            </>
+          ) : (
+            <>
+              Send
+              <kbd aria-hidden className="flex items-center gap-0.5 font-sans text-xs opacity-60">
+                Ctrl <CornerDownLeft className="size-3!" />
+              </kbd>
+            </>
+          )}
+        </Button>
       </div>
     </form>
   )

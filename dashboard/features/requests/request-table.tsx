@@ -2,7 +2,7 @@
 
 import { createColumnHelper } from "@tanstack/react-table"
 import type { RequestItem } from "millrace/admin-api"
-import { DataTable, features } from "@/components/data-table"
+import { DataTable, type features } from "@/components/data-table"
 import { Figure } from "@/components/figure"
 import { count, duration, exactCount, usd } from "@/lib/format"
 import { formatClock, formatDayTime, formatFull } from "@/lib/time"
