@@ -9,13 +9,14 @@ import type { Status } from "./AdminAnswers.ts"
 import { internalError } from "./Attempt.ts"
 import { type Call, upstreamAttempts } from "./Call.ts"
 import * as Config from "./Config.ts"
+import type { AIEmbedRequest } from "./EmbedRequest.ts"
 import { Engine } from "./Engine.ts"
 import { Cancelled, type EngineError, type Fault, InvalidRequest, retryAfterMsOf } from "./Errors.ts"
 import type { LiveOptions, Services } from "./Live.ts"
 import { Metrics } from "./Metrics.ts"
 import * as Reply from "./Reply.ts"
 import type { AIRequest } from "./Request.ts"
-import { type AIResponse, toAIResponse } from "./Response.ts"
+import { type AIEmbedResponse, type AIResponse, toAIEmbedResponse, toAIResponse } from "./Response.ts"
 import { StatusSource } from "./Status.ts"
 
 /** What `AIEngine` rejects with. */
@@ -92,14 +93,15 @@ export class AIEngine {
   /** The whole answer. */
   async generateText(request: AIRequest, options?: CallOptions): Promise<AIResponse> {
     const engine = this.engine ?? (await this.start())
-    const call = await this.prepare(engine, request, false)
-    return this.run(
-      Effect.map(Effect.scoped(Effect.flatMap(engine.open(call), Reply.collect)), (completion) =>
-        toAIResponse(call, completion)
-      ),
-      call,
-      options
-    )
+    const call = this.prepared(engine.prepare(request, { stream: false }))
+    return toAIResponse(call, await this.answer(engine, call, options))
+  }
+
+  /** Vectors of texts, in the order of the texts. */
+  async embed(request: AIEmbedRequest, options?: CallOptions): Promise<AIEmbedResponse> {
+    const engine = this.engine ?? (await this.start())
+    const call = this.prepared(engine.prepareEmbed(request))
+    return toAIEmbedResponse(call, await this.answer(engine, call, options))
   }
 
   /** The text of the answer as it comes. Leaving the loop cancels the call. */
@@ -138,7 +140,7 @@ export class AIEngine {
   ): AnswerStream<A> {
     return new EngineStream(async () => {
       const engine = this.engine ?? (await this.start())
-      const call = await this.prepare(engine, request, true)
+      const call = this.prepared(engine.prepare(request, { stream: true }))
       const scope = Scope.makeUnsafe()
       const run = <B>(effect: Effect.Effect<B, EngineError>) => this.run(effect, call, options)
       const open = Effect.flatMap(engine.open(call), (reply) => Reply.toPull(Reply.stream(reply), scope))
@@ -156,8 +158,12 @@ export class AIEngine {
     return this.engine
   }
 
-  private async prepare(engine: Engine["Service"], request: AIRequest, stream: boolean): Promise<Call> {
-    const exit = Effect.runSyncExit(engine.prepare(request, { stream }))
+  private answer(engine: Engine["Service"], call: Call, options: CallOptions | undefined): Promise<Reply.Completion> {
+    return this.run(Effect.scoped(Effect.flatMap(engine.open(call), Reply.collect)), call, options)
+  }
+
+  private prepared(prepare: Effect.Effect<Call, InvalidRequest>): Call {
+    const exit = Effect.runSyncExit(prepare)
     if (Exit.isSuccess(exit)) return exit.value
     throw new AIEngineError(errorOf(exit.cause), 0)
   }

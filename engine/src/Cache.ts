@@ -144,6 +144,7 @@ const make = (options: CacheOptions) =>
 /** Several choices are not collected from a stream, so they are not shared between streamed and whole calls. */
 const applies = (options: CacheOptions, request: Request): boolean => {
   if (!options.enabled || request.cacheMode === "bypass") return false
+  if (request.embed !== undefined) return true
   if (options.maxTemperature !== undefined && (request.temperature ?? 1) > options.maxTemperature) return false
   const choices = request.wire?.body["n"]
   return choices === undefined || choices === null || choices === 1
@@ -152,11 +153,12 @@ const applies = (options: CacheOptions, request: Request): boolean => {
 const storable = ({ finishReason }: Reply.Completion): boolean =>
   finishReason === "stop" || finishReason === "tool-calls"
 
-/** Bytes that an entry holds, by its texts; two for each UTF-16 unit. */
+/** Bytes that an entry holds, by its texts and vectors; two for each UTF-16 unit, eight for each number. */
 const sizeOf = ({ completion }: CacheEntry): number => {
   let units = completion.wire?.body.length ?? 0
   for (const block of completion.content) {
     units += block.type === "tool-call" ? block.name.length + block.arguments.length : block.text.length
   }
+  for (const vector of completion.embeddings ?? []) units += 4 * vector.length
   return 2 * units
 }

@@ -33,7 +33,8 @@ export interface Completed {
 
 const providerVariables = [
   { variable: "OPENAI_API_KEY", name: "openai" },
-  { variable: "ANTHROPIC_API_KEY", name: "anthropic" }
+  { variable: "ANTHROPIC_API_KEY", name: "anthropic" },
+  { variable: "GEMINI_API_KEY", name: "google" }
 ] as const
 
 const serverVariables = [
@@ -62,9 +63,6 @@ export const complete = (
       name,
       apiKey: set(["providers", index, "apiKey"], variable)
     }))
-    if (isSet(environment["GEMINI_API_KEY"])) {
-      notes.push("GEMINI_API_KEY is set, but kind google is not available in this version; it is not used")
-    }
     if (present.length === 0) {
       completed["providers"] = [{ name: "simulated" }]
       const names = providerVariables.map(({ variable }) => variable).join(" or ")

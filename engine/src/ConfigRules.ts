@@ -43,6 +43,12 @@ export const defaultModels: { readonly [K in Kind]: string | undefined } = {
   simulated: "simulated"
 }
 
+/** Models for embeddings of the kinds that have one; elsewhere the provider's default model is asked. */
+export const defaultEmbeddingModels: { readonly [K in Kind]?: string } = {
+  openai: "text-embedding-3-small",
+  google: "gemini-embedding-001"
+}
+
 /** The models a provider is asked for by name: the default one first. Undefined when it takes any. */
 export const modelsOf = (provider: unknown): ReadonlyArray<string> | undefined => {
   const models = read(provider, "models")

@@ -24,8 +24,6 @@ const startsWith =
     typeof value === "string" && pattern.test(value)
 
 export const unsupported: ReadonlyArray<Unsupported> = [
-  { path: ["providers", "*", "kind"], refuses: is("google"), instead: "use one of the other kinds" },
-  { path: ["providers", "*", "api"], refuses: is("responses"), instead: 'use "auto" or "chat"' },
   { path: ["cache", "semantic", "mode"], refuses: is("shadow", "on"), instead: 'use "off"' },
   { path: ["hedge", "enabled"], refuses: is(true), instead: "use false" },
   { path: ["keys", "required"], refuses: is(true), instead: "use false" },

@@ -11,6 +11,7 @@ import { Cache } from "./Cache.ts"
 import { type Call, makeCall } from "./Call.ts"
 import * as Config from "./Config.ts"
 import { deadline } from "./Deadline.ts"
+import { type AIEmbedRequest, fromAIEmbedRequest } from "./EmbedRequest.ts"
 import type { EngineError, InvalidRequest } from "./Errors.ts"
 import { internalError, send } from "./Attempt.ts"
 import { fallback } from "./Fallback.ts"
@@ -22,7 +23,7 @@ import { RateLimiter } from "./RateLimiter.ts"
 import * as Reply from "./Reply.ts"
 import { type AIRequest, fromAIRequest, type Request } from "./Request.ts"
 import { makeRequestId } from "./RequestId.ts"
-import { type AIResponse, toAIResponse } from "./Response.ts"
+import { type AIEmbedResponse, type AIResponse, toAIEmbedResponse, toAIResponse } from "./Response.ts"
 import { RequestLog } from "./RequestLog.ts"
 import { Retry } from "./Retry.ts"
 import { Routing } from "./Routing.ts"
@@ -42,9 +43,13 @@ export class Engine extends Context.Service<
     readonly call: (request: Request) => Effect.Effect<Call>
     /** A call for a caller's request; fails with the field that is wrong. */
     readonly prepare: (request: AIRequest, options: { readonly stream: boolean }) => Effect.Effect<Call, InvalidRequest>
+    /** A call for a caller's texts; fails with the field that is wrong. */
+    readonly prepareEmbed: (request: AIEmbedRequest) => Effect.Effect<Call, InvalidRequest>
     readonly generateText: (request: AIRequest) => Effect.Effect<AIResponse, EngineError>
     /** Parts of the answer, ending with one `finish`; stopping early cancels the call upstream. */
     readonly streamText: (request: AIRequest) => Reply.Parts
+    /** Vectors of texts, in the order of the texts. */
+    readonly embed: (request: AIEmbedRequest) => Effect.Effect<AIEmbedResponse, EngineError>
   }
 >()("millrace/Engine") {
   /** The pipeline over whatever layers are provided; every requirement is a concern that can be replaced. */
@@ -76,6 +81,9 @@ export class Engine extends Context.Service<
 
   static readonly streamText = (request: AIRequest): Stream.Stream<Reply.Part, EngineError, Engine> =>
     Stream.unwrap(Effect.map(Engine, (engine) => engine.streamText(request)))
+
+  static readonly embed = (request: AIEmbedRequest): Effect.Effect<AIEmbedResponse, EngineError, Engine> =>
+    Effect.flatMap(Engine, (engine) => engine.embed(request))
 }
 
 /** The pipeline, in the order in which a request travels. */
@@ -119,17 +127,24 @@ const make = (pipeline: Open): Engine["Service"] => {
   const prepare = (request: AIRequest, options: { readonly stream: boolean }) =>
     Effect.flatMap(fromAIRequest(request, makeRequestId(), options), call)
 
+  const prepareEmbed = (request: AIEmbedRequest) => Effect.flatMap(fromAIEmbedRequest(request, makeRequestId()), call)
+
+  const answer = (call: Call) => Effect.scoped(Effect.flatMap(open(call), Reply.collect))
+
   return Engine.of({
     open,
     call,
     prepare,
+    prepareEmbed,
     generateText: (request) =>
       Effect.flatMap(prepare(request, { stream: false }), (call) =>
-        Effect.map(Effect.scoped(Effect.flatMap(open(call), Reply.collect)), (completion) =>
-          toAIResponse(call, completion)
-        )
+        Effect.map(answer(call), (completion) => toAIResponse(call, completion))
       ),
     streamText: (request) =>
-      Stream.unwrap(Effect.flatMap(prepare(request, { stream: true }), (call) => Effect.map(open(call), Reply.stream)))
+      Stream.unwrap(Effect.flatMap(prepare(request, { stream: true }), (call) => Effect.map(open(call), Reply.stream))),
+    embed: (request) =>
+      Effect.flatMap(prepareEmbed(request), (call) =>
+        Effect.map(answer(call), (completion) => toAIEmbedResponse(call, completion))
+      )
   })
 }

@@ -53,14 +53,15 @@ export const httpProvider = (options: HttpProviderOptions): Provider => {
     apiKey: apiKeys.length === 0 ? undefined : apiKeys[turn++ % apiKeys.length],
     maxTokens: info.maxTokens
   })
-  const counter = counterOf(protocol.dialect)
+  const counter = counterOf(options.protocol.dialect)
   const { timeoutMs } = info
   return {
     ...info,
     countTokens:
       counter === undefined
         ? undefined
-        : (request, model) => countTokens({ protocol, counter, transport, timeoutMs }, request, endpointOf(model)),
+        : (request, model) =>
+            countTokens({ protocol: options.protocol, counter, transport, timeoutMs }, request, endpointOf(model)),
     open: (call) =>
       Effect.suspend((): Opened => {
         const endpoint = endpointOf(call.target.model)
@@ -114,7 +115,10 @@ class Exchange {
     if (isEventStream(headers))
       return Effect.flatMap(this.stream(), (reply) => Effect.map(Reply.collect(reply), Reply.whole))
     return Effect.flatMap(this.text(bytesMax, false), (body) => {
-      const decoded = this.protocol.decodeWhole(body, this.endpoint, { wire: this.wire, embed: this.call.request.embed })
+      const decoded = this.protocol.decodeWhole(body, this.endpoint, {
+        wire: this.wire,
+        embed: this.call.request.embed
+      })
       return Result.isFailure(decoded) ? Effect.fail(decoded.failure) : Effect.succeed(Reply.whole(decoded.success))
     })
   }

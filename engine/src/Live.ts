@@ -13,6 +13,7 @@ import { Cache } from "./Cache.ts"
 import type { Target } from "./Call.ts"
 import type { EngineConfig, ProviderConfig } from "./Config.ts"
 import { redact } from "./ConfigRedact.ts"
+import { defaultEmbeddingModels } from "./ConfigRules.ts"
 import { httpProvider } from "./HttpProvider.ts"
 import { Metrics } from "./Metrics.ts"
 import * as ModelCatalog from "./ModelCatalog.ts"
@@ -20,7 +21,9 @@ import { Pricing } from "./Pricing.ts"
 import type { Provider, ProviderInfo } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import { anthropicMessages } from "./protocols/AnthropicMessages.ts"
+import { gemini } from "./protocols/Gemini.ts"
 import { openAiChat } from "./protocols/OpenAiChat.ts"
+import { openAiResponses } from "./protocols/OpenAiResponses.ts"
 import type { Protocol } from "./protocols/Protocol.ts"
 import { RateLimiter } from "./RateLimiter.ts"
 import { RequestLog } from "./RequestLog.ts"
@@ -101,8 +104,16 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
 const protocols: { readonly [K in ProviderConfig["kind"]]?: Protocol } = {
   openai: openAiChat,
   "openai-compatible": openAiChat,
-  anthropic: anthropicMessages
+  anthropic: anthropicMessages,
+  google: gemini
 }
+
+const protocolOf = ({ api, kind }: ProviderConfig): Protocol | undefined =>
+  api === "responses" ? openAiResponses : protocols[kind]
+
+/** `auto` answers a caller of the Responses API with it, where it is known to be: at OpenAI. */
+const ownProtocolsOf = ({ api, kind }: ProviderConfig): ReadonlyArray<Protocol> =>
+  api === "auto" && kind === "openai" ? [openAiResponses] : []
 
 /** What the pipeline may know of a provider: everything but its keys. */
 export const infoOf = (config: ProviderConfig): ProviderInfo => ({
@@ -116,7 +127,9 @@ export const infoOf = (config: ProviderConfig): ProviderInfo => ({
   idleTimeoutMs: config.idleTimeoutMs,
   rateLimits: config.rateLimits,
   pricing: config.pricing,
-  dialect: protocols[config.kind]?.dialect
+  dialect: protocolOf(config)?.dialect,
+  ownDialects: ownProtocolsOf(config).map(({ dialect }) => dialect),
+  embeddingModel: defaultEmbeddingModels[config.kind] ?? (config.kind === "anthropic" ? undefined : config.model)
 })
 
 /** Where a provider is called; undefined for the simulator. */
@@ -137,11 +150,12 @@ const providersLayer = (config: EngineConfig, options: LiveOptions): Layer.Layer
 
 const providerOf = (config: ProviderConfig, transport: Transport["Service"]): Provider => {
   const info = infoOf(config)
-  const protocol = protocols[config.kind]
+  const protocol = protocolOf(config)
   if (protocol === undefined) return simulatedProvider(info, config.simulated)
   return httpProvider({
     info,
     protocol,
+    ownProtocols: ownProtocolsOf(config),
     baseUrl: config.baseUrl ?? protocol.defaultBaseUrl,
     apiKeys: config.apiKeys,
     transport

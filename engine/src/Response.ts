@@ -49,12 +49,29 @@ export interface AIResponse {
   readonly responseId: string
 }
 
+/** Vectors of texts, in the order of the texts. */
+export interface AIEmbedResponse extends Pick<
+  AIResponse,
+  "usage" | "cost" | "model" | "provider" | "cached" | "cacheKind" | "latency" | "attempts" | "requestId"
+> {
+  readonly embeddings: ReadonlyArray<ReadonlyArray<number>>
+}
+
 const cacheKinds: { readonly [K in CacheResult]: AIResponse["cacheKind"] } = {
   hit: "exact",
   semantic: "semantic",
   coalesced: "coalesced",
   miss: null,
   bypass: null
+}
+
+export const toAIEmbedResponse = (call: Call, completion: Reply.Completion): AIEmbedResponse => {
+  const { attempts, cacheKind, cached, cost, latency, model, provider, requestId, usage } = toAIResponse(
+    call,
+    completion
+  )
+  const embeddings = completion.embeddings ?? []
+  return { embeddings, usage, cost, model, provider, cached, cacheKind, latency, attempts, requestId }
 }
 
 export const toAIResponse = (call: Call, completion: Reply.Completion): AIResponse => {

@@ -2,12 +2,13 @@
  * Which providers and models may answer a request, in which order.
  *
  * `provider/model` is explicit and has one candidate; an alias has its list; a bare model goes to the providers that list
- * it, else to the first that lists none; no model at all goes to every provider's default model. The strategy orders what
+ * it, else to the first that lists none; no model at all goes to every provider's default model, for embeddings to that of
+ * the first provider that has one. The strategy orders what
  * has more than one candidate. Pure decisions: no connection is opened and nothing is waited for.
  */
 import { Context, Effect, Layer } from "effect"
 import type { Call, Target } from "./Call.ts"
-import { type EngineError, InvalidRequest, ModelNotFound } from "./Errors.ts"
+import { type EngineError, InvalidRequest, ModelNotFound, UnsupportedAbility } from "./Errors.ts"
 import type { ProviderInfo } from "./Provider.ts"
 import type { Request } from "./Request.ts"
 import { type OrderOptions, orderBy, type Strategy } from "./RoutingStrategy.ts"
@@ -27,7 +28,9 @@ export class Routing extends Context.Service<
     /** Puts the candidates in the order in which this call tries them; below the cache, so that hits count as no turn. */
     readonly order: Stage
     /** Candidates of a request in the configured order; fails when nobody serves its model. */
-    readonly resolve: (request: Pick<Request, "model" | "provider">) => ReadonlyArray<Target> | EngineError
+    readonly resolve: (
+      request: Pick<Request, "model" | "provider"> & Partial<Pick<Request, "embed">>
+    ) => ReadonlyArray<Target> | EngineError
     /** Ids that can be asked for: aliases first, then `provider/model`. */
     readonly modelIds: ReadonlyArray<string>
   }
@@ -72,7 +75,19 @@ const make = (options: RoutingOptions): Routing["Service"] => {
   const cache = new Map<string, ReadonlyArray<Target>>()
   const everybody = options.providers.map(({ model, name }) => ({ provider: name, model }))
 
-  const resolve = (request: Pick<Request, "model" | "provider">): ReadonlyArray<Target> | EngineError => {
+  /** Vectors of different models can't stand in for each other, so there is one candidate. */
+  const embedder = (name: string | undefined): ReadonlyArray<Target> | EngineError => {
+    const asked = options.providers.filter((provider) => name === undefined || provider.name === name)
+    const provider = asked.find(hasEmbeddings)
+    if (provider !== undefined) return [{ provider: provider.name, model: provider.embeddingModel }]
+    return asked.some(({ embeddingModel }) => embeddingModel !== undefined)
+      ? new InvalidRequest({ field: "model", detail: "expected a model, since none for embeddings is configured" })
+      : new UnsupportedAbility({ provider: asked[0]!.name, ability: "embeddings" })
+  }
+
+  const resolve: Routing["Service"]["resolve"] = (request) => {
+    const embeds = request.embed !== undefined && request.model === undefined
+    if (embeds && (request.provider === undefined || byName.has(request.provider))) return embedder(request.provider)
     if (request.provider !== undefined) return withProvider(request.provider, request.model)
     if (request.model === undefined) return everybody
     const found = cache.get(request.model)
@@ -109,6 +124,10 @@ const make = (options: RoutingOptions): Routing["Service"] => {
 
   return Routing.of({ stage, order, resolve, modelIds })
 }
+
+const hasEmbeddings = (provider: ProviderInfo): provider is ProviderInfo & { readonly embeddingModel: string } =>
+  provider.embeddingModel !== undefined &&
+  (provider.models === undefined || provider.models.includes(provider.embeddingModel))
 
 /** Resolutions that are remembered; bounded because callers choose the names. */
 const cachedMax = 1000

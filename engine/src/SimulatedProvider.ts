@@ -3,16 +3,18 @@
  *
  * The same request always gets the same answer, clearly labelled; latency, token speed and failures follow the
  * configuration, on Effect's Clock. Tools are called when they are required or named in the prompt, and JSON formats get
- * a sample that fits the schema. It is no language model and does not pretend to be one.
+ * a sample that fits the schema; embeddings are hashed words. It is no language model and does not pretend to be one.
  */
 import { Cause, Effect, type Pull, type Scope, Stream } from "effect"
 import { hash } from "node:crypto"
 import { ProviderServerError } from "./Errors.ts"
 import type { Provider, ProviderInfo } from "./Provider.ts"
 import * as Reply from "./Reply.ts"
-import { type Request, textOf } from "./Request.ts"
+import { type EmbedInput, type Request, textOf } from "./Request.ts"
+import { simulatedEmbedding } from "./SimulatedEmbedding.ts"
 import { sampleJson } from "./SimulatedJson.ts"
 import type { AttemptCall } from "./Stage.ts"
+import * as Usage from "./Usage.ts"
 
 export interface SimulatedOptions {
   /** Milliseconds to the first token. */
@@ -84,6 +86,7 @@ const paced = (answer: Reply.Completion, options: SimulatedOptions): Reply.Parts
 }
 
 const answerOf = (request: Request, model: string, seed: number): Reply.Completion => {
+  if (request.embed !== undefined) return embeddingsOf(request.embed, model)
   const prompt = request.messages.map(textOf).join("\n")
   const id = hash("sha256", JSON.stringify([seed, model, prompt, request.temperature, request.seed]), "hex")
   const block = blockOf(request, id)
@@ -106,6 +109,16 @@ const answerOf = (request: Request, model: string, seed: number): Reply.Completi
     }
   }
 }
+
+const embeddingsOf = ({ dimensions, input }: EmbedInput, model: string): Reply.Completion => ({
+  id: "",
+  model,
+  content: [],
+  finishReason: "stop",
+  rawFinishReason: undefined,
+  usage: { ...Usage.zero, uncachedInput: input.reduce((sum, text) => sum + tokensOf(text).length, 0) },
+  embeddings: input.map((text) => simulatedEmbedding(text, dimensions))
+})
 
 const blockOf = (request: Request, id: string): Extract<Reply.Block, { readonly type: "text" | "tool-call" }> => {
   const last = request.messages[request.messages.length - 1]!

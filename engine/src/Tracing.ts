@@ -13,9 +13,10 @@ import { completionTokens, promptTokens } from "./Usage.ts"
 export const traceCall: Stage = (next) => (call) =>
   spanned(
     () => ({
-      name: call.request.stream ? "Engine.stream" : "Engine.generate",
+      name:
+        call.request.embed !== undefined ? "Engine.embed" : call.request.stream ? "Engine.stream" : "Engine.generate",
       attributes: {
-        "gen_ai.operation.name": "chat",
+        "gen_ai.operation.name": operationOf(call),
         ...(call.request.model === undefined ? {} : { "gen_ai.request.model": call.request.model }),
         "millrace.request.id": call.request.id
       }
@@ -27,9 +28,9 @@ export const traceCall: Stage = (next) => (call) =>
 export const traceAttempt: AttemptStage = (next) => (call) =>
   spanned(
     () => ({
-      name: `chat ${call.target.model}`,
+      name: `${operationOf(call)} ${call.target.model}`,
       attributes: {
-        "gen_ai.operation.name": "chat",
+        "gen_ai.operation.name": operationOf(call),
         "gen_ai.provider.name": call.target.provider,
         "gen_ai.request.model": call.target.model,
         "millrace.attempt": call.journal.attempts.length
@@ -38,6 +39,8 @@ export const traceAttempt: AttemptStage = (next) => (call) =>
     call,
     next(call)
   )
+
+const operationOf = ({ request }: Call): string => (request.embed === undefined ? "chat" : "embeddings")
 
 const spanned = <A>(
   describe: () => { readonly name: string; readonly attributes: Record<string, unknown> },

@@ -149,11 +149,12 @@ describe("environment", () => {
     )
   })
 
-  it("says that a Gemini key can't be used yet", () => {
-    expect(config(undefined, { env: { GEMINI_API_KEY: "key", OPENAI_API_KEY: "sk-1" } }).notes).toEqual([
-      "GEMINI_API_KEY is set, but kind google is not available in this version; it is not used"
+  it("makes a provider named google of a Gemini key", () => {
+    const decoded = config(undefined, { env: { GEMINI_API_KEY: "key" } })
+    expect(plain(decoded.providers)).toMatchObject([
+      { name: "google", kind: "google", model: "gemini-2.5-flash", apiKeys: [{ key: "key" }] }
     ])
-    expect(config(undefined, { env: { GEMINI_API_KEY: "key" } })).toMatchObject({ simulated: true })
+    expect(decoded).toMatchObject({ simulated: false, notes: [] })
   })
 
   it("ignores empty variables", () => {
@@ -570,9 +571,6 @@ describe("other sections", () => {
 
 describe("what this version can't do", () => {
   const refused: ReadonlyArray<readonly [string, object, string]> = [
-    ["providers[0].kind", { providers: [{ name: "google", apiKey: "k" }] }, '"google"'],
-    ["providers[0].kind", { providers: [{ name: "g", kind: "google", apiKey: "k" }] }, '"google"'],
-    ["providers[0].api", only({ api: "responses" }), '"responses"'],
     ["cache.semantic.mode", { cache: { semantic: { mode: "on" } } }, '"on"'],
     ["cache.semantic.mode", { cache: { semantic: { mode: "shadow" } } }, '"shadow"'],
     ["hedge.enabled", { hedge: { enabled: true } }, "true"],

@@ -11,7 +11,7 @@ import type { EmbedInput, Request } from "../Request.ts"
 import * as Usage from "../Usage.ts"
 import { completionOf, numbersOf } from "./EmbeddingsAnswer.ts"
 import { httpRequest } from "./GeminiRequest.ts"
-import { countOf, isObject, parseJson } from "./Json.ts"
+import { countOf, isObject, type JsonObject, parseJson } from "./Json.ts"
 import type { Endpoint, HttpRequest } from "./Protocol.ts"
 import * as UpstreamErrors from "./UpstreamErrors.ts"
 
@@ -21,7 +21,8 @@ export const encode = (
   endpoint: Endpoint
 ): Result.Result<HttpRequest, EngineError> => {
   const model = endpoint.model.startsWith("models/") ? endpoint.model : `models/${endpoint.model}`
-  const requests = input.map((text) => ({
+  const requests = input.map((text, index) => ({
+    ...wireRequest(request, index),
     ...request.providerOptions,
     model,
     content: { parts: [{ text }] },
@@ -30,6 +31,14 @@ export const encode = (
   return requests.length === 1
     ? httpRequest(endpoint, "embedContent", requests[0]!, [])
     : httpRequest(endpoint, "batchEmbedContents", { requests }, [])
+}
+
+/** What a caller of this dialect said of a text, such as its `taskType`. */
+const wireRequest = ({ wire }: Request, index: number): JsonObject => {
+  if (wire?.dialect !== "gemini") return {}
+  const { requests } = wire.body
+  const found: unknown = Array.isArray(requests) ? requests[index] : wire.body
+  return isObject(found) ? found : {}
 }
 
 export const decode = (body: string, embed: EmbedInput, endpoint: Endpoint): Result.Result<Completion, EngineError> => {

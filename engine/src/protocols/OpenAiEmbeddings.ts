@@ -33,11 +33,12 @@ const encode = (
 ): Result.Result<HttpRequest, EngineError> => {
   const server = serverOf(endpoint.baseUrl)
   const body = jsonText({
+    input,
     ...(request.wire?.dialect.startsWith("openai-") === true ? request.wire.body : {}),
     ...request.providerOptions,
     model: endpoint.model,
-    input,
     encoding_format: server.vectors === "float32-asked" ? "base64" : undefined,
+    dimensions: undefined,
     [server.dimensions]: dimensions
   })
   if (body === undefined) {

@@ -6,7 +6,7 @@
  * what counts; an item that had none is read from its `done` event, and a stream without any from `response.completed`.
  * The terminal event is `response.completed` or `response.incomplete`.
  *
- * The parts of a summary are joined by a blank line. A reasoning item with `encrypted_content` gets a signature that
+ * The parts of a summary are joined by a line break, as the official SDK does it. A reasoning item with `encrypted_content` gets a signature that
  * holds it together with the item's id, so that it can be given back on the next turn without any state upstream.
  */
 import { Predicate, Result } from "effect"
@@ -100,7 +100,7 @@ const decodeReasoning = (item: JsonObject, withText: boolean, out: Array<Part>):
   out.push({ type: "reasoning", text, ...(signature === undefined ? {} : { signature }) })
 }
 
-const separator = "\n\n"
+const separator = "\n"
 
 const textsOf = (parts: unknown): ReadonlyArray<string> =>
   listOf(parts).flatMap((part) => {
@@ -279,7 +279,7 @@ class ResponseStream implements StreamDecoder {
     out.push({ type, text })
   }
 
-  /** A new section begins a paragraph; of a summary and a text of the same item the first that comes counts. */
+  /** A new section begins a line; of a summary and a text of the same item the first that comes counts. */
   private reasoning(section: string, data: JsonObject, out: Array<Part>): void {
     const delta = stringOr(data["delta"], "")
     const item = this.itemOf(data)
