@@ -53,7 +53,14 @@ const identity = (request: Request, candidates: ReadonlyArray<Target>): Identity
   const model = candidates.length === 1 ? idOf(candidates[0]!) : candidates.map(idOf)
   const { cacheNamespace: namespace, wire } = request
   if (wire !== undefined)
-    return { model, namespace, tenant: tenantOf(request), dialect: wire.dialect, body: active(wire.body) }
+    return {
+      model,
+      namespace,
+      tenant: tenantOf(request),
+      dialect: wire.dialect,
+      headers: wire.headers,
+      body: active(wire.body)
+    }
   return {
     model,
     namespace,

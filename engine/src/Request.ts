@@ -191,6 +191,8 @@ export interface WireRequest {
    * worked out, left out, and the caller is told.
    */
   readonly hints?: (() => ReadonlyArray<string>) | undefined
+  /** Headers that belong to the body, such as `anthropic-beta`; lower-case names. */
+  readonly headers?: { readonly [name: string]: string } | undefined
   /** Paths of reasoning that is no longer in `body`, because another provider signed it. */
   readonly dropped?: ReadonlyArray<string> | undefined
 }

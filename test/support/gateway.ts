@@ -11,12 +11,15 @@ import * as Config from "../../engine/src/Config.ts"
 import { Engine } from "../../engine/src/Engine.ts"
 import * as Gateway from "../../engine/src/gateway/Gateway.ts"
 import { listen } from "../../engine/src/gateway/Server.ts"
+import type { Provider } from "../../engine/src/Provider.ts"
 
 export const adminToken = "test-admin-token-0123456789"
 
 export interface GatewayOptions {
   readonly bodyLimitBytes?: number
   readonly virtual?: boolean
+  /** Providers made by code, by the name of a configured one. */
+  readonly providers?: ReadonlyArray<Provider>
   /** Receives every line that is logged. */
   readonly log?: Array<string>
 }
@@ -40,7 +43,7 @@ export const startGateway = async (
   const logger = Logger.layer([
     Logger.make(({ cause, message }) => options.log?.push(`${String(message)} ${String(cause)}`))
   ])
-  const engine = Engine.layerOf(decoded)
+  const engine = Engine.layerOf(decoded, { providers: options.providers })
   const clock = options.virtual === true ? TestClock.layer() : Layer.empty
   const runtime = ManagedRuntime.make(engine.pipe(Layer.provideMerge(clock), Layer.provideMerge(logger)))
   const scope = Scope.makeUnsafe()

@@ -46,6 +46,8 @@ export interface InboundDialect {
   /** Absent where an answer is never streamed. */
   readonly encodeStream?: (call: Call) => StreamEncoder
   readonly encodeError: (error: EngineError, requestId: string | undefined) => string
+  /** Names of request headers that belong to the body and go to an upstream of the same dialect. */
+  readonly headers?: ReadonlyArray<string>
   /** The answer to a count of the prompt's tokens, where the dialect has that question. */
   readonly encodeCount?: (tokens: number) => string
 }

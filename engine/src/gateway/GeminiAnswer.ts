@@ -177,7 +177,10 @@ class PartWriter {
 
   /** A signature of a thought with text goes with it, any other with the part after it, as Google does it. */
   private reasoning(part: Extract<Reply.Part, { readonly type: "reasoning" }>): void {
-    if (part.text !== "") this.thinking = true
+    if (part.text !== "") {
+      for (const rest of this.rest()) this.emit(rest)
+      this.thinking = true
+    }
     const signature = carriedOut("gemini", part)
     if (part.text !== "" || (this.thinking && signature !== undefined) || part.redacted !== undefined) {
       this.emit({ text: part.text, thought: true, ...(signature === undefined ? {} : { thoughtSignature: signature }) })

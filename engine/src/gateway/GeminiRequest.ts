@@ -7,6 +7,7 @@
  */
 import { Result } from "effect"
 import type { InvalidRequest } from "../Errors.ts"
+import { unknownSignature } from "../protocols/GeminiConversation.ts"
 import { stringOr } from "../protocols/Json.ts"
 import type { ContentPart, Message, ResponseFormat, Tool, ToolChoice } from "../Request.ts"
 import { bodyDecoder, type JsonBody } from "./BodySchema.ts"
@@ -102,11 +103,10 @@ class Reader {
   private part(part: Part, out: Array<ContentPart>): void {
     const { fileData, functionCall: call, functionResponse: result, inlineData, text } = part
     const thought = part.thought === true
-    if (part.thoughtSignature != null || thought) {
-      addReasoning(out, thought ? (text ?? "") : "", part.thoughtSignature)
-      this.signed ||= part.thoughtSignature != null
-    }
-    if (text != null && !thought && (text !== "" || part.thoughtSignature == null)) out.push({ type: "text", text })
+    const signature = part.thoughtSignature === unknownSignature ? undefined : (part.thoughtSignature ?? undefined)
+    if (signature !== undefined || thought) addReasoning(out, thought ? (text ?? "") : "", signature)
+    this.signed ||= signature !== undefined
+    if (text != null && !thought && (text !== "" || signature === undefined)) out.push({ type: "text", text })
     if (inlineData != null) out.push(blobOf(inlineData.data, inlineData.mimeType))
     if (fileData != null) {
       const mediaType = fileData.mimeType ?? "application/octet-stream"
@@ -153,8 +153,8 @@ class Reader {
 }
 
 /** A signature belongs to the thought before it, when that has none. */
-const addReasoning = (out: Array<ContentPart>, text: string, signature: string | null | undefined): void => {
-  const signed = signature == null ? {} : carriedIn("gemini", signature)
+const addReasoning = (out: Array<ContentPart>, text: string, signature: string | undefined): void => {
+  const signed = signature === undefined ? {} : carriedIn("gemini", signature)
   const last = out[out.length - 1]
   const open = last?.type === "reasoning" && last.signature === undefined && last.redacted === undefined
   if (open && signed.redacted === undefined) out[out.length - 1] = { ...last, text: last.text + text, ...signed }

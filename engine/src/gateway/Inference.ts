@@ -80,8 +80,23 @@ const decode = (
     providerOptions: undefined,
     embed: undefined,
     ...decoded.success,
-    ...headers.success
+    ...headers.success,
+    wire: withHeaders(decoded.success.wire, dialect, request)
   })
+}
+
+/** The body with the headers that belong to it. */
+const withHeaders = (
+  wire: Request["wire"],
+  { headers: names = [] }: InboundDialect,
+  request: IncomingMessage
+): Request["wire"] => {
+  let headers: { [name: string]: string } | undefined
+  for (const name of names) {
+    const value = request.headers[name]
+    if (typeof value === "string") headers = { ...headers, [name]: value }
+  }
+  return wire === undefined || headers === undefined ? wire : { ...wire, headers }
 }
 
 /** Spans of the request are children of the caller's, when a valid W3C `traceparent` names one. */

@@ -38,6 +38,7 @@ const withUsage = (body: string, usage: Usage): string => {
 
 export const messagesDialect: InboundDialect = {
   dialect: "anthropic-messages",
+  headers: ["anthropic-beta"],
   decode: decodeMessages,
   encodeWhole,
   encodeStream: (call) => new MessagesStream(call),

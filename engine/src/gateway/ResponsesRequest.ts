@@ -64,6 +64,7 @@ const Item = Schema.Union([
   Schema.Struct({ type: Schema.Literal("function_call_output"), call_id: text, output: Content }),
   Schema.Struct({
     type: Schema.Literal("reasoning"),
+    id: optional(text),
     summary: Texts("summary_text"),
     content: Texts("reasoning_text"),
     encrypted_content: optional(text)

@@ -3,7 +3,7 @@
  *
  * A call stays open until its arguments are whole and something else comes. What comes before they are whole waits; in
  * practice nothing does, since providers stream one call after the other. Nothing is lost: what waits is handed on, call
- * by call, when the open one is whole or the stream ends.
+ * by call, when the open one is whole or the stream ends. What still comes for a whole call that is closed is white space.
  */
 import { isObject, parseJson } from "../protocols/Json.ts"
 import type { Part } from "../Reply.ts"
@@ -16,12 +16,14 @@ export class ToolOrder {
   private index: number | undefined = undefined
   private written = ""
   private held: Array<Part> = []
+  private readonly closed = new Set<number>()
 
   constructor(emit: (part: Part) => void) {
     this.emit = emit
   }
 
   add(part: Part): void {
+    if (part.type === "tool-call" && this.closed.has(part.index)) return
     if (this.index === undefined) return this.pass(part)
     if (part.type === "tool-call" && part.index === this.index) {
       this.written += part.arguments
@@ -50,6 +52,7 @@ export class ToolOrder {
   }
 
   private pass(part: Part): void {
+    if (this.index !== undefined) this.closed.add(this.index)
     this.index = part.type === "tool-call" ? part.index : undefined
     this.written = part.type === "tool-call" ? part.arguments : ""
     this.emit(part)
@@ -58,6 +61,7 @@ export class ToolOrder {
   private release(): void {
     const held = this.held
     this.held = []
+    this.closed.add(this.index!)
     this.index = undefined
     for (const part of held) this.add(part)
   }

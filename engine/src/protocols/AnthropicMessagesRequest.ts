@@ -42,15 +42,16 @@ export const encode = (request: Request, endpoint: Endpoint): Encoded<HttpReques
     if (text === undefined) return Result.fail(invalid("", "the request is nested too deeply"))
     return Result.succeed({
       url: unversionedUrl(endpoint.baseUrl, "/v1", "/messages"),
-      headers: headersOf(endpoint, request.stream),
+      headers: headersOf(request, endpoint),
       body: text,
       omitted
     })
   })
 }
 
-const headersOf = (endpoint: Endpoint, stream: boolean): HttpRequest["headers"] => {
+const headersOf = ({ stream, wire }: Request, endpoint: Endpoint): HttpRequest["headers"] => {
   const headers: Record<string, string> = {
+    ...(wire?.dialect === "anthropic-messages" ? wire.headers : {}),
     "content-type": "application/json",
     accept: stream ? "text/event-stream" : "application/json",
     "anthropic-version": version
