@@ -38,12 +38,12 @@ const encodeWhole = (call: Call, completion: Reply.Completion): string => {
                 tool_calls: toolCalls.map(({ arguments: args, id, name }) => ({
                   id,
                   type: "function",
-                  function: { name, arguments: args }
+                  function: { name, arguments: args === "" ? "{}" : args }
                 }))
               })
         },
         logprobs: null,
-        finish_reason: finishReasonOf(completion.finishReason)
+        finish_reason: finishReasonOf(completion.finishReason, toolCalls.length > 0)
       }
     ],
     usage: usageOf(completion.usage),
@@ -162,16 +162,17 @@ const createdOf = (call: Call): number => Math.floor(call.journal.startedAtMs / 
 const modelOf = (call: Call, reported: string): string =>
   reported === "" ? (call.journal.target?.model ?? call.request.model ?? "") : reported
 
-const finishReasonOf = (reason: Reply.FinishReason, called = false): string => {
+/** OpenAI has no word for reasons that no other provider shares; a router's `error` is kept, since it is no normal end. */
+const finishReasonOf = (reason: Reply.FinishReason, called: boolean): string => {
   switch (reason) {
     case "tool-calls":
       return "tool_calls"
     case "content-filter":
       return "content_filter"
-    case "length":
-      return "length"
-    default:
+    case "other":
       return called ? "tool_calls" : "stop"
+    default:
+      return reason
   }
 }
 
