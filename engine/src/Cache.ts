@@ -66,7 +66,7 @@ const make = (options: CacheOptions) =>
     let bytes = 0
     const entries = new LRUCache<string, CacheEntry>({
       max: options.maxSize,
-      ttl: options.ttlMs,
+      ttl: Math.ceil(options.ttlMs),
       ttlResolution: 0,
       perf: { now },
       dispose: (entry) => {
@@ -84,7 +84,8 @@ const make = (options: CacheOptions) =>
         storedAtMs: now(),
         latencyMs: clock.currentTimeMillisUnsafe() - call.journal.startedAtMs
       }
-      entries.set(key, entry, { ttl: call.request.cacheTtlMs ?? options.ttlMs })
+      // lru-cache serves an entry whose age is its TTL; here it is over then, and ages are whole milliseconds.
+      entries.set(key, entry, { ttl: Math.max(0.5, (call.request.cacheTtlMs ?? options.ttlMs) - 0.5) })
       bytes += sizeOf(entry)
     }
 

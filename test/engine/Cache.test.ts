@@ -1,0 +1,160 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Clock, Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { Cache, type CacheOptions } from "../../engine/src/Cache.ts"
+import { makeCall, type Target } from "../../engine/src/Call.ts"
+import * as Reply from "../../engine/src/Reply.ts"
+import type { Request } from "../../engine/src/Request.ts"
+import { completionOf } from "../../engine/src/testing.ts"
+import { makeRequest } from "./requests.ts"
+
+const target: Target = { provider: "a", model: "m" }
+
+const layer = (options: Partial<CacheOptions> = {}) =>
+  Cache.layer({ enabled: true, maxSize: 3, ttlMs: 60_000, maxTemperature: undefined, ...options })
+
+/** A call through the cache alone; what is below answers with the prompt. */
+const through = Effect.fnUntraced(function* (prompt: string, fields: Partial<Request> = {}, at = target) {
+  const cache = yield* Cache
+  const call = makeCall(makeRequest({ messages: [{ role: "user", content: prompt }], ...fields }), yield* Clock.Clock)
+  call.journal.candidates = [at]
+  const completion = completionOf("m", prompt)
+  const open = cache.stage((inner) => {
+    inner.journal.target = at
+    return Effect.succeed(Reply.whole(completion))
+  })
+  const reply = yield* Effect.scoped(open(call))
+  yield* call.settlement.run({ _tag: "Success", completion })
+  return { call, reply }
+})
+
+const hits = (...prompts: ReadonlyArray<string>) =>
+  Effect.forEach(prompts, (prompt) =>
+    Effect.map(through(prompt, { cacheMode: "only" }), () => true).pipe(Effect.orElseSucceed(() => false))
+  )
+
+describe("Cache", () => {
+  it.effect("holds at most as many entries as it was told, and drops the one that was used longest ago", () =>
+    Effect.gen(function* () {
+      for (const prompt of ["one", "two", "three"]) yield* through(prompt)
+      yield* through("one")
+      yield* through("four")
+      expect((yield* Cache).stats().entries).toBe(3)
+      expect(yield* hits("one", "two", "three", "four")).toEqual([true, false, true, true])
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("counts lookups, and the bytes that it holds, down to 0 when it is purged", () =>
+    Effect.gen(function* () {
+      const cache = yield* Cache
+      expect(cache.stats()).toEqual({
+        enabled: true,
+        entries: 0,
+        bytes: 0,
+        maxSize: 3,
+        hits: 0,
+        semanticHits: 0,
+        coalesced: 0,
+        misses: 0,
+        hitRate: null
+      })
+      yield* through("12345")
+      yield* through("12345")
+      yield* through("12345", { cacheMode: "refresh" })
+      expect(cache.stats()).toMatchObject({ entries: 1, bytes: 10, hits: 1, misses: 1, hitRate: 0.5 })
+      for (let i = 0; i < 10; i++) yield* through(`prompt ${i}`)
+      expect(cache.stats()).toMatchObject({ entries: 3, bytes: 48 })
+      expect(cache.purge()).toBe(3)
+      expect(cache.stats()).toMatchObject({ entries: 0, bytes: 0 })
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("purges by provider and by model", () =>
+    Effect.gen(function* () {
+      const cache = yield* Cache
+      yield* through("one")
+      yield* through("two", {}, { provider: "b", model: "m" })
+      yield* through("three", {}, { provider: "b", model: "n" })
+      expect(cache.purge({ provider: "c" })).toBe(0)
+      expect(cache.purge({ provider: "b", model: "n" })).toBe(1)
+      expect(cache.purge({ model: "m" })).toBe(2)
+      expect(cache.stats().entries).toBe(0)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("tells the age of a hit, from virtual time 0 on", () =>
+    Effect.gen(function* () {
+      yield* through("one")
+      expect((yield* through("one")).call.journal).toMatchObject({ cache: "hit", cacheAgeMs: 0, target })
+      yield* TestClock.adjust(59_999)
+      expect((yield* through("one")).call.journal).toMatchObject({ cache: "hit", cacheAgeMs: 59_999 })
+      yield* TestClock.adjust(1)
+      expect((yield* through("one")).call.journal.cache).toBe("miss")
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("keeps an entry alive by storing it again, not by reading it", () =>
+    Effect.gen(function* () {
+      yield* through("one")
+      yield* TestClock.adjust(40_000)
+      yield* through("one")
+      yield* TestClock.adjust(20_000)
+      expect(yield* hits("one")).toEqual([false])
+      yield* through("one")
+      yield* TestClock.adjust(40_000)
+      yield* through("one", { cacheMode: "refresh" })
+      yield* TestClock.adjust(40_000)
+      expect(yield* hits("one")).toEqual([true])
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("takes the shortest times to live as they are", () =>
+    Effect.gen(function* () {
+      yield* through("one", { cacheTtlMs: 0.25 })
+      expect(yield* hits("one")).toEqual([true])
+      yield* TestClock.adjust(1)
+      expect(yield* hits("one")).toEqual([false])
+    }).pipe(Effect.provide(layer({ ttlMs: 1.5 })))
+  )
+
+  it.effect("leaves out temperatures above its bound; without a temperature it is 1", () =>
+    Effect.gen(function* () {
+      for (const temperature of [0.6, 2, undefined]) {
+        yield* through("one", { temperature })
+        expect((yield* through("one", { temperature })).call.journal.cache).toBe("bypass")
+      }
+      yield* through("one", { temperature: 0.5 })
+      expect((yield* through("one", { temperature: 0.5 })).call.journal.cache).toBe("hit")
+    }).pipe(Effect.provide(layer({ maxTemperature: 0.5 })))
+  )
+
+  it.effect("leaves out requests for several choices", () =>
+    Effect.gen(function* () {
+      for (const [n, cache] of [
+        [2, "bypass"],
+        [1, "hit"],
+        [null, "hit"]
+      ] as const) {
+        const wire = { dialect: "openai-chat" as const, body: { n, messages: [] }, needs: [] }
+        yield* through("one", { wire })
+        expect((yield* through("one", { wire })).call.journal.cache).toBe(cache)
+      }
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("notes the key of every lookup, and explains why two requests have different ones", () =>
+    Effect.gen(function* () {
+      const cache = yield* Cache
+      const first = (yield* through("one")).call
+      const second = (yield* through("two", { seed: 1 })).call
+      expect(first.journal.cacheKey).toMatch(/^[\w-]{43}$/)
+      expect(second.journal.cacheKey).not.toBe(first.journal.cacheKey)
+      expect(
+        cache.explain(
+          { request: first.request, candidates: [target] },
+          { request: second.request, candidates: [{ provider: "a", model: "n" }] }
+        )
+      ).toEqual(["model", "messages[0].content", "seed"])
+    }).pipe(Effect.provide(layer()))
+  )
+})
