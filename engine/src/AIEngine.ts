@@ -62,8 +62,11 @@ export interface CallOptions {
 }
 
 /** An answer as it comes; `response` is the whole answer once the stream has been read to its end. */
-export interface AnswerStream<A> extends AsyncIterable<A> {
+export interface AnswerStream<A> {
+  [Symbol.asyncIterator](): AsyncGenerator<A, void, undefined>
   readonly response: Promise<AIResponse>
+  /** Paths of hints in the request that the provider was not given; known once the first part has come. */
+  readonly omitted: ReadonlyArray<string>
 }
 
 export interface TextStream extends AnswerStream<string> {}
@@ -168,7 +171,13 @@ export class AIEngine {
     throw new AIEngineError(errorOf(exit.cause), 0)
   }
 
-  private run<A>(effect: Effect.Effect<A, EngineError>, call: Call, options: CallOptions | undefined): Promise<A> {
+  private async run<A>(
+    effect: Effect.Effect<A, EngineError>,
+    call: Call,
+    options: CallOptions | undefined
+  ): Promise<A> {
+    // A call that needs no waiting would be over before the runtime hears of the signal.
+    if (options?.signal?.aborted === true) throw new AIEngineError(new Cancelled(), upstreamAttempts(call.journal))
     return this.runtime
       .runPromiseExit(effect, options?.signal === undefined ? undefined : { signal: options.signal })
       .then((exit) => {
@@ -201,6 +210,7 @@ class EngineStream<A> implements AnswerStream<A> {
   private readonly select: (part: Reply.Part) => A | undefined
   private readonly answer = Promise.withResolvers<AIResponse>()
   private consumed = false
+  private call: Call | undefined
 
   constructor(open: () => Promise<OpenStream>, select: (part: Reply.Part) => A | undefined) {
     this.open = open
@@ -214,6 +224,10 @@ class EngineStream<A> implements AnswerStream<A> {
     return this.answer.promise
   }
 
+  get omitted(): ReadonlyArray<string> {
+    return this.call?.journal.omitted ?? []
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<A, void, undefined> {
     if (this.consumed) {
       throw new AIEngineError(new InvalidRequest({ field: "", detail: "a stream can be read once" }), 0)
@@ -222,6 +236,7 @@ class EngineStream<A> implements AnswerStream<A> {
     let stream: OpenStream | undefined
     try {
       stream = await this.open()
+      this.call = stream.call
       const collector = new Reply.Collector()
       const next = Effect.catch(stream.pull, (error) =>
         Cause.isDone(error) ? Effect.succeed(undefined) : Effect.fail(error)
