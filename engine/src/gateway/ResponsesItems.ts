@@ -67,7 +67,7 @@ export class ResponseItems {
     if (open === undefined) return
     if (open.type === "message") this.closeContent(open)
     else if (open.type === "reasoning") this.closeReasoning(open)
-    else this.emitHere("response.function_call_arguments.done", { name: open.name, arguments: open.arguments })
+    else this.closeCall(open)
     const item = this.itemOf(open, cut ? "incomplete" : "completed")
     this.emit("response.output_item.done", { output_index: this.output.length, item })
     this.output.push(item)
@@ -157,6 +157,15 @@ export class ResponseItems {
     if (text === "") return
     this.emitHere("response.reasoning_summary_text.done", { summary_index: 0, text })
     this.emitHere("response.reasoning_summary_part.done", { summary_index: 0, part: { type: "summary_text", text } })
+  }
+
+  /** A call without arguments has an empty object, as the API has it. */
+  private closeCall(open: Extract<Open, { readonly type: "function_call" }>): void {
+    if (open.arguments === "") {
+      open.arguments = "{}"
+      this.emitHere("response.function_call_arguments.delta", { delta: open.arguments })
+    }
+    this.emitHere("response.function_call_arguments.done", { name: open.name, arguments: open.arguments })
   }
 
   private emitHere(type: string, data: Json): void {
