@@ -28,6 +28,10 @@ const flags = {
   ),
   port: Flag.Int("port").pipe(
     Flag.withAlias("p"),
+    Flag.filter(
+      (port) => port >= 0 && port <= 65_535,
+      () => "0 to 65535"
+    ),
     Flag.withDescription("Port to listen on, 0 for any free one (server.port, 4000 by default)"),
     Flag.optional
   ),
