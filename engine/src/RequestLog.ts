@@ -41,21 +41,26 @@ const logLevels = {
   none: "None"
 } as const
 
+/** From the most to the least talkative. */
+const ranks = Object.keys(logLevels)
+
 const make = (options: RequestLogOptions): RequestLog["Service"] => {
-  const all = options.level === "debug" || options.level === "trace"
-  const failures = options.level !== "none"
+  const logs = (level: keyof typeof logLevels): boolean => ranks.indexOf(options.level) <= ranks.indexOf(level)
+  const [debug, warn, error] = [logs("debug"), logs("warn"), logs("error")]
+
+  const settle = (call: Call, outcome: Outcome): Effect.Effect<void> | undefined => {
+    const failure = outcome._tag === "Failure" ? outcome.error : undefined
+    const fields = () => fieldsOf(call, outcome, options.content)
+    if (failure?.fault === "engine") {
+      return error ? Effect.logError("request failed", { ...fields(), cause: framesOf(failure) }) : undefined
+    }
+    if (failure?.fault === "provider") return warn ? Effect.logWarning("request failed", fields()) : undefined
+    return debug ? Effect.logDebug("request", fields()) : undefined
+  }
+
   return RequestLog.of({
     stage: (next) => (call) => {
-      if (failures) {
-        call.settlement.add((outcome) => {
-          const error = outcome._tag === "Failure" ? outcome.error : undefined
-          const fields = () => fieldsOf(call, outcome, options.content)
-          if (error?.fault === "engine")
-            return Effect.logError("request failed", { ...fields(), cause: framesOf(error) })
-          if (error?.fault === "provider") return Effect.logWarning("request failed", fields())
-          return all ? Effect.logDebug("request", fields()) : undefined
-        })
-      }
+      if (error) call.settlement.add((outcome) => settle(call, outcome))
       return next(call)
     }
   })
