@@ -43,9 +43,14 @@ const make = (options: RoutingOptions): Routing["Service"] => {
   const aliases = new Map(Object.entries(options.aliases))
   const ordered = orderBy(options.strategy, options)
 
+  const listed = (model: string): ReadonlyArray<Target> =>
+    options.providers
+      .filter((provider) => provider.models?.includes(model) === true)
+      .map((provider) => ({ provider: provider.name, model }))
+
   const bare = (model: string): ReadonlyArray<Target> => {
-    const listed = options.providers.filter((provider) => provider.models?.includes(model) === true)
-    if (listed.length > 0) return listed.map((provider) => ({ provider: provider.name, model }))
+    const targets = listed(model)
+    if (targets.length > 0) return targets
     const open = options.providers.find((provider) => serves(provider, model))
     return open === undefined ? [] : [{ provider: open.name, model }]
   }
@@ -55,8 +60,9 @@ const make = (options: RoutingOptions): Routing["Service"] => {
     const provider = slash > 0 ? byName.get(id.slice(0, slash)) : undefined
     if (provider === undefined) return bare(id)
     const model = id.slice(slash + 1)
-    if (model === "" || (provider.models !== undefined && !provider.models.includes(model))) return bare(id)
-    return [{ provider: provider.name, model }]
+    const served = model !== "" && (provider.models === undefined || provider.models.includes(model))
+    // Who is named and does not serve it is not stood in for, unless another lists the whole id as its own.
+    return served ? [{ provider: provider.name, model }] : listed(id)
   }
 
   const withProvider = (name: string, model: string | undefined): ReadonlyArray<Target> | EngineError => {

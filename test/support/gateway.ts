@@ -4,7 +4,7 @@
  * With `virtual` every wait of the engine is on a test clock, and timeouts, pauses and backoffs pass when the test says
  * `later`. Closing it drains like a shutdown.
  */
-import { type Duration, Effect, Exit, Layer, Logger, ManagedRuntime, Redacted, Scope } from "effect"
+import { type Duration, Effect, Exit, Layer, Logger, ManagedRuntime, Redacted, Scope, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import type { Status } from "../../engine/src/AdminAnswers.ts"
 import * as Config from "../../engine/src/Config.ts"
@@ -22,6 +22,8 @@ export interface GatewayOptions {
   readonly providers?: ReadonlyArray<Provider>
   /** Receives every line that is logged. */
   readonly log?: Array<string>
+  /** Receives every span that has ended. */
+  readonly tracer?: Tracer.Tracer
 }
 
 export interface TestGateway {
@@ -45,7 +47,10 @@ export const startGateway = async (
   ])
   const engine = Engine.layerOf(decoded, { providers: options.providers })
   const clock = options.virtual === true ? TestClock.layer() : Layer.empty
-  const runtime = ManagedRuntime.make(engine.pipe(Layer.provideMerge(clock), Layer.provideMerge(logger)))
+  const tracer = options.tracer === undefined ? Layer.empty : Layer.succeed(Tracer.Tracer, options.tracer)
+  const runtime = ManagedRuntime.make(
+    engine.pipe(Layer.provideMerge(clock), Layer.provideMerge(logger), Layer.provideMerge(tracer))
+  )
   const scope = Scope.makeUnsafe()
   const serve = Gateway.make({
     adminToken: Redacted.make(adminToken),
