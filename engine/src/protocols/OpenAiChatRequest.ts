@@ -14,7 +14,7 @@ import { type EngineError, InvalidRequest, UnsupportedAbility } from "../Errors.
 import { type ContentPart, type Message, type Request, textOf } from "../Request.ts"
 import { dataUrl, sourceOf } from "./Attachments.ts"
 import { versionedUrl } from "./BaseUrl.ts"
-import { isObject, jsonText, parseJson } from "./Json.ts"
+import { isObject, jsonText, parseJson, stringOr } from "./Json.ts"
 import { headersOf, type OpenAiServer, readsMaxCompletionTokens, serverOf } from "./OpenAiServers.ts"
 import type { Endpoint, HttpRequest } from "./Protocol.ts"
 import { ownSignature } from "./Signatures.ts"
@@ -205,7 +205,7 @@ const detailsOf = (thought: Reasoning): Array<unknown> => {
   const signature = ownSignature("anthropic-messages", thought.signature)
   if (signature !== undefined) return [{ type: "reasoning.text", text: thought.text, signature }]
   const detail = thought.redacted === undefined ? undefined : parseJson(thought.redacted)
-  return isObject(detail) ? [detail] : []
+  return isObject(detail) && stringOr(detail["type"], "").startsWith("reasoning.") ? [detail] : []
 }
 
 type ToolResult = Extract<ContentPart, { readonly type: "tool-result" }>

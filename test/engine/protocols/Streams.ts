@@ -55,7 +55,7 @@ export const answer = (reasons: ReadonlyArray<readonly [FinishReason, string]>):
     )
 
 /** Cuts a text into pieces of 1 to 7 characters, never inside a character. */
-const pieces = (text: string): ReadonlyArray<string> => {
+export const pieces = (text: string): ReadonlyArray<string> => {
   const characters = Array.from(text)
   const out: Array<string> = []
   for (let i = 0; i < characters.length; i += 1 + (i % 7)) out.push(characters.slice(i, i + 1 + (i % 7)).join(""))
