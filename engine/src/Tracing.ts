@@ -4,7 +4,7 @@
  * Costs nothing while nobody listens: without a tracer of the host or an exporter no span is made. Prompts and answers
  * are never attributes. Names follow the GenAI semantic conventions of OpenTelemetry.
  */
-import { Effect, type Scope, Tracer } from "effect"
+import { Effect, Exit, type Scope, Tracer } from "effect"
 import type { Call, Outcome } from "./Call.ts"
 import type { EngineError } from "./Errors.ts"
 import type { AttemptStage, Stage } from "./Stage.ts"
@@ -50,11 +50,24 @@ const spanned = <A>(
   Effect.withFiber((fiber) => {
     if (fiber.getRef(Tracer.Tracer) === Tracer.nativeTracer) return effect
     const { attributes, name } = describe()
-    return Effect.flatMap(Effect.makeSpanScoped(name, { attributes, kind: "client" }), (span) => {
-      call.settlement.add((outcome) => annotate(span, call, outcome))
+    return Effect.flatMap(Effect.makeSpan(name, { attributes, kind: "client" }), (span) => {
+      call.settlement.add((outcome) => {
+        annotate(span, call, outcome)
+        span.end(call.clock.currentTimeNanosUnsafe(), exitOf(outcome))
+      })
       return Effect.withParentSpan(effect, span)
     })
   })
+
+/** The end of a span as tracers record it: the kind of an error, and no text, for that may quote a prompt (law 12). */
+const exitOf = (outcome: Outcome): Exit.Exit<void, Error> => {
+  if (outcome._tag === "Success") return Exit.void
+  if (outcome._tag === "Cancelled") return Exit.interrupt()
+  const error = new Error(outcome.error._tag)
+  error.name = outcome.error._tag
+  error.stack = ""
+  return Exit.fail(error)
+}
 
 const annotate = (span: Tracer.Span, call: Call, outcome: Outcome): void => {
   const completion = outcome._tag === "Success" ? outcome.completion : outcome.partial
