@@ -53,15 +53,14 @@ export const httpProvider = (options: HttpProviderOptions): Provider => {
     apiKey: apiKeys.length === 0 ? undefined : apiKeys[turn++ % apiKeys.length],
     maxTokens: info.maxTokens
   })
-  const counter = counterOf(options.protocol.dialect)
+  const counting = [options.protocol, ...(options.ownProtocols ?? [])].find(({ dialect }) => counterOf(dialect))
   const { timeoutMs } = info
   return {
     ...info,
     countTokens:
-      counter === undefined
+      counting === undefined
         ? undefined
-        : (request, model) =>
-            countTokens({ protocol: options.protocol, counter, transport, timeoutMs }, request, endpointOf(model)),
+        : (request, model) => countTokens({ protocol: counting, transport, timeoutMs }, request, endpointOf(model)),
     open: (call) =>
       Effect.suspend((): Opened => {
         const endpoint = endpointOf(call.target.model)

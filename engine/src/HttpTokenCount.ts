@@ -5,26 +5,27 @@
  * neither cached nor retried.
  */
 import { Cause, Effect, Result } from "effect"
-import { type EngineError, ProviderInvalidResponse, ProviderTimeout, ProviderUnreachable } from "./Errors.ts"
-import type { TokenCounter } from "./protocols/TokenCounting.ts"
+import { type EngineError, ProviderTimeout, ProviderUnreachable } from "./Errors.ts"
+import { counterOf } from "./protocols/TokenCounting.ts"
 import type { Endpoint, Protocol } from "./protocols/Protocol.ts"
 import type { Request } from "./Request.ts"
 import type { Response, Transport } from "./Transport.ts"
 
 export interface TokenCountOptions {
+  /** One that counts. */
   readonly protocol: Protocol
-  readonly counter: TokenCounter
   readonly transport: Transport["Service"]
   readonly timeoutMs: number
 }
 
-/** The provider's figure; undefined where it can't count this prompt, or has no such endpoint after all. */
+/** The provider's figure; undefined where it can't count this prompt, or does not count after all. */
 export const countTokens = (
   options: TokenCountOptions,
   request: Request,
   endpoint: Endpoint
 ): Effect.Effect<number | undefined, EngineError> => {
-  const { counter, protocol, timeoutMs, transport } = options
+  const { protocol, timeoutMs, transport } = options
+  const counter = counterOf(protocol.dialect)!
   const target = { provider: endpoint.provider, model: endpoint.model }
   const encoded = counter.encode(request, endpoint)
   if (Result.isFailure(encoded)) {
@@ -39,9 +40,7 @@ export const countTokens = (
     const { headers, status } = response
     if (status === 404 || status === 405) return undefined
     if (status < 200 || status > 299) return yield* Effect.fail(protocol.decodeError(status, headers, body, endpoint))
-    const tokens = counter.decode(body)
-    if (tokens !== undefined) return tokens
-    return yield* new ProviderInvalidResponse({ ...target, detail: "a count without a number", upstreamStatus: status })
+    return counter.decode(body)
   })
   return Effect.timeoutOrElse(Effect.scoped(exchange), {
     duration: timeoutMs,

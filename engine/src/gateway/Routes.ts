@@ -5,6 +5,7 @@
  * the model; `models/` may be missing, since SDKs leave it out when the model has a slash. Pure; it reads no body.
  */
 import type { IncomingHttpHeaders } from "node:http"
+import { isObject } from "../protocols/Json.ts"
 import { chatDialect } from "./ChatAnswer.ts"
 import type { InboundDialect } from "./Dialect.ts"
 import { embeddingsDialect, geminiEmbedDialect } from "./Embeddings.ts"
@@ -44,7 +45,7 @@ const geminiAt = (model: string | undefined, method: string, query: string): Inb
     case "streamGenerateContent":
       return answer(geminiDialect({ model, stream: true, sse: /(?:^|&)(?:alt|%24alt|\$alt)=sse(?:&|$)/.test(query) }))
     case "countTokens":
-      return { dialect: geminiDialect({ model, stream: false, sse: false }), verb: "count" }
+      return { dialect: counted(geminiDialect({ model, stream: false, sse: false })), verb: "count" }
     case "embedContent":
     case "batchEmbedContents":
       return answer(geminiEmbedDialect(model, method === "batchEmbedContents"))
@@ -52,6 +53,15 @@ const geminiAt = (model: string | undefined, method: string, query: string): Inb
       return undefined
   }
 }
+
+/** A count may be asked for with a whole request inside. */
+const counted = (dialect: InboundDialect): InboundDialect => ({
+  ...dialect,
+  decode: (body) => {
+    const inner = body["generateContentRequest"] ?? body["generate_content_request"]
+    return dialect.decode(isObject(inner) ? inner : body)
+  }
+})
 
 /** Whose shape a request is answered in that no dialect serves. */
 export type Shape = "openai" | "anthropic" | "gemini"
