@@ -230,6 +230,8 @@ const finishReasonOf = (raw: string | undefined, calls: number): FinishReason =>
   switch (raw) {
     case "STOP":
       return calls > 0 ? "tool-calls" : "stop"
+    case "FUNCTION_CALL":
+      return "tool-calls"
     case "MAX_TOKENS":
     case "CONTINUATION":
       return "length"

@@ -76,6 +76,7 @@ describe("Gemini whole answers", () => {
 
   it.each([
     ["STOP", "stop"],
+    ["FUNCTION_CALL", "tool-calls"],
     ["MAX_TOKENS", "length"],
     ["SAFETY", "content-filter"],
     ["RECITATION", "content-filter"],
