@@ -446,7 +446,7 @@ describe("a paused provider", () => {
 describe("a caller who leaves", () => {
   it.each([
     ["before the headers", () => undefined],
-    ["before the first part", (response: ServerResponse) => void response.writeHead(200, eventStream).flushHeaders()],
+    ["before the first part", (response: ServerResponse) => response.writeHead(200, eventStream).flushHeaders()],
     [
       "in the middle of a stream",
       (response: ServerResponse) =>
