@@ -76,7 +76,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     RequestLog.layer(config.logging),
     Retry.layer(config.retry),
     Routing.layer({
-      providers: config.providers.map(infoOf),
+      providers: config.providers.map((provider) => madeInfo(provider, options.providers)),
       aliases: config.aliases,
       strategy: config.routing.strategy,
       weight: (name) => weightOf(config, name),
@@ -131,6 +131,15 @@ export const infoOf = (config: ProviderConfig): ProviderInfo => ({
   ownDialects: ownProtocolsOf(config).map(({ dialect }) => dialect),
   embeddingModel: defaultEmbeddingModels[config.kind] ?? (config.kind === "anthropic" ? undefined : config.model)
 })
+
+/** The same with the embeddings of the provider that code has made under its name, where that says which. */
+const madeInfo = (config: ProviderConfig, made: LiveOptions["providers"]): ProviderInfo => {
+  const provider = made?.find(({ name }) => name === config.name)
+  const info = infoOf(config)
+  return provider !== undefined && "embeddingModel" in provider
+    ? { ...info, embeddingModel: provider.embeddingModel }
+    : info
+}
 
 /** Where a provider is called; undefined for the simulator. */
 export const baseUrlOf = (config: ProviderConfig): string | undefined =>

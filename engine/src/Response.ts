@@ -27,6 +27,8 @@ export interface AIResponse {
     readonly totalTokens: number
     /** Prompt tokens that the provider read from its cache; part of `promptTokens`. */
     readonly cachedTokens: number
+    /** Prompt tokens that the provider wrote to its cache; part of `promptTokens`. */
+    readonly cacheWriteTokens: number
     /** Part of `completionTokens`. */
     readonly reasoningTokens: number
     /** True when the provider reported nothing and the figures are our own count. */
@@ -47,6 +49,8 @@ export interface AIResponse {
   readonly requestId: string
   /** The provider's own id of the answer; may be empty. */
   readonly responseId: string
+  /** Paths of hints in the request that the provider has no field for, and was not given. */
+  readonly omitted: ReadonlyArray<string>
 }
 
 /** Vectors of texts, in the order of the texts. */
@@ -92,6 +96,7 @@ export const toAIResponse = (call: Call, completion: Reply.Completion): AIRespon
       completionTokens: completionTokens(usage),
       totalTokens: totalTokens(usage),
       cachedTokens: usage.cacheReadInput,
+      cacheWriteTokens: usage.cacheWriteInput,
       reasoningTokens: usage.reasoning,
       estimated: usage.estimated
     },
@@ -104,6 +109,7 @@ export const toAIResponse = (call: Call, completion: Reply.Completion): AIRespon
     timeToFirstToken: (journal.firstPartAtMs ?? endedAtMs) - journal.startedAtMs,
     attempts: upstreamAttempts(journal),
     requestId: request.id,
-    responseId: completion.id
+    responseId: completion.id,
+    omitted: journal.omitted
   }
 }

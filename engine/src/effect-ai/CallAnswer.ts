@@ -135,5 +135,6 @@ const wayOf = ({ journal, request }: Call, usage: Usage) => ({
   cache: journal.cache,
   attempts: upstreamAttempts(journal),
   costUsd: journal.cost?._tag === "Priced" ? journal.cost.usd : null,
-  usageEstimated: usage.estimated
+  usageEstimated: usage.estimated,
+  omitted: journal.omitted
 })

@@ -21,7 +21,6 @@ import * as LanguageModel from "effect/ai/LanguageModel"
 import type * as Response from "effect/ai/Response"
 import { InternalError, InvalidRequest, UnsupportedAbility } from "../Errors.ts"
 import { openParts } from "../FirstPart.ts"
-import { reportOmitted } from "../Omitted.ts"
 import { defaultInfo, type Provider, type ProviderInfo } from "../Provider.ts"
 import * as Reply from "../Reply.ts"
 import type { Request } from "../Request.ts"
@@ -60,7 +59,15 @@ export const provider = (
     ? fromLayer(name, model as Layer.Layer<Model, unknown>)
     : fromService(model as Model)
   const id = info.model ?? name
-  const own: ProviderInfo = { ...defaultInfo, kind: "openai-compatible", name, model: id, models: [id], ...info }
+  const own: ProviderInfo = {
+    ...defaultInfo,
+    kind: "openai-compatible",
+    name,
+    model: id,
+    models: [id],
+    embeddingModel: undefined,
+    ...info
+  }
   return {
     ...own,
     open: (call) =>
@@ -123,10 +130,9 @@ class Ask {
     }
     const prompt = toPrompt(request, namespace)
     if (Result.isFailure(prompt)) return Effect.fail(prompt.failure)
-    const ask = this.ask(prompt.success)
-    return prompt.success.omitted.length === 0
-      ? ask
-      : Effect.andThen(reportOmitted(this.call, prompt.success.omitted), ask)
+    const { journal } = this.call
+    journal.omitted = [...journal.omitted, ...prompt.success.omitted]
+    return this.ask(prompt.success)
   }
 
   private ask({ prompt }: UpstreamPrompt): Opened {

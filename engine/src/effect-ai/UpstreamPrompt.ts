@@ -9,10 +9,11 @@ import type * as LanguageModel from "effect/ai/LanguageModel"
 import * as Prompt from "effect/ai/Prompt"
 import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
-import { type EngineError, InvalidRequest } from "../Errors.ts"
+import type { EngineError } from "../Errors.ts"
 import { returned } from "../ForeignMetadata.ts"
+import { type Turn, turnsOf } from "../ForeignTurns.ts"
 import { sourceOf } from "../protocols/Attachments.ts"
-import { type ContentPart, type Message, type Request, textOf } from "../Request.ts"
+import type { ContentPart, Request } from "../Request.ts"
 
 type Encoded<A> = Result.Result<A, EngineError>
 
@@ -25,14 +26,12 @@ export interface UpstreamPrompt {
 /** `namespace` is the name under which the model reads options of its provider. */
 export const toPrompt = (request: Request, namespace: string): Encoded<UpstreamPrompt> =>
   Result.gen(function* () {
-    const omitted: Array<string> = []
+    const omitted = request.messages.flatMap(({ name }, index) =>
+      name === undefined ? [] : [`messages[${index}].name`]
+    )
     const messages: Array<Prompt.Message> = []
-    for (let index = 0; index < request.messages.length; index++) {
-      const message = request.messages[index]!
-      const field = `messages[${index}]`
-      if (message.name !== undefined) omitted.push(`${field}.name`)
-      const encoded = yield* toMessage(message, { field, namespace, omitted })
-      messages.push(encoded)
+    for (const turn of yield* turnsOf(request.messages)) {
+      messages.push(yield* toMessage(turn, { field: turn.field, namespace, omitted }))
     }
     return { prompt: Prompt.fromMessages(messages), omitted }
   })
@@ -57,23 +56,16 @@ interface Context {
   readonly omitted: Array<string>
 }
 
-const toMessage = (message: Message, context: Context): Encoded<Prompt.Message> =>
+const toMessage = (turn: Turn, context: Context): Encoded<Prompt.Message> =>
   Result.gen(function* () {
-    const content: ReadonlyArray<ContentPart> =
-      typeof message.content === "string" ? [{ type: "text", text: message.content }] : message.content
-    if (message.role === "system") {
-      const other = content.findIndex((part) => part.type !== "text")
-      if (other < 0) return Prompt.systemMessage({ content: textOf(message) })
-      const field = `${context.field}.content[${other}]`
-      return yield* Result.fail(new InvalidRequest({ field, detail: "expected a text part" }))
-    }
+    if (turn.role === "system") return Prompt.systemMessage({ content: turn.text })
     const parts: Array<Prompt.Part> = []
-    const earlier = returned(content, context.namespace)
+    const earlier = returned(turn.content, context.namespace)
     for (let index = 0; index < earlier.length; index++) {
       const { metadata = {}, part } = earlier[index]!
       parts.push(yield* toPart(part, metadata, { ...context, field: `${context.field}.content[${index}]` }))
     }
-    return Prompt.makeMessage(message.role, { content: parts as never })
+    return Prompt.makeMessage(turn.role, { content: parts as never })
   })
 
 const toPart = (part: ContentPart, options: Prompt.ProviderOptions, context: Context): Encoded<Prompt.Part> => {
