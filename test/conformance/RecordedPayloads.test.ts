@@ -45,7 +45,7 @@ describe.skipIf(!hasCorpus)(suite, () => {
     const cases = all.filter(({ id }) => !(id in artefacts))
 
     for (const [cutName, cut] of Object.entries(cuts)) {
-      if (absent[name]?.includes(cutName) === true) continue
+      if ((absent[name] ?? []).includes(cutName)) continue
       it(`${name}, ${cutName}: every field equals what the references read`, { timeout: 60_000 }, () => {
         const concerned = cases.filter(
           (recorded) =>

@@ -277,6 +277,7 @@ describe("Anthropic Messages requests", () => {
     const urlFor = (baseUrl: string) => sent(anthropicMessages, requestOf({ prompt: "x" }), endpointOf({ baseUrl })).url
     expect(urlFor("https://api.anthropic.com")).toBe("https://api.anthropic.com/v1/messages")
     expect(urlFor("https://api.anthropic.com/v1/")).toBe("https://api.anthropic.com/v1/messages")
+    expect(urlFor("https://api.anthropic.com/v1beta")).toBe("https://api.anthropic.com/v1/messages")
     expect(urlFor("https://x.services.ai.azure.com/anthropic")).toBe(
       "https://x.services.ai.azure.com/anthropic/v1/messages"
     )
