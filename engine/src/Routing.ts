@@ -99,7 +99,7 @@ const make = (options: RoutingOptions): Routing["Service"] => {
     const found = cache.get(request.model)
     if (found !== undefined) return found
     const alias = aliases.get(request.model)
-    const targets = alias === undefined ? named(request.model) : alias.flatMap(named)
+    const targets = alias === undefined ? named(request.model) : withoutRepeats(alias.flatMap(named))
     if (targets.length === 0) {
       return new ModelNotFound({ model: request.model, detail: `ask for one of ${ids(modelIds)}` })
     }
@@ -134,6 +134,10 @@ const make = (options: RoutingOptions): Routing["Service"] => {
 const hasEmbeddings = (provider: ProviderInfo): provider is ProviderInfo & { readonly embeddingModel: string } =>
   provider.embeddingModel !== undefined &&
   (provider.models === undefined || provider.models.includes(provider.embeddingModel))
+
+const withoutRepeats = (targets: ReadonlyArray<Target>): ReadonlyArray<Target> => [
+  ...new Map(targets.map((target) => [`${target.provider}/${target.model}`, target])).values()
+]
 
 /** Resolutions that are remembered; bounded because callers choose the names. */
 const cachedMax = 1000
