@@ -1,7 +1,8 @@
 /**
  * Errors in Anthropic's shape: `{ "type": "error", "error": { type, message }, "request_id" }`.
  *
- * `type` is Anthropic's own word for the status, so that its SDKs make the same exception of it.
+ * `type` is Anthropic's own word for the status, so that its SDKs make the same exception of it. A thread that can't be held
+ * has the details by which they send the whole conversation instead.
  */
 import type { EngineError } from "../Errors.ts"
 
@@ -9,9 +10,17 @@ import type { EngineError } from "../Errors.ts"
 export const anthropicError = (error: EngineError, requestId: string | undefined): string =>
   JSON.stringify({
     type: "error",
-    error: { type: typeOf(error), message: error.message },
+    error: { type: typeOf(error), message: error.message, ...detailsOf(error) },
     ...(requestId === undefined ? {} : { request_id: requestId })
   })
+
+/** Conversations that Anthropic holds between turns. */
+export const threadAbility = "message threads (thread)"
+
+const detailsOf = (error: EngineError): object =>
+  error._tag === "UnsupportedAbility" && error.ability.includes(threadAbility)
+    ? { details: { error_code: "thread_unsupported_request", unsupported: ["thread"] } }
+    : {}
 
 /** Source: the errors page of Anthropic's API reference. */
 const typeOf = (error: EngineError): string => {

@@ -10,6 +10,7 @@ import { Result, Schema } from "effect"
 import * as Base64 from "effect/encoding/Base64"
 import type { InvalidRequest } from "../Errors.ts"
 import type { ContentPart, Message, ResponseFormat, Tool, ToolChoice } from "../Request.ts"
+import { threadAbility } from "./AnthropicErrors.ts"
 import {
   anyObject,
   bodyDecoder,
@@ -133,7 +134,8 @@ export const MessagesBody = Schema.Struct({
   service_tier: optional(text),
   container: optional(Schema.Union([text, anyObject])),
   context_management: optional(anyObject),
-  mcp_servers: optional(Schema.Array(anyObject))
+  mcp_servers: optional(Schema.Array(anyObject)),
+  thread: optional(anyObject)
 })
 type MessagesBody = typeof MessagesBody.Type
 
@@ -326,6 +328,7 @@ const reasoningOf = ({ output_config: output, thinking }: MessagesBody): Decoded
 const needsOf = (read: MessagesBody, { needs }: Reader): void => {
   if (read.max_tokens === 0) needs.add("max_tokens 0")
   if (read.top_k != null) needs.add("top_k")
+  if (read.thread != null) needs.add(threadAbility)
   if (read.container != null) needs.add("container")
   if (read.context_management != null) needs.add("context_management")
   if ((read.mcp_servers?.length ?? 0) > 0) needs.add("mcp_servers")
