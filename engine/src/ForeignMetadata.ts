@@ -89,8 +89,8 @@ const plain = (
   { redacted, signature }: Extract<ContentPart, { readonly type: "reasoning" }>,
   namespace: string
 ): Metadata | undefined => {
-  if (signature !== undefined) return { millrace: { signature }, [namespace]: { signature } }
-  return redacted === undefined ? undefined : { millrace: { redacted }, [namespace]: { redactedData: redacted } }
+  if (signature !== undefined) return { [namespace]: { signature }, millrace: { signature } }
+  return redacted === undefined ? undefined : { [namespace]: { redactedData: redacted }, millrace: { redacted } }
 }
 
 /** The fields that have a value, of the providers that have any. */

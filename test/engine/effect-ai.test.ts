@@ -1,9 +1,9 @@
 import { expect, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Ref, Schema, Stream } from "effect"
-import { AiError, Chat, LanguageModel, Model, Prompt, type Response, Tool, Toolkit } from "effect/ai"
+import { AiError, Chat, EmbeddingModel, LanguageModel, Model, Prompt, type Response, Tool, Toolkit } from "effect/ai"
 import { describe } from "vitest"
 import { Engine, type EngineConfigInput, ModelNotFound, ProviderRateLimited, type Reply } from "millrace"
-import { layer, model, withSettings } from "millrace/effect-ai"
+import { embeddingModel, layer, layerEmbedding, model, withSettings } from "millrace/effect-ai"
 import { type Answer, completionOf, scriptedProvider, type ScriptedProvider } from "millrace/testing"
 import type { AttemptCall } from "../../engine/src/Stage.ts"
 
@@ -585,6 +585,67 @@ describe("Chat over the engine", () => {
       expect(requestOf(provider, 2).messages).toHaveLength(6)
     }).pipe(Effect.provide(handlers), over(provider))
   })
+})
+
+describe("an EmbeddingModel over the engine", () => {
+  const embedder = () =>
+    scriptedProvider(
+      "openai",
+      (call) => ({
+        ...completionOf(call.target.model, "", { uncachedInput: 9, output: 0 }),
+        embeddings: call.request.embed!.input.map((text) => [text.length, call.request.embed!.dimensions ?? 0])
+      }),
+      { embeddingModel: "embed-1" }
+    )
+
+  it.effect("embeds texts in batches, one for each caller's settings", () => {
+    const provider = embedder()
+    return Effect.gen(function* () {
+      const model = yield* EmbeddingModel.EmbeddingModel
+      const many = yield* model.embedMany(["one", "three"])
+      expect(many.embeddings.map(({ vector }) => vector)).toEqual([
+        [3, 0],
+        [5, 0]
+      ])
+      expect(many.usage.inputTokens).toBe(9)
+      const each = yield* Effect.all(
+        [model.embed("a"), model.embed("bb"), withSettings(model.embed("ccc"), { tenant: "acme" })],
+        { concurrency: "unbounded" }
+      )
+      expect(each.map(({ vector }) => vector[0])).toEqual([1, 2, 3])
+      expect(provider.calls.map(({ request }) => [request.tenant, request.embed!.input])).toEqual([
+        ["default", ["one", "three"]],
+        ["default", ["a", "bb"]],
+        ["acme", ["ccc"]]
+      ])
+    }).pipe(Effect.provide(Layer.provide(layerEmbedding(), Engine.layer(once, { providers: [provider] }))))
+  })
+
+  it.effect("of a named model tells the length of its vectors", () => {
+    const provider = embedder()
+    return Effect.gen(function* () {
+      const { vector } = yield* Effect.flatMap(EmbeddingModel.EmbeddingModel, (model) => model.embed("one"))
+      expect(vector).toEqual([3, 256])
+      expect(yield* EmbeddingModel.Dimensions).toBe(256)
+      expect(yield* Model.ModelName).toBe("openai/embed-2")
+      expect(provider.calls[0]!.target.model).toBe("embed-2")
+    }).pipe(
+      Effect.provide(
+        Layer.provide(
+          embeddingModel("openai/embed-2", { dimensions: 256 }),
+          Engine.layer(once, { providers: [provider] })
+        )
+      )
+    )
+  })
+
+  it.effect("fails as the engine does", () =>
+    Effect.gen(function* () {
+      const model = yield* EmbeddingModel.EmbeddingModel
+      const error = yield* Effect.flip(model.embed(""))
+      expect(error.reason).toMatchObject({ _tag: "InvalidRequestError", parameter: "input[0]" })
+    }).pipe(Effect.provide(Layer.provide(layerEmbedding(), Engine.layer(once, { providers: [embedder()] }))))
+  )
 })
 
 const wayOf = (response: { readonly content: ReadonlyArray<{ readonly type: string; readonly metadata: unknown }> }) =>
