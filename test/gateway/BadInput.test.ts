@@ -96,6 +96,17 @@ describe("a body", () => {
     expect(refused(await ask(gateway.url, "[".repeat(60_000)), 400).message).toContain("64 levels")
   })
 
+  it("may hold many numbers, and no more objects than can be checked in passing", async () => {
+    const large = await startGateway({ providers: [{ name: "simulated", simulated: { latency: 0 } }] })
+    const holding = (values: string) => `{"messages":[{"role":"user","content":"x"}],"x":[${values}]}`
+    const many = (value: string, count: number) => holding(Array<string>(count).fill(value).join(","))
+    expect((await ask(large.url, many("12345", 300_000))).status).toBe(200)
+    expect((await ask(large.url, many('",{[\\""', 300_000))).status).toBe(200)
+    expect(refused(await ask(large.url, many("1", 400_001)), 400).message).toContain("400000 values")
+    expect(refused(await ask(large.url, many("{}", 50_001)), 400).message).toContain("50000 objects")
+    await large.close()
+  })
+
   it("with __proto__ and other names of Object's own pollutes nothing", async () => {
     const body = `{"__proto__":{"stream":true,"polluted":1},"constructor":{"prototype":{"polluted":1}},"messages":[{"role":"user","content":"x","__proto__":{"role":"system"}}],"tools":[{"type":"function","function":{"name":"f","parameters":{"__proto__":{"polluted":1}}}}],"logit_bias":{"__proto__":5}}`
     const found = await ask(gateway.url, body)

@@ -1,8 +1,8 @@
 /**
- * Request bodies: read up to a bound, decompressed up to the same bound, parsed as JSON up to a depth.
+ * Request bodies: read up to a bound, decompressed up to the same bound, parsed as JSON up to a depth and a number of values.
  *
- * Everything that can be wrong with a body is an error of `Errors.ts`: its type, encoding, size, bytes, syntax or depth.
- * A body over the bound is not read further, and a small body that unpacks to a large one stops at the bound.
+ * Everything that can be wrong with a body is an error of `Errors.ts`: its type, encoding, size, bytes, syntax or shape. A
+ * body over the bound is not read further, and a small body that unpacks to a large one stops at the bound.
  */
 import { Effect, Predicate } from "effect"
 import { isUtf8 } from "node:buffer"
@@ -16,6 +16,9 @@ export type BodyError = InvalidRequest | PayloadTooLarge | UnsupportedMediaType
 export type JsonBody = { readonly [key: string]: unknown }
 
 const depthMax = 64
+/** A list of token ids to embed has some 300,000 numbers; a long conversation with tools has some 10,000 objects. */
+const valuesMax = 400_000
+const objectsMax = 50_000
 
 /** Reads the body of a request as a JSON object. */
 export const readJson = (request: IncomingMessage, limitBytes: number): Effect.Effect<JsonBody, BodyError> => {
@@ -95,7 +98,8 @@ const unpack = (bytes: Buffer, encoding: string, limitBytes: number): Effect.Eff
 const parse = (bytes: Buffer): Effect.Effect<JsonBody, InvalidRequest> => {
   if (bytes.length === 0) return invalid("the body is empty; expected a JSON object")
   if (!isUtf8(bytes)) return invalid("the body is not valid UTF-8")
-  if (depthOf(bytes) > depthMax) return invalid(`the body is nested deeper than ${depthMax} levels`)
+  const excess = excessOf(bytes)
+  if (excess !== undefined) return invalid(excess)
   let value: unknown
   try {
     value = JSON.parse(bytes.toString("utf8"))
@@ -115,23 +119,48 @@ const positionOf = (error: unknown): string => {
   return position === undefined ? "" : ` (at position ${position})`
 }
 
-/** Depth of brackets outside strings. Bodies with few brackets can't be deep and are not walked. */
-const depthOf = (bytes: Buffer): number => {
-  let brackets = 0
-  for (let at = bytes.indexOf(0x7b); at !== -1 && brackets <= depthMax; at = bytes.indexOf(0x7b, at + 1)) brackets++
-  for (let at = bytes.indexOf(0x5b); at !== -1 && brackets <= depthMax; at = bytes.indexOf(0x5b, at + 1)) brackets++
-  if (brackets <= depthMax) return brackets
+/**
+ * What of a body is beyond its bounds: its depth, or the number of its objects and values, each of which costs time to check. Bodies
+ * that are too small for either are not walked.
+ */
+const excessOf = (bytes: Buffer): string | undefined => {
+  if (bytes.length <= valuesMax && !hasMore(bytes, 0x7b, depthMax / 2) && !hasMore(bytes, 0x5b, depthMax / 2)) return
   let depth = 0
-  let deepest = 0
-  let quoted = false
+  let objects = 0
+  let values = 0
   for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]!
-    if (quoted) {
-      if (byte === 0x5c) i++
-      else if (byte === 0x22) quoted = false
-    } else if (byte === 0x22) quoted = true
-    else if (byte === 0x7b || byte === 0x5b) deepest = Math.max(deepest, ++depth)
-    else if (byte === 0x7d || byte === 0x5d) depth--
+    switch (bytes[i]) {
+      case 0x22:
+        i = endOfString(bytes, i)
+        break
+      case 0x7b:
+      case 0x5b:
+        if (++depth > depthMax) return `the body is nested deeper than ${depthMax} levels`
+        if (++objects > objectsMax) return `the body has more than ${objectsMax} objects and lists`
+        break
+      case 0x7d:
+      case 0x5d:
+        depth--
+        break
+      case 0x2c:
+        if (++values > valuesMax) return `the body has more than ${valuesMax} values`
+    }
   }
-  return deepest
+  return undefined
+}
+
+const hasMore = (bytes: Buffer, byte: number, count: number): boolean => {
+  let found = 0
+  for (let at = bytes.indexOf(byte); at !== -1 && found <= count; at = bytes.indexOf(byte, at + 1)) found++
+  return found > count
+}
+
+/** Where the string that begins at `start` ends: at the next quote with an even number of backslashes before it. */
+const endOfString = (bytes: Buffer, start: number): number => {
+  for (let end = bytes.indexOf(0x22, start + 1); end !== -1; end = bytes.indexOf(0x22, end + 1)) {
+    let backslashes = 0
+    while (bytes[end - 1 - backslashes] === 0x5c) backslashes++
+    if (backslashes % 2 === 0) return end
+  }
+  return bytes.length
 }
