@@ -1,13 +1,15 @@
-/**
- * The `ai_*` metrics: every name, type and label of the contract, and figures that agree with what happened.
- */
-import { Effect } from "effect"
-import { AIEngine, ProviderServerError } from "millrace"
-import { completionOf, scriptedProvider } from "millrace/testing"
-import { Registry } from "prom-client"
-import { expect, it } from "vitest"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Fiber, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { Counter, Registry } from "prom-client"
+import { Engine } from "../../engine/src/Engine.ts"
+import { ProviderServerError, RequestRejected } from "../../engine/src/Errors.ts"
+import { Metrics } from "../../engine/src/Metrics.ts"
+import * as Reply from "../../engine/src/Reply.ts"
+import { completionOf, scriptedProvider } from "../../engine/src/testing.ts"
+import { finish, limits, paced, samples, text, withEngine } from "../support/engine.ts"
 
-/** Names, types and labels of DESIGN §7. */
+/** DESIGN section 7: name, type and labels of every metric. */
 const contract: ReadonlyArray<readonly [name: string, type: string, labels: ReadonlyArray<string>]> = [
   ["ai_requests_total", "counter", ["provider", "model", "status"]],
   ["ai_response_duration_seconds", "histogram", ["provider", "model"]],
@@ -30,136 +32,248 @@ const contract: ReadonlyArray<readonly [name: string, type: string, labels: Read
   ["ai_overhead_seconds", "histogram", []]
 ]
 
-/** Samples of a metric as `labels → value`, without those of buckets. */
-const samples = (text: string, name: string): Record<string, number> =>
-  Object.fromEntries(
-    text
-      .split("\n")
-      .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
-      .map((line) => [line.slice(name.length, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ")))])
-  )
+const usage = { uncachedInput: 70, cacheReadInput: 20, cacheWriteInput: 10, output: 30, reasoning: 5, estimated: false }
+const answer = completionOf("m", "x", usage)
+const priced = { input: 1, output: 2, cacheRead: 0.5, cacheWrite: 1 }
+const costUsd = (70 * 1 + 20 * 0.5 + 10 * 1 + 30 * 2) / 1e6
 
-const failing = (times: number) =>
-  scriptedProvider(
-    "first",
-    (call, index) =>
-      index < times
-        ? new ProviderServerError({ ...call.target, detail: "no", upstreamStatus: 500 })
-        : completionOf(call.target.model, "four words of answer", { uncachedInput: 10, cacheReadInput: 5 }),
-    { pricing: { input: 1, output: 2, cacheRead: 0.5, cacheWrite: undefined } }
-  )
-
-const config = {
-  providers: [
-    {
-      name: "first",
-      kind: "openai" as const,
-      apiKey: "not used",
-      model: "m1",
-      pricing: { input: 1, output: 2, cacheRead: 0.5 },
-      rateLimits: { concurrent: 1 }
-    },
-    { name: "second", kind: "openai" as const, apiKey: "not used", model: "m2" }
-  ],
-  retry: { maxAttempts: 3, baseDelay: 1, maxDelay: 2 }
-}
-
-it("registers every metric of the contract with its type, a help text and its labels", async () => {
-  const registry = new Registry()
-  await using engine = new AIEngine(undefined, { registry })
-  await engine.generateText({ prompt: "x" })
-  const found = new Map((await registry.getMetricsAsJSON()).map((metric) => [metric.name, metric]))
-  for (const [name, type, labels] of contract) {
-    const metric = registry.getSingleMetric(name) as unknown as { readonly labelNames: ReadonlyArray<string> }
-    expect(found.get(name)?.type, name).toBe(type)
-    expect(found.get(name)?.help.length, name).toBeGreaterThan(10)
-    expect([...metric.labelNames].toSorted(), name).toEqual([...labels].toSorted())
-  }
+const providerConfig = (name: string) => ({
+  name,
+  kind: "openai-compatible" as const,
+  baseUrl: "http://127.0.0.1:9",
+  model: "m",
+  pricing: priced,
+  rateLimits: { concurrent: 1 }
 })
 
-it("counts a call, its tokens, its price, and a hit that saves them", async () => {
-  await using engine = new AIEngine(config, { providers: [failing(0)] })
-  await engine.generateText({ prompt: "x", model: "first/m1" })
-  await engine.generateText({ prompt: "x", model: "first/m1" })
-  const text = await engine.getMetrics()
-  const labels = 'provider="first",model="m1"'
-  expect(samples(text, "ai_requests_total")).toEqual({ [`{${labels},status="success"}`]: 2 })
-  expect(samples(text, "ai_cache_hits_total")).toEqual({ '{type="hit"}': 1, '{type="miss"}': 1 })
-  expect(samples(text, "ai_tokens_used_total")).toEqual({
-    [`{${labels},type="prompt"}`]: 15,
-    [`{${labels},type="completion"}`]: 4,
-    [`{${labels},type="cached"}`]: 5
+const ask = (fields: object = {}) => Engine.generateText({ prompt: "x", ...fields })
+
+describe("the metrics", () => {
+  it.effect("have the names, types and labels of the contract, and no others", () => {
+    const failure = new ProviderServerError({ provider: "a", model: "m", detail: "500" })
+    const slow = Effect.as(Effect.sleep(1000), Reply.whole(answer))
+    const providers = [
+      scriptedProvider("a", () => failure, { model: "m" }),
+      scriptedProvider("b", () => slow, { model: "m", rateLimits: limits({ concurrent: 1 }) })
+    ]
+    return Effect.gen(function* () {
+      const prompts = ["one", "two"]
+      const fibers = yield* Effect.forEach(prompts, (prompt) => Effect.forkChild(ask({ model: "chain", prompt })))
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.joinAll(fibers)
+      yield* ask({ model: "chain", prompt: "one" })
+      yield* Effect.flip(ask({ model: "a/m", cache: { mode: "only" } }))
+      const { registry } = yield* Metrics
+      const found = yield* Effect.promise(() => registry.getMetricsAsJSON())
+      const shapes = found.filter(({ name }) => name.startsWith("ai_")).map(({ name, type }) => [name, type] as const)
+      expect(shapes.toSorted()).toEqual(contract.map(([name, type]) => [name, type] as const).toSorted())
+      for (const [name, , labels] of contract) {
+        const metric = found.find((each) => each.name === name)!
+        expect(metric.help.length, name).toBeGreaterThan(10)
+        for (const value of metric.values) {
+          const seen = Object.keys(value.labels).filter((label) => label !== "le")
+          expect(seen.toSorted(), name).toEqual(labels.toSorted())
+        }
+      }
+      const empty = contract.filter(([name]) => found.find((each) => each.name === name)!.values.length === 0)
+      expect(empty.map(([name]) => name)).toEqual([])
+    }).pipe(
+      withEngine({
+        providers,
+        config: {
+          providers: [providerConfig("a"), providerConfig("b")],
+          aliases: { chain: ["a/m", "b/m"] },
+          retry: { maxAttempts: 3, baseDelay: 100, maxDelay: 100 }
+        }
+      })
+    )
   })
-  expect(samples(text, "ai_saved_tokens_total")).toEqual({ '{type="hit"}': 19 })
-  const cost = (10 * 1 + 5 * 0.5 + 4 * 2) / 1e6
-  expect(samples(text, "ai_cost_usd_total")[`{${labels}}`]).toBeCloseTo(cost, 12)
-  expect(samples(text, "ai_saved_usd_total")['{type="hit"}']).toBeCloseTo(cost, 12)
-  expect(samples(text, "ai_response_duration_seconds_count")).toEqual({ [`{${labels}}`]: 2 })
-  expect(samples(text, "ai_attempts_total")).toEqual({ '{provider="first",outcome="success"}': 1 })
-  expect(samples(text, "ai_active_requests")).toEqual({ '{provider="first"}': 0, '{provider="second"}': 0 })
-})
 
-it("counts retries by reason, and the attempts behind them", async () => {
-  await using engine = new AIEngine(config, { providers: [failing(2)] })
-  await engine.generateText({ prompt: "x", model: "first/m1" })
-  const text = await engine.getMetrics()
-  expect(samples(text, "ai_retries_total")).toEqual({ '{provider="first",reason="ProviderServerError"}': 2 })
-  expect(samples(text, "ai_attempts_total")).toEqual({
-    '{provider="first",outcome="error"}': 2,
-    '{provider="first",outcome="success"}': 1
-  })
-  expect(samples(text, "ai_errors_total")).toEqual({})
-})
-
-it("counts a fallback once and the request for the provider that answered", async () => {
-  const second = scriptedProvider("second", (call) => completionOf(call.target.model, "rescued"))
-  await using engine = new AIEngine(
-    { ...config, aliases: { fast: ["first/m1", "second/m2"] } },
-    { providers: [failing(10), second] }
+  it.effect("bucket latencies from 0.01 s, doubling to 81.92 s", () =>
+    Effect.gen(function* () {
+      yield* ask()
+      const counted = yield* samples
+      const bounds = [...counted.keys()]
+        .filter((key) => key.startsWith("ai_response_duration_seconds_bucket"))
+        .map((key) => Number(/le="([^"]+)"/.exec(key)![1]!.replace("+Inf", "Infinity")))
+      expect(bounds).toEqual([...Array.from({ length: 14 }, (_, i) => 0.01 * 2 ** i), Infinity])
+    }).pipe(withEngine({ providers: [scriptedProvider("a", () => answer, { model: "m" })] }))
   )
-  await engine.generateText({ prompt: "x", model: "fast" })
-  const text = await engine.getMetrics()
-  expect(samples(text, "ai_fallbacks_total")).toEqual({ '{from="first",to="second"}': 1 })
-  expect(samples(text, "ai_requests_total")).toEqual({ '{provider="second",model="m2",status="success"}': 1 })
-})
 
-it("counts failures by kind and fault, and never labels them with what a caller made up", async () => {
-  await using engine = new AIEngine(config, { providers: [failing(10)] })
-  await engine.generateText({ prompt: "x", model: "first/m1" }).catch(() => undefined)
-  await engine.generateText({ prompt: "x", model: "made/up", tenant: "acme" }).catch(() => undefined)
-  const text = await engine.getMetrics()
-  expect(samples(text, "ai_errors_total")).toEqual({
-    '{provider="first",kind="ProviderServerError",fault="provider"}': 1,
-    '{provider="none",kind="ModelNotFound",fault="caller"}': 1
+  it.effect("after an answer: request, duration, first token, tokens and cost once", () => {
+    const providers = [
+      scriptedProvider(
+        "a",
+        () => Effect.as(Effect.sleep(100), Reply.parts(paced([text("x"), finish(usage)], Effect.sleep(200)))),
+        { model: "m" }
+      )
+    ]
+    return Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(Stream.runDrain(Engine.streamText({ prompt: "x" })))
+      yield* TestClock.adjust(50)
+      expect((yield* samples).get('ai_active_requests{provider="a"}')).toBe(1)
+      yield* TestClock.adjust(5000)
+      yield* Fiber.join(fiber)
+      const counted = yield* samples
+      const at = 'provider="a",model="m"'
+      expect(counted.get(`ai_requests_total{${at},status="success"}`)).toBe(1)
+      expect(counted.get(`ai_response_duration_seconds_sum{${at}}`)).toBe(0.5)
+      expect(counted.get(`ai_response_duration_seconds_count{${at}}`)).toBe(1)
+      expect(counted.get(`ai_time_to_first_token_seconds_sum{${at}}`)).toBe(0.1)
+      expect(counted.get(`ai_tokens_used_total{${at},type="prompt"}`)).toBe(100)
+      expect(counted.get(`ai_tokens_used_total{${at},type="completion"}`)).toBe(30)
+      expect(counted.get(`ai_tokens_used_total{${at},type="cached"}`)).toBe(20)
+      expect(counted.get(`ai_tokens_used_total{${at},type="reasoning"}`)).toBe(5)
+      expect(counted.get(`ai_cost_usd_total{${at}}`)).toBeCloseTo(costUsd, 12)
+      expect(counted.get('ai_cache_hits_total{type="miss"}')).toBe(1)
+      expect(counted.get('ai_attempts_total{provider="a",outcome="success"}')).toBe(1)
+      expect(counted.get('ai_cache_entries{kind="exact"}')).toBe(1)
+      expect(counted.get('ai_active_requests{provider="a"}')).toBe(0)
+      expect(counted.get("ai_overhead_seconds_count")).toBe(1)
+      expect(counted.get("ai_usage_rows_dropped_total")).toBe(0)
+    }).pipe(withEngine({ providers, config: { providers: [providerConfig("a")] } }))
   })
-  expect(text).not.toContain("made/up")
-  expect(text).not.toContain("acme")
-})
 
-it("bounds the models: past the limit they fold into `other`", async () => {
-  const any = scriptedProvider("first", (call) => completionOf(call.target.model, "x"))
-  await using engine = new AIEngine(config, { providers: [any] })
-  for (let i = 0; i < 300; i++) await engine.generateText({ prompt: "x", model: `first/model-${i}` })
-  const models = Object.keys(samples(await engine.getMetrics(), "ai_requests_total"))
-  expect(models.length).toBeLessThanOrEqual(202)
-  expect(models.some((labels) => labels.includes('model="other"'))).toBe(true)
-})
-
-it("lets two engines share the registry of their host", async () => {
-  const registry = new Registry()
-  await using one = new AIEngine(config, { providers: [failing(0)], registry })
-  await using two = new AIEngine(config, { providers: [failing(0)], registry })
-  await one.generateText({ prompt: "x", model: "first/m1" })
-  await two.generateText({ prompt: "x", model: "first/m1" })
-  const text = await registry.metrics()
-  expect(samples(text, "ai_requests_total")).toEqual({ '{provider="first",model="m1",status="success"}': 2 })
-})
-
-it("observes the time that admitted requests waited", async () => {
-  const slow = scriptedProvider("first", (call) =>
-    Effect.as(Effect.sleep(20), { _tag: "Whole" as const, completion: completionOf(call.target.model, "x") })
+  it.effect("after a hit: a request and what it saved, no tokens, cost or attempt", () =>
+    Effect.gen(function* () {
+      yield* ask()
+      const before = yield* samples
+      yield* ask()
+      const after = yield* samples
+      const grown = [...after].filter(
+        ([key, value]) => value !== (before.get(key) ?? 0) && !/bucket|_sum|_count/.test(key)
+      )
+      expect(Object.fromEntries(grown)).toEqual({
+        'ai_requests_total{provider="a",model="m",status="success"}': 2,
+        'ai_cache_hits_total{type="hit"}': 1,
+        'ai_saved_tokens_total{type="hit"}': 130,
+        'ai_saved_usd_total{type="hit"}': expect.closeTo(costUsd, 12)
+      })
+    }).pipe(
+      withEngine({
+        providers: [scriptedProvider("a", () => answer, { model: "m" })],
+        config: { providers: [providerConfig("a")] }
+      })
+    )
   )
-  await using engine = new AIEngine(config, { providers: [slow] })
-  await Promise.all([1, 2].map((i) => engine.generateText({ prompt: `p${i}`, model: "first/m1" })))
-  expect(samples(await engine.getMetrics(), "ai_rate_limit_wait_seconds_count")).toEqual({ '{provider="first"}': 1 })
+
+  it.effect("after failures: by the provider that failed last, with kind and fault; cancelled calls too", () => {
+    const failure = (provider: string) => new ProviderServerError({ provider, model: "m", detail: "500" })
+    const rejected = new RequestRejected({ provider: "b", model: "m", kind: "invalid_request", detail: "" })
+    const providers = [
+      scriptedProvider("a", () => failure("a"), { model: "m" }),
+      scriptedProvider("b", (_, index) => (index === 0 ? failure("b") : index === 1 ? rejected : Effect.never), {
+        model: "m"
+      })
+    ]
+    return Effect.gen(function* () {
+      yield* Effect.flip(ask({ model: "chain" }))
+      yield* Effect.flip(ask({ model: "b/m", prompt: "y" }))
+      const leaving = yield* Effect.forkChild(ask({ model: "b/m", prompt: "z" }))
+      yield* TestClock.adjust(10)
+      yield* Fiber.interrupt(leaving)
+      yield* Effect.flip(ask({ model: "b/m", prompt: "w", cache: { mode: "only" } }))
+      const counted = yield* samples
+      expect(counted.get('ai_errors_total{provider="b",kind="ProviderServerError",fault="provider"}')).toBe(1)
+      expect(counted.get('ai_errors_total{provider="b",kind="RequestRejected",fault="caller"}')).toBe(1)
+      expect(counted.get('ai_errors_total{provider="b",kind="Cancelled",fault="caller"}')).toBe(1)
+      expect(counted.get('ai_errors_total{provider="b",kind="CacheOnlyMiss",fault="policy"}')).toBe(1)
+      expect(counted.get('ai_requests_total{provider="b",model="m",status="error"}')).toBe(4)
+      expect(counted.get('ai_requests_total{provider="a",model="m",status="error"}') ?? 0).toBe(0)
+      expect(counted.get('ai_fallbacks_total{from="a",to="b"}')).toBe(1)
+      expect(counted.get('ai_attempts_total{provider="a",outcome="error"}')).toBe(1)
+      expect(counted.get('ai_attempts_total{provider="b",outcome="error"}')).toBe(2)
+      expect(counted.get('ai_attempts_total{provider="b",outcome="cancelled"}')).toBe(1)
+      expect(counted.get('ai_tokens_used_total{provider="b",model="m",type="prompt"}') ?? 0).toBe(0)
+    }).pipe(withEngine({ providers, config: { aliases: { chain: ["a/m", "b/m"] }, retry: { maxAttempts: 1 } } }))
+  })
+
+  it.effect("after retries: by their reason", () => {
+    const failure = new ProviderServerError({ provider: "a", model: "m", detail: "500" })
+    const providers = [scriptedProvider("a", (_, index) => (index < 2 ? failure : answer), { model: "m" })]
+    return Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(ask())
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(fiber)
+      const counted = yield* samples
+      expect(counted.get('ai_retries_total{provider="a",reason="ProviderServerError"}')).toBe(2)
+      expect(counted.get('ai_attempts_total{provider="a",outcome="error"}')).toBe(2)
+      expect(counted.get('ai_attempts_total{provider="a",outcome="success"}')).toBe(1)
+      expect(counted.get('ai_requests_total{provider="a",model="m",status="success"}')).toBe(1)
+      expect(counted.get('ai_requests_total{provider="a",model="m",status="error"}') ?? 0).toBe(0)
+    }).pipe(withEngine({ providers, config: { retry: { maxAttempts: 3 } } }))
+  })
+
+  it.effect("while calls wait: queue depth without those being served, and the wait when it is over", () => {
+    const providers = [
+      scriptedProvider("a", () => Effect.as(Effect.sleep(2000), Reply.whole(answer)), {
+        model: "m",
+        rateLimits: limits({ concurrent: 1 })
+      })
+    ]
+    return Effect.gen(function* () {
+      const fibers = yield* Effect.forEach(["1", "2", "3"], (prompt) => Effect.forkChild(ask({ prompt })))
+      yield* TestClock.adjust(100)
+      const during = yield* samples
+      expect(during.get('ai_queue_depth{provider="a"}')).toBe(2)
+      expect(during.get('ai_active_requests{provider="a"}')).toBe(1)
+      yield* TestClock.adjust(10_000)
+      yield* Fiber.joinAll(fibers)
+      const after = yield* samples
+      expect(after.get('ai_queue_depth{provider="a"}')).toBe(0)
+      expect(after.get('ai_rate_limit_wait_seconds_count{provider="a"}')).toBe(2)
+      expect(after.get('ai_rate_limit_wait_seconds_sum{provider="a"}')).toBe(6)
+    }).pipe(withEngine({ providers }))
+  })
+
+  it.effect("show the circuit of every provider: 0 closed, 2 open, 1 half open", () => {
+    const failure = new ProviderServerError({ provider: "a", model: "m", detail: "500" })
+    const providers = [scriptedProvider("a", () => failure, { model: "m" })]
+    const circuit = Effect.map(samples, (counted) => counted.get('ai_circuit_state{provider="a"}'))
+    return Effect.gen(function* () {
+      expect(yield* circuit).toBe(0)
+      yield* Effect.flip(ask())
+      expect(yield* circuit).toBe(2)
+      yield* TestClock.adjust(30_000)
+      expect(yield* circuit).toBe(1)
+    }).pipe(withEngine({ providers, config: { breaker: { minimumCalls: 1 }, retry: { maxAttempts: 1 } } }))
+  })
+
+  it.effect("bound their labels: models that callers make up become one", () => {
+    const providers = [scriptedProvider("a", () => answer, { model: "m" })]
+    return Effect.gen(function* () {
+      for (let i = 0; i < 400; i++) yield* ask({ model: `a/made-up-${i}` })
+      const { registry } = yield* Metrics
+      const found = yield* Effect.promise(() => registry.getMetricsAsJSON())
+      const models = found.find(({ name }) => name === "ai_requests_total")!.values
+      expect(models.length).toBeLessThanOrEqual(2 * 201)
+      expect(models.find(({ labels }) => labels["model"] === "other")!.value).toBeGreaterThanOrEqual(199)
+    }).pipe(withEngine({ providers }))
+  })
+
+  it.effect("go into the host's own registry beside what is there, also for two engines", () => {
+    const registry = new Registry()
+    new Counter({ name: "host_things_total", help: "things of the host", registers: [registry] }).inc(3)
+    const providers = () => [scriptedProvider("a", () => answer, { model: "m" })]
+    return Effect.gen(function* () {
+      yield* ask()
+      yield* ask({ prompt: "second engine" }).pipe(withEngine({ providers: providers(), registry }))
+      const all = yield* Effect.promise(() => registry.metrics())
+      expect(all).toContain("host_things_total 3")
+      expect(all).toContain('ai_requests_total{provider="a",model="m",status="success"} 2')
+      expect(yield* (yield* Metrics).text).toBe(all)
+    }).pipe(withEngine({ providers: providers(), registry }))
+  })
+
+  it("include Node's process metrics when they are asked for", async () => {
+    const read = (processMetrics: boolean) =>
+      Effect.runPromise(
+        Effect.provide(
+          Effect.flatMap(Metrics, (metrics) => metrics.text),
+          Metrics.layer({ processMetrics })
+        )
+      )
+    expect(await read(true)).toContain("process_resident_memory_bytes")
+    expect(await read(false)).not.toContain("process_resident_memory_bytes")
+  })
 })
