@@ -29,7 +29,8 @@ export const cacheKey = (request: Request, candidates: ReadonlyArray<Target>): s
   let text = ""
   // `identity` writes its fields in one order, so they need no sorting.
   for (const field in fields) if (fields[field] !== undefined) text += `${field}${canonical(fields[field])}`
-  return hash("sha256", text, "base64url")
+  // UTF-8 has one byte sequence for all halves of surrogate pairs; JSON escapes them.
+  return hash("sha256", text.isWellFormed() ? text : JSON.stringify(text), "base64url")
 }
 
 /** Paths of the fields in which the identities of two requests differ, empty when they share an entry. */
@@ -73,6 +74,7 @@ const identity = (request: Request, candidates: ReadonlyArray<Target>): Identity
     seed: request.seed,
     tools: request.tools,
     toolChoice: request.toolChoice,
+    parallelToolCalls: request.parallelToolCalls,
     responseFormat: request.responseFormat,
     reasoning: request.reasoning,
     providerOptions: request.providerOptions,
