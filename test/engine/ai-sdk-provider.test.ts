@@ -9,7 +9,7 @@ import type {
 import { afterEach, describe, expect, it } from "vitest"
 import {
   AIEngine,
-  AIEngineError,
+  type AIEngineError,
   type AIRequest,
   type AIResponse,
   type EngineConfigInput,
@@ -438,20 +438,18 @@ describe("real provider packages of the AI SDK", () => {
     const asked: Array<string> = []
     const openai = createOpenAI({
       apiKey: "canary-key",
-      fetch: async (url, init) => {
-        const body = JSON.parse(String(init?.body)) as {
-          readonly model: string
-          readonly input?: ReadonlyArray<string>
-        }
-        asked.push(`${String(url)} ${body.model}`)
-        return body.input !== undefined && String(url).endsWith("/embeddings")
-          ? json({ object: "list", model: body.model, data: [{ embedding: [1, 2] }], usage: { prompt_tokens: 3 } })
-          : json(chat)
+      fetch: async (input, init) => {
+        const sent = new Request(input, init)
+        const { input: texts, model } = (await sent.json()) as { readonly model: string; readonly input?: unknown }
+        asked.push(`${sent.url} ${model}`)
+        return texts === undefined
+          ? json(chat)
+          : json({ object: "list", model, data: [{ embedding: [1, 2] }], usage: { prompt_tokens: 3 } })
       }
     })
     const provider = fromAiSdk(
       "sdk",
-      { ...openai, specificationVersion: "v4", languageModel: openai.chat },
+      { ...openai, specificationVersion: "v4", languageModel: (id) => openai.chat(id) },
       { model: "gpt-5.4-mini", embeddingModel: "text-embedding-3-small" }
     )
     expect(provider.kind).toBe("openai")
@@ -506,7 +504,7 @@ describe("real provider packages of the AI SDK", () => {
     const engine = engineOf(fromAiSdk("sdk", openai.chat("gpt-5.4-mini")))
     const failure = await engine.generateText({ prompt: "x" }).catch((error: AIEngineError) => error)
     expect(failure).toMatchObject({ ...expected, attempts: 1 })
-    expect(String((failure as AIEngineError).message)).not.toContain("canary")
+    expect((failure as AIEngineError).message).not.toContain("canary")
   })
 
   it("Anthropic: thinking and its signature survive a tool loop, streamed", async () => {
@@ -520,11 +518,14 @@ describe("real provider packages of the AI SDK", () => {
       ...deltas.map((delta) => ({ type: "content_block_delta", index, delta })),
       { type: "content_block_stop", index }
     ]
-    const bodies: Array<{ readonly messages: ReadonlyArray<{ readonly content: ReadonlyArray<unknown> }> }> = []
+    interface Body {
+      readonly messages: ReadonlyArray<{ readonly content: ReadonlyArray<unknown> }>
+    }
+    const bodies: Array<Body> = []
     const anthropic = createAnthropic({
       apiKey: "canary-key",
-      fetch: async (_, init) => {
-        bodies.push(JSON.parse(String(init?.body)))
+      fetch: async (input, init) => {
+        bodies.push((await new Request(input, init).json()) as Body)
         return events(
           { type: "message_start", message: { ...message, usage: { input_tokens: 9, output_tokens: 1 } } },
           ...block(

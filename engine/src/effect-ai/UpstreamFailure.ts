@@ -4,7 +4,7 @@
  * The HTTP answer decides where there was one, by the same rules as for every provider; else the reason does. Texts are
  * scrubbed of what looks like a key.
  */
-import { Duration, Redacted } from "effect"
+import { Duration, type Redacted } from "effect"
 import * as AiError from "effect/ai/AiError"
 import type { Target } from "../Call.ts"
 import {
