@@ -155,6 +155,8 @@ export interface Request {
   readonly seed: number | undefined
   readonly tools: ReadonlyArray<Tool> | undefined
   readonly toolChoice: ToolChoice | undefined
+  /** False asks for one call at a time. */
+  readonly parallelToolCalls?: boolean | undefined
   readonly responseFormat: ResponseFormat | undefined
   readonly reasoning: typeof ReasoningOptions.Type | undefined
   readonly stream: boolean

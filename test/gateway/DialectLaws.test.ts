@@ -255,11 +255,14 @@ const requests = (sample: { readonly protocol: Protocol; readonly signature?: st
       ),
       toolChoice: maybe(fc.constantFrom("auto" as const, "none" as const, "required" as const, { name: "look" })),
       responseFormat: maybe(fc.record({ type: fc.constant("json-schema" as const), schema })),
+      parallel: is("gemini") ? fc.constant(undefined) : maybe(fc.constant(false)),
       effort: maybe(fc.constantFrom("low" as const, "medium" as const, "high" as const))
     })
-    .map(({ effort, messages, system, ...rest }) => ({
+    .map(({ effort, messages, parallel, system, ...rest }) => ({
       ...requestOf({ prompt: "hi" }),
       ...rest,
+      // A wish for one call at a time is worth nothing without tools, or when none may be called.
+      parallelToolCalls: rest.tools === undefined || rest.toolChoice === "none" ? undefined : parallel,
       messages: system === undefined ? messages : [{ role: "system", content: system }, ...messages],
       reasoning: effort === undefined ? undefined : { effort }
     }))
@@ -270,8 +273,19 @@ const partsOf = ({ content }: Pick<Request["messages"][number], "content">) =>
 
 /** A request as a model would understand it: neighbours of one role together, names that calls imply left out. */
 const meaning = (request: Omit<Request, "wire" | "embed" | "id"> | object) => {
-  const { maxTokens, messages, reasoning, responseFormat, seed, stop, temperature, toolChoice, tools, topP } =
-    request as Request
+  const {
+    maxTokens,
+    messages,
+    parallelToolCalls,
+    reasoning,
+    responseFormat,
+    seed,
+    stop,
+    temperature,
+    toolChoice,
+    tools,
+    topP
+  } = request as Request
   const turns: Array<Request["messages"][number]> = []
   for (const message of messages) {
     const last = turns[turns.length - 1]
@@ -291,7 +305,8 @@ const meaning = (request: Omit<Request, "wire" | "embed" | "id"> | object) => {
       })),
       settings: { maxTokens, temperature, topP, stop, seed, reasoning },
       tools: tools?.map(({ description, name, parameters }) => ({ description, name, parameters })),
-      toolChoice,
+      toolChoice: toolChoice ?? (parallelToolCalls === undefined ? undefined : "auto"),
+      parallelToolCalls,
       schema: responseFormat?.type === "json-schema" ? responseFormat.schema : undefined
     })
   ) as unknown

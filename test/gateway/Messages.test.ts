@@ -257,7 +257,7 @@ describe("requests to another dialect", () => {
       temperature: 0.3,
       stop_sequences: ["END"],
       tools: [{ name: "f", description: "looks", input_schema: { type: "object" }, strict: true }],
-      tool_choice: { type: "any" },
+      tool_choice: { type: "any", disable_parallel_tool_use: true },
       metadata: { user_id: "u" },
       messages: [
         {
@@ -303,6 +303,7 @@ describe("requests to another dialect", () => {
         }
       ],
       tool_choice: "required",
+      parallel_tool_calls: false,
       messages: [
         { role: "system", content: "Be kind." },
         {
@@ -335,11 +336,6 @@ describe("requests to another dialect", () => {
       "a search result",
       { messages: [{ role: "user", content: [{ type: "search_result", source: "s", title: "t", content: [] }] }] },
       "content blocks of type search_result"
-    ],
-    [
-      "one tool at a time",
-      { tool_choice: { type: "auto", disable_parallel_tool_use: true } },
-      "disable_parallel_tool_use"
     ]
   ])("%s is a 400 that names it, and nothing is sent", async (_, body, named) => {
     const before = openai.requests.length

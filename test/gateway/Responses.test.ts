@@ -287,6 +287,7 @@ describe("requests to another dialect", () => {
       },
       tools: [{ type: "function", name: "f", description: "looks", parameters: { type: "object" }, strict: false }],
       tool_choice: { type: "function", name: "f" },
+      parallel_tool_calls: false,
       reasoning: { effort: "low", summary: "auto" },
       include: ["reasoning.encrypted_content"],
       input: [
@@ -356,6 +357,7 @@ describe("requests to another dialect", () => {
         }
       ],
       tool_choice: { type: "function", function: { name: "f" } },
+      parallel_tool_calls: false,
       response_format: { type: "json_schema", json_schema: { name: "out", schema: { type: "object" }, strict: true } },
       reasoning_effort: "low"
     })
@@ -369,7 +371,6 @@ describe("requests to another dialect", () => {
     ["a stored prompt", { prompt: { id: "p" }, input: undefined }, "prompt"],
     ["a tool of OpenAI's", { tools: [{ type: "web_search" }] }, "tools of type web_search"],
     ["an item that stands elsewhere", { input: [{ type: "item_reference", id: "x" }] }, "items of type item_reference"],
-    ["one tool at a time", { parallel_tool_calls: false }, "parallel_tool_calls"],
     ["truncation", { truncation: "auto" }, "truncation"],
     ["log probabilities", { top_logprobs: 3 }, "log probabilities"]
   ])("%s is a 400 that names it, and nothing is sent", async (_, body, named) => {

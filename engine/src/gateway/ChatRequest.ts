@@ -169,6 +169,7 @@ export const decodeChat = (body: { readonly [key: string]: unknown }): Result.Re
     seed: chat.seed ?? undefined,
     tools: toolsOf(chat),
     toolChoice: toolChoiceOf(chat),
+    parallelToolCalls: chat.parallel_tool_calls ?? undefined,
     responseFormat: formatOf(chat),
     reasoning: reasoningOf(chat),
     stream: chat.stream ?? false,
@@ -295,7 +296,6 @@ const needsOf = (chat: ChatBody): ReadonlyArray<string> => {
   if (typeof chat.tool_choice === "object" && chat.tool_choice !== null && chat.tool_choice.type !== "function") {
     needs.push(`tool_choice ${chat.tool_choice.type}`)
   }
-  if (chat.parallel_tool_calls === false) needs.push("parallel_tool_calls: false")
   for (const message of chat.messages) {
     if (message.role === "assistant" && message.tool_calls?.some((call) => call.type === "custom") === true) {
       needs.push("custom tool calls")

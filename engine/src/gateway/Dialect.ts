@@ -22,6 +22,7 @@ export type DecodedBody = Pick<
   | "seed"
   | "tools"
   | "toolChoice"
+  | "parallelToolCalls"
   | "responseFormat"
   | "reasoning"
   | "stream"

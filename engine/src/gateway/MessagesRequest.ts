@@ -165,6 +165,7 @@ export const decodeMessages = (body: JsonBody): Result.Result<DecodedBody, Inval
       seed: undefined,
       tools,
       toolChoice: toolChoiceOf(read),
+      parallelToolCalls: parallelOf(read),
       responseFormat:
         format == null ? undefined : ({ type: "json-schema", schema: format.schema } satisfies ResponseFormat),
       reasoning: reasoningOf(read),
@@ -308,6 +309,11 @@ const toolChoiceOf = ({ tool_choice: choice }: MessagesBody): ToolChoice | undef
   }
 }
 
+const parallelOf = ({ tool_choice: choice }: MessagesBody): boolean | undefined =>
+  choice == null || choice.type === "none" || choice.disable_parallel_tool_use == null
+    ? undefined
+    : !choice.disable_parallel_tool_use
+
 const reasoningOf = ({ output_config: output, thinking }: MessagesBody): DecodedBody["reasoning"] => {
   const stated = output?.effort ?? undefined
   const effort = stated === "max" ? "xhigh" : stated
@@ -333,8 +339,4 @@ const needsOf = (read: MessagesBody, { needs }: Reader): void => {
   if (read.context_management != null) needs.add("context_management")
   if ((read.mcp_servers?.length ?? 0) > 0) needs.add("mcp_servers")
   if (read.thinking?.type === "other") needs.add(`thinking ${read.thinking.kind}`)
-  const choice = read.tool_choice
-  if (choice != null && "disable_parallel_tool_use" in choice && choice.disable_parallel_tool_use === true) {
-    needs.add("disable_parallel_tool_use")
-  }
 }

@@ -172,6 +172,7 @@ export const decodeResponses = (body: JsonBody): Result.Result<DecodedBody, Inva
       seed: undefined,
       tools,
       toolChoice: toolChoiceOf(read),
+      parallelToolCalls: read.parallel_tool_calls ?? undefined,
       responseFormat: formatOf(read),
       reasoning: effort == null ? undefined : { effort: effort === "max" ? "xhigh" : effort },
       stream: read.stream ?? false,
@@ -304,7 +305,6 @@ const formatOf = (read: ResponsesBody): ResponseFormat | undefined => {
 const needsOf = (read: ResponsesBody, { needs }: Reader): void => {
   const choice = read.tool_choice
   if (typeof choice === "object" && choice?.type === "other") needs.add(`tool_choice ${choice.kind}`)
-  if (read.parallel_tool_calls === false) needs.add("parallel_tool_calls: false")
   if (read.previous_response_id != null) needs.add("previous_response_id")
   if (read.conversation != null) needs.add("conversation")
   if (read.prompt != null) needs.add("prompt")

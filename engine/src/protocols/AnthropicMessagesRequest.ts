@@ -109,10 +109,13 @@ const addTools = (body: Body, request: Request): void => {
       strict: tool.strict
     }))
   }
-  const choice = request.toolChoice
+  const single = body["tools"] !== undefined && request.parallelToolCalls === false
+  const choice = request.toolChoice ?? (single ? "auto" : undefined)
   if (choice === undefined) return
-  if (typeof choice !== "string") body["tool_choice"] = { type: "tool", name: choice.name }
-  else body["tool_choice"] = { type: choice === "required" ? "any" : choice }
+  body["tool_choice"] = {
+    ...(typeof choice === "string" ? { type: choice === "required" ? "any" : choice } : { type: "tool", ...choice }),
+    ...(single && choice !== "none" ? { disable_parallel_tool_use: true } : {})
+  }
 }
 
 const formatOf = (format: Extract<ResponseFormat, { readonly type: "json-schema" }>): Body => ({

@@ -8,8 +8,8 @@
  * A call goes back with the thought signature it came with. Gemini 3 refuses calls without one, so a call of another model,
  * or one whose signature a caller's dialect could not carry, gets the documented placeholder.
  *
- * Left out and reported in `omitted`, since they change no meaning: names of participants, the detail of an image, and
- * reasoning of earlier turns that Gemini did not sign. Not possible, and an error: system messages after the first turn,
+ * Left out and reported in `omitted`: names of participants, the detail of an image, reasoning of earlier turns that Gemini
+ * did not sign, and the wish for one call at a time. Not possible, and an error: system messages after the first turn,
  * and images or files in tool results before Gemini 3.
  */
 import { Redacted, Result } from "effect"
@@ -92,6 +92,7 @@ const canonicalBody = (request: Request, endpoint: Endpoint, omitted: Array<stri
   const body: Body = { contents: conversation.contents() }
   if (conversation.system.length > 0) body["systemInstruction"] = { parts: conversation.system }
   addTools(body, request)
+  if (body["tools"] !== undefined && request.parallelToolCalls === false) omitted.push("parallelToolCalls")
   const config = generationConfigOf(request, endpoint, omitted)
   if (Object.keys(config).length > 0) body["generationConfig"] = config
   return Result.succeed(body)

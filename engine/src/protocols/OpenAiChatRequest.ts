@@ -89,6 +89,9 @@ const canonicalBody = (
       function: { ...tool, parameters: tool.parameters ?? { type: "object", properties: {} } }
     }))
   }
+  if (body["tools"] !== undefined && request.parallelToolCalls !== undefined) {
+    body["parallel_tool_calls"] = request.parallelToolCalls
+  }
   const choice = request.toolChoice
   if (choice !== undefined) {
     body["tool_choice"] = typeof choice === "string" ? choice : { type: "function", function: { name: choice.name } }

@@ -98,6 +98,9 @@ const addTools = (body: Body, request: Request): void => {
       strict: tool.strict ?? false
     }))
   }
+  if (body["tools"] !== undefined && request.parallelToolCalls !== undefined) {
+    body["parallel_tool_calls"] = request.parallelToolCalls
+  }
   const choice = request.toolChoice
   if (choice !== undefined) {
     body["tool_choice"] = typeof choice === "string" ? choice : { type: "function", name: choice.name }
