@@ -22,7 +22,7 @@ interface DataTableProps<Row extends RowData> {
   readonly rows: ReadonlyArray<Row>
   readonly columns: Columns<Row>
   readonly rowId: (row: Row) => string
-  /** Opens a row by mouse; the keyboard does it by a button in one of the cells. */
+  /** Opens a row by a click anywhere in it; a button in one of the cells makes that possible by keyboard. */
   readonly onOpen?: (row: Row) => void
   readonly openId?: string | null
   /** Narrower screens scroll the table sideways below this width, given as a class. */

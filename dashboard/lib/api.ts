@@ -45,10 +45,20 @@ export const send = async (path: string, init: RequestInit): Promise<Response> =
   return response
 }
 
+/** True from the moment when this page is left for the login; what fails after that is of no interest. */
+let leaving = false
+
 /** Goes to the login and comes back to this page afterwards. */
 export const goToLogin = (): void => {
+  if (leaving) return
+  leaving = true
   const here = window.location.pathname + window.location.search
-  if (window.location.pathname !== "/login") {
-    window.location.assign(`/login?ended=1&next=${encodeURIComponent(here)}`)
-  }
+  window.location.assign(`/login?ended=1&next=${encodeURIComponent(here)}`)
+}
+
+/** Ends the session and goes to the login. */
+export const logOut = async (): Promise<void> => {
+  leaving = true
+  await fetch("/api/session", { method: "DELETE" }).catch(() => undefined)
+  window.location.assign("/login")
 }

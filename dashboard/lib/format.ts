@@ -59,9 +59,13 @@ export const share = (figure: Figure): Quantity => {
   return { value: percent >= 99.9 ? twoDigits.format(percent) : oneDigit.format(percent), unit: "%" }
 }
 
-/** A duration given in milliseconds, in the unit that fits: `0.42 ms`, `312 ms`, `2.41 s`, `3 min 12 s`, `4 h 7 min`. */
+/**
+ * A duration given in milliseconds, in the unit that fits: `0.42 ms`, `312 ms`, `2.41 s`, `3 min 12 s`, `4 h 7 min`. Clocks
+ * that count whole milliseconds say 0 for what was shorter.
+ */
 export const duration = (ms: Figure): Quantity => {
   if (missing(ms)) return gap
+  if (ms === 0) return { value: "<1", unit: "ms" }
   if (ms > 0 && ms < 10) return { value: trimmed(twoDigits.format(ms)), unit: "ms" }
   if (ms < 999.5) return { value: whole.format(ms), unit: "ms" }
   if (ms < 59_995) return { value: ms < 9_995 ? twoDigits.format(ms / 1000) : oneDigit.format(ms / 1000), unit: "s" }

@@ -2,9 +2,10 @@
  * State that lives in the address, so that it can be shared, bookmarked and gone back to.
  *
  * A page lists its parameters once; a value in the address that is not valid counts as absent, and a value that equals
- * the default is left out of the address.
+ * the default is left out of the address. A change shows at once: the router's own transition would wait for idle time.
  */
 import { useSearchParams } from "next/navigation"
+import { useSyncExternalStore } from "react"
 
 export interface UrlParam<Value> {
   readonly fallback: Value
@@ -24,9 +25,28 @@ type Params = Readonly<Record<string, UrlParam<unknown>>>
 
 type Values<P extends Params> = { readonly [Name in keyof P]: P[Name]["fallback"] | ReturnType<P[Name]["parse"]> }
 
+const listeners = new Set<() => void>()
+
+const notify = () => {
+  for (const listener of listeners) listener()
+}
+
+const subscribe = (listener: () => void) => {
+  listeners.add(listener)
+  window.addEventListener("popstate", listener)
+  return () => {
+    listeners.delete(listener)
+    window.removeEventListener("popstate", listener)
+  }
+}
+
+const currentQuery = () => window.location.search
+
 /** The parameters of the page's address, and a way to change some of them; `push` adds a step to go back from. */
 export const useUrlState = <P extends Params>(params: P) => {
-  const search = useSearchParams()
+  const rendered = useSearchParams().toString()
+  const query = useSyncExternalStore(subscribe, currentQuery, () => rendered)
+  const search = new URLSearchParams(query)
   const values = Object.fromEntries(
     Object.entries(params).map(([name, param]) => {
       const text = search.get(name)
@@ -40,8 +60,9 @@ export const useUrlState = <P extends Params>(params: P) => {
       if (value === null || value === params[name]?.fallback) next.delete(name)
       else next.set(name, String(value))
     }
-    const query = next.size === 0 ? "" : `?${next}`
-    window.history[push ? "pushState" : "replaceState"](null, "", window.location.pathname + query)
+    const address = window.location.pathname + (next.size === 0 ? "" : `?${next}`)
+    window.history[push ? "pushState" : "replaceState"](null, "", address)
+    notify()
   }
 
   return [values, change] as const

@@ -147,8 +147,12 @@ describe.skipIf(noBrowser !== undefined)(suite, () => {
       expect(await focused(page)).toBe(name)
     }
 
+    const otherTab = await page.context().newPage()
+    await otherTab.goto("/overview")
+    await otherTab.getByText("Live", { exact: true }).first().waitFor()
     await page.getByRole("button", { name: "Log out" }).click()
     await page.waitForURL("**/login")
+    await otherTab.waitForURL("**/login?ended=1**")
     const replayed = await fetch(`${dashboard.url}/api/status`, {
       headers: { cookie: `millrace_session=${cookie.value}` }
     })
@@ -205,7 +209,7 @@ describe.skipIf(noBrowser !== undefined)(suite, () => {
     expect(await page.locator('[data-provider="simulated"] [role="meter"]').count()).toBe(3)
     await eventually(() => page.locator(".recharts-bar-rectangle").count()).toBeGreaterThan(0)
 
-    await page.getByRole("radio", { name: "1 h" }).click()
+    await page.getByRole("radio", { name: "1 h" }).check()
     await eventually(() => new URL(page.url()).searchParams.get("range")).toBe("1h")
     await eventually(() => figure(page, "requests")).toBe(whole.format(usage.totals.requests))
     expect(witness.complaints).toEqual([])

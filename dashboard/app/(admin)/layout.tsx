@@ -7,6 +7,7 @@ import { callAdmin, GatewayFailed } from "@/features/gateway/admin-client"
 import { gatewayUrl } from "@/features/gateway/address"
 import { LiveProvider } from "@/features/live/provider"
 import { requireSession } from "@/features/session/guard"
+import { closeSession } from "@/features/session/store"
 import { AppShell } from "@/features/shell/app-shell"
 import { QueryProvider } from "@/features/shell/query-provider"
 
@@ -19,7 +20,10 @@ export default async function AdminLayout({ children }: { readonly children: Rea
   const exit = await Effect.runPromiseExit(callAdmin(session.token, (client) => client.status({}), firstStatus))
   const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
   const failure = error instanceof GatewayFailed ? error.failure : null
-  if (failure?.kind === "unauthorized") redirect("/login?ended=1")
+  if (failure?.kind === "unauthorized") {
+    closeSession(session.id)
+    redirect("/login?ended=1")
+  }
   return (
     <QueryProvider>
       <LiveProvider

@@ -53,6 +53,8 @@ export function LoginForm({ gateway, destination, ended }: LoginFormProps) {
               The session has ended. Log in again to go on.
             </p>
           ) : null}
+          {/* Password managers keep the token under this name. */}
+          <input type="text" name="username" autoComplete="username" value="admin" readOnly hidden />
           <Label htmlFor="token">Admin token</Label>
           <div className="relative mt-2">
             <Input

@@ -1,6 +1,8 @@
 "use client"
 
 import { timeTicks } from "d3-time"
+import type { Bucket } from "millrace/admin-api"
+import { memo } from "react"
 import {
   Bar,
   BarChart,
@@ -14,7 +16,7 @@ import {
   type BarShapeProps
 } from "recharts"
 import { text, type Quantity } from "@/lib/format"
-import { formatSpan } from "@/lib/time"
+import { formatBucket, formatSpan } from "@/lib/time"
 import { roundScale } from "./scale"
 import { Swatch } from "./swatch"
 
@@ -41,7 +43,7 @@ interface TimeChartProps {
   readonly points: ReadonlyArray<Point>
   readonly series: ReadonlyArray<Series>
   readonly format: (figure: number | null) => Quantity
-  readonly formatTick: (startMs: number) => string
+  readonly bucket: Bucket
   readonly wholeNumbers?: boolean
 }
 
@@ -49,7 +51,15 @@ const heightPx = 232
 const axis = { fill: "var(--muted)", fontSize: 11 } as const
 
 /** Figures over time: stacked bars or lines. A gap stays a gap; the unfinished last bucket is paler or dotted. */
-export function TimeChart({ label, kind, points, series, format, formatTick, wholeNumbers = false }: TimeChartProps) {
+export const TimeChart = memo(function TimeChart({
+  label,
+  kind,
+  points,
+  series,
+  format,
+  bucket,
+  wholeNumbers = false
+}: TimeChartProps) {
   const last = points.length - 1
   const unfinished = points.length > 0 && !points[last]!.complete
   const scale = roundScale(Math.max(wholeNumbers ? 3 : 0, highest(points, series, kind === "bars")), 3)
@@ -66,7 +76,7 @@ export function TimeChart({ label, kind, points, series, format, formatTick, who
       <CartesianGrid vertical={false} stroke="var(--border)" />
       <XAxis
         dataKey="startMs"
-        tickFormatter={formatTick}
+        tickFormatter={(startMs: number) => formatBucket(startMs, bucket)}
         ticks={roundTicks(points)}
         interval="preserveStart"
         tick={axis}
@@ -84,7 +94,7 @@ export function TimeChart({ label, kind, points, series, format, formatTick, who
         domain={[0, scale[scale.length - 1]!]}
         ticks={scale}
         niceTicks="none"
-        tickFormatter={(figure: number) => text(format(figure))}
+        tickFormatter={(figure: number) => (figure === 0 ? "0" : text(format(figure)))}
       />
       <Tooltip
         isAnimationActive={false}
@@ -137,7 +147,7 @@ export function TimeChart({ label, kind, points, series, format, formatTick, who
         : null}
     </Chart>
   )
-}
+})
 
 /** The top of the highest bar or line. */
 const highest = (points: ReadonlyArray<Point>, series: ReadonlyArray<Series>, stacked: boolean): number =>

@@ -46,7 +46,7 @@ export function WaterfallChart({
         domain={[0, scale[scale.length - 1]!]}
         ticks={scale}
         niceTicks="none"
-        tickFormatter={(ms: number) => text(duration(ms))}
+        tickFormatter={(ms: number) => (ms === 0 ? "0" : text(duration(ms)))}
       />
       <YAxis type="category" dataKey="label" width={112} tick={axis} tickLine={false} axisLine={false} interval={0} />
       <Tooltip

@@ -24,7 +24,7 @@ export function Sheet({
   title,
   description,
   side = "right",
-  width = "max-w-xl",
+  width = "max-w-2xl",
   children
 }: SheetProps) {
   return (

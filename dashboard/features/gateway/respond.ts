@@ -10,7 +10,7 @@ import { statusOf, type Failure } from "./failure"
 export const failed = (failure: Failure, headers?: HeadersInit): Response =>
   Response.json(failure, { status: statusOf[failure.kind], ...(headers === undefined ? {} : { headers }) })
 
-const sessionEnded: Failure = { kind: "unauthorized", message: "The session has ended. Log in again." }
+export const sessionEnded: Failure = { kind: "unauthorized", message: "The session has ended. Log in again." }
 
 export const clearedCookie = `${sessionCookie}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0`
 

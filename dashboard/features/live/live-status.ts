@@ -41,6 +41,11 @@ export class LiveStatus {
   /** What the server rendered; parts of the page that hydrate later still start from it. */
   readonly getFirstSnapshot = (): LiveSnapshot => this.first
 
+  /** How long the gateway runs, as far as it is known. */
+  uptimeMs(): number {
+    return (this.snapshot.status?.uptimeSeconds ?? 0) * 1000
+  }
+
   readonly subscribe = (listener: () => void): (() => void) => {
     this.listeners.add(listener)
     if (this.listeners.size === 1) {

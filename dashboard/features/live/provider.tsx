@@ -20,7 +20,8 @@ export function LiveProvider({ status, receivedAtMs, failure, children }: LivePr
   return <LiveContext value={live}>{children}</LiveContext>
 }
 
-const useLiveStatus = (): LiveStatus => {
+/** The status itself, for reading it outside of rendering. */
+export const useLiveStatus = (): LiveStatus => {
   const live = useContext(LiveContext)
   if (live === null) throw new Error("LiveProvider is missing")
   return live
@@ -30,6 +31,18 @@ const useLiveStatus = (): LiveStatus => {
 export const useLive = (): LiveSnapshot => {
   const live = useLiveStatus()
   return useSyncExternalStore(live.subscribe, live.getSnapshot, live.getFirstSnapshot)
+}
+
+/** A part of it; only a change of that part renders again, so it must be a plain value. */
+export const useLivePart = <Part extends string | number | boolean | null>(
+  part: (live: LiveSnapshot) => Part
+): Part => {
+  const live = useLiveStatus()
+  return useSyncExternalStore(
+    live.subscribe,
+    () => part(live.getSnapshot()),
+    () => part(live.getFirstSnapshot())
+  )
 }
 
 export const useRefreshLive = () => useLiveStatus().refresh

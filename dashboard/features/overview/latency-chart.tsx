@@ -2,6 +2,7 @@
 
 import type { UseQueryResult } from "@tanstack/react-query"
 import { Timer } from "lucide-react"
+import { useMemo } from "react"
 import { TimeChart } from "@/components/chart"
 import { Swatch } from "@/components/chart/swatch"
 import { EmptyState, ErrorState } from "@/components/states"
@@ -11,16 +12,17 @@ import { latencyPoints, latencySeries } from "@/features/usage/outcomes"
 import type { UsageAnswer } from "@/features/usage/use-usage"
 import { failureOf } from "@/lib/api"
 import { duration } from "@/lib/format"
-import { formatBucket } from "@/lib/time"
 
 /** Latency over time: median and tail. */
 export function LatencyChart({ usage }: { readonly usage: UseQueryResult<UsageAnswer> }) {
+  const { data } = usage
+  const points = useMemo(() => (data === undefined ? [] : latencyPoints(data.report.series, data.window)), [data])
   return (
     <Card aria-labelledby="latency-over-time">
       <CardHeader
         id="latency-over-time"
         title="Latency"
-        note={usage.data === undefined ? undefined : `per ${usage.data.window.bucket}`}
+        note={data === undefined ? undefined : `per ${data.window.bucket}`}
       >
         <ul className="flex gap-x-4 text-xs text-muted">
           {latencySeries.map(({ key, label, color }) => (
@@ -32,19 +34,19 @@ export function LatencyChart({ usage }: { readonly usage: UseQueryResult<UsageAn
         </ul>
       </CardHeader>
       <div className="px-3 pb-4">
-        {usage.data !== undefined ? (
-          usage.data.report.totals.latencyMsP50 === null ? (
+        {data !== undefined ? (
+          data.report.totals.latencyMsP50 === null ? (
             <EmptyState icon={Timer} title="No latency to show">
               <p>It appears with the first answered request.</p>
             </EmptyState>
           ) : (
             <TimeChart
-              label={`Latency per ${usage.data.window.bucket}, median and 95th percentile`}
+              label={`Latency per ${data.window.bucket}, median and 95th percentile`}
               kind="lines"
-              points={latencyPoints(usage.data.report.series, usage.data.window)}
+              points={points}
               series={latencySeries}
               format={duration}
-              formatTick={(startMs) => formatBucket(startMs, usage.data.window.bucket)}
+              bucket={data.window.bucket}
             />
           )
         ) : usage.isError ? (

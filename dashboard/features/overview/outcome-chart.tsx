@@ -4,6 +4,7 @@ import type { UseQueryResult } from "@tanstack/react-query"
 import { ChartColumnStacked } from "lucide-react"
 import type { Status } from "millrace/admin-api"
 import Link from "next/link"
+import { useMemo } from "react"
 import { TimeChart } from "@/components/chart"
 import { Swatch } from "@/components/chart/swatch"
 import { CommandLine, EmptyState, ErrorState } from "@/components/states"
@@ -14,7 +15,6 @@ import { outcomePoints, outcomeTotals, outcomes } from "@/features/usage/outcome
 import type { UsageAnswer } from "@/features/usage/use-usage"
 import { failureOf } from "@/lib/api"
 import { count, exactCount } from "@/lib/format"
-import { formatBucket } from "@/lib/time"
 
 interface OutcomeChartProps {
   readonly usage: UseQueryResult<UsageAnswer>
@@ -25,27 +25,25 @@ interface OutcomeChartProps {
 
 /** Requests over time, stacked by how they ended. */
 export function OutcomeChart({ usage, status, gateway, className }: OutcomeChartProps) {
+  const { data } = usage
+  const points = useMemo(() => (data === undefined ? [] : outcomePoints(data.report.series, data.window)), [data])
   return (
     <Card className={className} aria-labelledby="outcomes">
-      <CardHeader
-        id="outcomes"
-        title="Requests"
-        note={usage.data === undefined ? undefined : `per ${usage.data.window.bucket}`}
-      >
-        {usage.data === undefined ? null : <Legend usage={usage.data} />}
+      <CardHeader id="outcomes" title="Requests" note={data === undefined ? undefined : `per ${data.window.bucket}`}>
+        {data === undefined ? null : <Legend usage={data} />}
       </CardHeader>
       <div className="px-3 pb-4">
-        {usage.data !== undefined ? (
-          usage.data.report.totals.requests === 0 ? (
+        {data !== undefined ? (
+          data.report.totals.requests === 0 ? (
             <NoRequests status={status} gateway={gateway} />
           ) : (
             <TimeChart
-              label={`Requests per ${usage.data.window.bucket} by outcome`}
+              label={`Requests per ${data.window.bucket} by outcome`}
               kind="bars"
-              points={outcomePoints(usage.data.report.series, usage.data.window)}
+              points={points}
               series={outcomes}
               format={count}
-              formatTick={(startMs) => formatBucket(startMs, usage.data.window.bucket)}
+              bucket={data.window.bucket}
               wholeNumbers
             />
           )

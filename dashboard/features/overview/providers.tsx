@@ -28,7 +28,7 @@ const breakers: Record<BreakerState, { readonly tone: Tone; readonly label: stri
 export function Providers({ status, byProvider }: ProvidersProps) {
   return (
     <Card aria-labelledby="providers" className="overflow-hidden">
-      <CardHeader id="providers" title="Providers">
+      <CardHeader id="providers" title="Providers" note="requests are counted where they ended">
         <RetryNote />
       </CardHeader>
       {status === null ? (

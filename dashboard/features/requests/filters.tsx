@@ -1,6 +1,9 @@
+"use client"
+
 import { X } from "lucide-react"
 import { Button } from "@/components/ui/button"
 import { Select } from "@/components/ui/select"
+import { useLive } from "@/features/live/provider"
 
 interface FilterProps<Value extends string> {
   readonly label: string
@@ -26,6 +29,19 @@ export function Filter<Value extends string>({ label, value, options, onChange }
       ))}
     </Select>
   )
+}
+
+interface ProviderFilterProps {
+  readonly value: string | null
+  readonly onChange: (value: string | null) => void
+}
+
+/** A choice among the providers that the gateway has now. */
+export function ProviderFilter({ value, onChange }: ProviderFilterProps) {
+  const { status } = useLive()
+  const names = new Set([...(status?.providers ?? []).map(({ name }) => name), ...(value === null ? [] : [value])])
+  const options = Array.from(names, (name) => ({ value: name, label: name }))
+  return <Filter label="Provider" value={value} options={options} onChange={onChange} />
 }
 
 export function ClearFilters({ onClear }: { readonly onClear: () => void }) {

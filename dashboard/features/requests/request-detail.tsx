@@ -14,7 +14,11 @@ import { errorText, waterfallOf } from "./waterfall"
 const attemptHelper = createColumnHelper<typeof features, AttemptDetail>()
 
 const attemptColumns = attemptHelper.columns([
-  attemptHelper.accessor((attempt) => `${attempt.provider}/${attempt.model}`, { id: "target", header: "Attempt at" }),
+  attemptHelper.accessor((attempt) => `${attempt.provider}/${attempt.model}`, {
+    id: "target",
+    header: "Attempt at",
+    meta: { className: "w-[34%]" }
+  }),
   attemptHelper.accessor("error", {
     header: "Result",
     cell: ({ getValue }) => {

@@ -18,71 +18,66 @@ const helper = createColumnHelper<typeof features, RequestItem>()
 
 const isToday = (time: string) => new Date(time).toDateString() === new Date().toDateString()
 
-const columnsOf = (onOpen: (id: string) => void) =>
-  helper.columns([
-    helper.accessor("time", {
-      header: "Time",
-      meta: { className: "w-32" },
-      cell: ({ getValue, row }) => (
-        <button
-          type="button"
-          title={formatFull(Date.parse(getValue()))}
-          aria-label={`Open the request of ${formatFull(Date.parse(getValue()))}`}
-          onClick={(event) => {
-            event.stopPropagation()
-            onOpen(row.original.id)
-          }}
-          className="rounded-sm tabular-nums hover:underline"
-        >
-          {isToday(getValue()) ? formatClock(Date.parse(getValue())) : formatDayTime(Date.parse(getValue()))}
-        </button>
-      )
-    }),
-    helper.accessor("model", {
-      header: "Model",
-      cell: ({ row: { original } }) => <ModelName item={original} />
-    }),
-    helper.accessor("status", {
-      header: "Status",
-      meta: { className: "w-48" },
-      cell: ({ row: { original } }) => <StatusBadge status={original.status} errorKind={original.errorKind} />
-    }),
-    helper.accessor("cache", {
-      header: "Cache",
-      meta: { className: "w-32" },
-      cell: ({ getValue }) => <CacheBadge cache={getValue()} />
-    }),
-    helper.accessor("attempts", {
-      header: "Attempts",
-      meta: { align: "right", className: "w-24" },
-      cell: ({ getValue }) => exactCount(getValue())
-    }),
-    helper.accessor("promptTokens", {
-      header: "Prompt",
-      meta: { align: "right", className: "w-24" },
-      cell: ({ getValue }) => <Figure quantity={count(getValue())} />
-    }),
-    helper.accessor("completionTokens", {
-      header: "Completion",
-      meta: { align: "right", className: "w-28" },
-      cell: ({ getValue }) => <Figure quantity={count(getValue())} />
-    }),
-    helper.accessor("costUsd", {
-      header: "Cost",
-      meta: { align: "right", className: "w-28" },
-      cell: ({ getValue }) => <Figure quantity={usd(getValue())} />
-    }),
-    helper.accessor("ttftMs", {
-      header: "First token",
-      meta: { align: "right", className: "w-28" },
-      cell: ({ getValue }) => <Figure quantity={duration(getValue())} />
-    }),
-    helper.accessor("latencyMs", {
-      header: "Latency",
-      meta: { align: "right", className: "w-28" },
-      cell: ({ getValue }) => <Figure quantity={duration(getValue())} />
-    })
-  ])
+const columns = helper.columns([
+  helper.accessor("time", {
+    header: "Time",
+    meta: { className: "w-32" },
+    cell: ({ getValue }) => (
+      <button
+        type="button"
+        title={formatFull(Date.parse(getValue()))}
+        aria-label={`Open the request of ${formatFull(Date.parse(getValue()))}`}
+        className="rounded-sm tabular-nums hover:underline"
+      >
+        {isToday(getValue()) ? formatClock(Date.parse(getValue())) : formatDayTime(Date.parse(getValue()))}
+      </button>
+    )
+  }),
+  helper.accessor("model", {
+    header: "Model",
+    cell: ({ row: { original } }) => <ModelName item={original} />
+  }),
+  helper.accessor("status", {
+    header: "Status",
+    meta: { className: "w-48" },
+    cell: ({ row: { original } }) => <StatusBadge status={original.status} errorKind={original.errorKind} />
+  }),
+  helper.accessor("cache", {
+    header: "Cache",
+    meta: { className: "w-32" },
+    cell: ({ getValue }) => <CacheBadge cache={getValue()} />
+  }),
+  helper.accessor("attempts", {
+    header: "Attempts",
+    meta: { align: "right", className: "w-24" },
+    cell: ({ getValue }) => exactCount(getValue())
+  }),
+  helper.accessor("promptTokens", {
+    header: "Prompt",
+    meta: { align: "right", className: "w-24" },
+    cell: ({ getValue }) => <Figure quantity={count(getValue())} />
+  }),
+  helper.accessor("completionTokens", {
+    header: "Completion",
+    meta: { align: "right", className: "w-28" },
+    cell: ({ getValue }) => <Figure quantity={count(getValue())} />
+  }),
+  helper.accessor("costUsd", {
+    header: "Cost",
+    meta: { align: "right", className: "w-28" },
+    cell: ({ getValue }) => <Figure quantity={usd(getValue())} />
+  }),
+  helper.accessor("ttftMs", {
+    header: "First token",
+    meta: { align: "right", className: "w-28" },
+    cell: ({ getValue }) => <Figure quantity={duration(getValue())} />
+  }),
+  helper.accessor("latencyMs", {
+    header: "Latency",
+    meta: { align: "right", className: "w-28" },
+    cell: ({ getValue }) => <Figure quantity={duration(getValue())} />
+  })
+])
 
 /** Requests, newest first; a row opens the request. */
 export function RequestTable({ rows, openId, onOpen }: RequestTableProps) {
@@ -90,7 +85,7 @@ export function RequestTable({ rows, openId, onOpen }: RequestTableProps) {
     <DataTable
       label="Requests"
       rows={rows}
-      columns={columnsOf(onOpen)}
+      columns={columns}
       rowId={(row) => row.id}
       onOpen={(row) => onOpen(row.id)}
       openId={openId}

@@ -1,7 +1,8 @@
 "use client"
 
-import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query"
-import type { RequestDetail, RequestPage } from "millrace/admin-api"
+import { keepPreviousData, useInfiniteQuery, useQuery, type InfiniteData } from "@tanstack/react-query"
+import type { RequestDetail, RequestItem, RequestPage } from "millrace/admin-api"
+import { useLivePart, useLiveStatus } from "@/features/live/provider"
 import { windowOf, type Range } from "@/features/usage/range"
 import type { UsageFilters } from "@/features/usage/use-usage"
 import { failureOf, getJson } from "@/lib/api"
@@ -10,21 +11,28 @@ const pageSize = 100
 const refreshMs = 3000
 
 /** Requests of a range, newest first, page by page; while only the first page is shown it is read again by itself. */
-export const useRequests = (range: Range, filters: UsageFilters, uptimeMs: number | null) =>
-  useInfiniteQuery({
+export const useRequests = (range: Range, filters: UsageFilters) => {
+  const live = useLiveStatus()
+  const known = useLivePart(({ status }) => status !== null)
+  return useInfiniteQuery({
     queryKey: ["requests", range, filters],
-    enabled: uptimeMs !== null,
+    enabled: range !== "start" || known,
     placeholderData: keepPreviousData,
     initialPageParam: null as string | null,
     getNextPageParam: (page: RequestPage) => page.nextCursor,
+    select: rowsOf,
     refetchInterval: (query) => ((query.state.data?.pages.length ?? 1) === 1 ? refreshMs : false),
     queryFn: ({ pageParam, signal }) => {
-      const { fromMs } = windowOf(range, Date.now(), uptimeMs ?? 0)
+      const { fromMs } = windowOf(range, Date.now(), live.uptimeMs())
       const query = new URLSearchParams({ ...filters, limit: String(pageSize), from: String(fromMs) })
       if (pageParam !== null) query.set("cursor", pageParam)
       return getJson<RequestPage>(`/api/requests?${query}`, signal)
     }
   })
+}
+
+const rowsOf = ({ pages }: InfiniteData<RequestPage, string | null>): ReadonlyArray<RequestItem> =>
+  pages.flatMap((page) => page.items)
 
 /** Rows are written a moment after the answer ends, so a request that has just ended is asked for a few times. */
 const notYetRetries = 12

@@ -14,6 +14,7 @@ import { ConnectionBanner } from "@/features/live/connection-banner"
 import { ConnectionState } from "@/features/live/connection-state"
 import { useLive } from "@/features/live/provider"
 import { SimulatedBanner } from "@/features/live/simulated-banner"
+import { logOut } from "@/lib/api"
 import { destinations } from "./navigation"
 
 interface AppShellProps {
@@ -111,11 +112,6 @@ function Navigation({ onChoose }: { readonly onChoose?: () => void }) {
       </ul>
     </nav>
   )
-}
-
-const logOut = async () => {
-  await fetch("/api/session", { method: "DELETE" }).catch(() => undefined)
-  window.location.assign("/login")
 }
 
 function Footer({ theme, gateway }: { readonly theme: Theme; readonly gateway: string }) {

@@ -48,7 +48,7 @@ export const outcomeTotals = (series: UsageSeries): OutcomeCounts => {
 /** Latency has no colour of its own meaning: the median is drawn strong, the tail pale. */
 export const latencySeries: ReadonlyArray<Series> = [
   { key: "p50", label: "p50", color: "var(--foreground)" },
-  { key: "p95", label: "p95", color: "var(--cancelled)" }
+  { key: "p95", label: "p95", color: "var(--muted)" }
 ]
 
 /** Latency quantiles of a series without groups; a bucket without requests is a gap. */

@@ -2,7 +2,7 @@
 
 import { keepPreviousData, useQuery } from "@tanstack/react-query"
 import type { GroupBy, UsageReport } from "millrace/admin-api"
-import { useLive } from "@/features/live/provider"
+import { useLivePart, useLiveStatus } from "@/features/live/provider"
 import { getJson } from "@/lib/api"
 import { refreshMs, windowOf, type Range, type Window } from "./range"
 
@@ -29,15 +29,15 @@ export const useUsage = (
   range: Range,
   { filters = noFilters, groupBy, sumsOnly = false, enabled = true }: UsageOptions
 ) => {
-  const { status } = useLive()
-  const uptimeMs = (status?.uptimeSeconds ?? 0) * 1000
+  const live = useLiveStatus()
+  const known = useLivePart(({ status }) => status !== null)
   return useQuery<UsageAnswer>({
     queryKey: ["usage", range, groupBy ?? null, sumsOnly, filters],
-    enabled: enabled && (range !== "start" || status !== null),
+    enabled: enabled && (range !== "start" || known),
     placeholderData: keepPreviousData,
     refetchInterval: (query) => refreshMs[query.state.data?.window.bucket ?? "minute"],
     queryFn: async ({ signal }) => {
-      const window = windowOf(range, Date.now(), uptimeMs)
+      const window = windowOf(range, Date.now(), live.uptimeMs())
       const bucket = sumsOnly ? "day" : window.bucket
       const query = new URLSearchParams({ ...filters, from: String(window.fromMs), bucket })
       if (groupBy !== undefined) query.set("groupBy", groupBy)

@@ -8,9 +8,8 @@ import { Button, buttonVariants } from "@/components/ui/button"
 import { Card } from "@/components/ui/card"
 import { Segmented } from "@/components/ui/segmented"
 import { Skeleton } from "@/components/ui/skeleton"
-import { useLive } from "@/features/live/provider"
 import { cacheLabels } from "@/features/requests/badges"
-import { ClearFilters, Filter } from "@/features/requests/filters"
+import { ClearFilters, Filter, ProviderFilter } from "@/features/requests/filters"
 import { RequestSheet } from "@/features/requests/request-sheet"
 import { RequestTable } from "@/features/requests/request-table"
 import { useRequests } from "@/features/requests/use-requests"
@@ -29,18 +28,15 @@ const noFilters = { status: null, cache: null, provider: null }
 
 export function RequestsClient() {
   const [{ range, status, cache, provider, id }, setParams] = useUrlState(requestParams)
-  const live = useLive()
   const filters: UsageFilters = {
     ...(status === null ? {} : { status }),
     ...(cache === null ? {} : { cache }),
     ...(provider === null ? {} : { provider })
   }
   const filtered = Object.keys(filters).length > 0
-  const uptimeMs = live.status === null ? (range === "start" ? null : 0) : live.status.uptimeSeconds * 1000
-  const requests = useRequests(range, filters, uptimeMs)
+  const requests = useRequests(range, filters)
   const usage = useUsage(range, { filters, sumsOnly: true })
-  const rows = requests.data?.pages.flatMap((page) => page.items)
-  const providers = (live.status?.providers ?? []).map(({ name }) => ({ value: name, label: name }))
+  const rows = requests.data
   return (
     <>
       <PageHeader
@@ -63,12 +59,7 @@ export function RequestsClient() {
             onChange={(next) => setParams({ status: next })}
           />
           <Filter label="Cache" value={cache} options={cacheOptions} onChange={(next) => setParams({ cache: next })} />
-          <Filter
-            label="Provider"
-            value={provider}
-            options={providers}
-            onChange={(next) => setParams({ provider: next })}
-          />
+          <ProviderFilter value={provider} onChange={(next) => setParams({ provider: next })} />
           {filtered ? <ClearFilters onClear={() => setParams(noFilters)} /> : null}
         </div>
         {rows !== undefined ? (

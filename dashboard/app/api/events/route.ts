@@ -1,20 +1,27 @@
 import { Effect, Stream } from "effect"
 import type { Status } from "millrace/admin-api"
 import { statusStream } from "@/features/gateway/admin-client"
-import { withSession } from "@/features/gateway/respond"
+import { sessionEnded, withSession } from "@/features/gateway/respond"
+import { closeSession, findSession } from "@/features/session/store"
 import type { Failure } from "@/features/gateway/failure"
 
 const retryEvery = "1 second"
 
 /**
  * The live status as server-sent events: `status` with the gateway's status, `failure` with the reason why there is
- * none. A lost gateway is tried again every second; the stream ends with the session or when the token is refused.
+ * none. A lost gateway is tried again every second; the stream ends with the session, also by a logout elsewhere, or
+ * when the token is refused.
  */
 export const GET = (request: Request) =>
   withSession(async (session) => {
     const connection = statusStream(session.token).pipe(
-      Stream.map(statusEvent),
-      Stream.catch((error) => Stream.succeed(failureEvent(error.failure))),
+      Stream.map((status) =>
+        findSession(session.id) === undefined ? failureEvent(sessionEnded) : statusEvent(status)
+      ),
+      Stream.catch((error) => {
+        if (error.failure.kind === "unauthorized") closeSession(session.id)
+        return Stream.succeed(failureEvent(error.failure))
+      }),
       Stream.concat(Stream.drain(Stream.fromEffect(Effect.sleep(retryEvery))))
     )
     const events = Stream.forever(connection).pipe(

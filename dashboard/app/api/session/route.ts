@@ -27,6 +27,8 @@ export const POST = async (request: Request) => {
     if (error instanceof GatewayFailed) return failed(error.failure)
     throw error
   }
+  const earlier = await currentSession()
+  if (earlier !== undefined) closeSession(earlier.id)
   const session = openSession(token)
   const secure = new URL(request.url).protocol === "https:" || request.headers.get("x-forwarded-proto") === "https"
   return new Response(null, {
