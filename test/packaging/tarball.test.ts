@@ -74,6 +74,8 @@ describe("the packed tarball", () => {
         "package/LICENSE",
         "package/dist/index.js",
         "package/dist/index.d.ts",
+        "package/dist/ai-sdk.js",
+        "package/dist/effect-ai.js",
         "package/dist/cli/main.js",
         "package/src/index.ts"
       ])
@@ -125,6 +127,23 @@ describe("in an empty project", () => {
     )
     const answer: unknown = JSON.parse(await succeed(project, process.execPath, "answer.mjs"))
     expect(answer).toEqual({ content: expect.stringMatching(/\S/), provider: "simulated", cached: false })
+  })
+
+  it("loads its adapters where neither the AI SDK nor its types are installed", async (context) => {
+    if (!installed) context.skip(offline)
+    await writeFile(
+      path.join(project, "adapters.mjs"),
+      `import { AIEngine } from "millrace"
+       import { createMillrace } from "millrace/ai-sdk"
+       import { layer, provider } from "millrace/effect-ai"
+       await using engine = new AIEngine({ providers: [{ name: "simulated", simulated: { latency: 0 } }] })
+       const model = createMillrace(engine)("simulated")
+       const prompt = [{ role: "user", content: [{ type: "text", text: "Say hello" }] }]
+       const { finishReason } = await model.doGenerate({ prompt })
+       console.log(finishReason.unified, typeof layer, typeof provider)`
+    )
+    expect((await succeed(project, process.execPath, "adapters.mjs")).trim()).toBe("stop function function")
+    expect((await run(project, "npm", "ls", "@ai-sdk/provider", "--parseable")).stdout.trim()).toBe("")
   })
 
   it("has types that a strict program compiles against", async (context) => {
