@@ -11,6 +11,7 @@ import { chatDialect } from "../../engine/src/gateway/ChatAnswer.ts"
 import type { InboundDialect } from "../../engine/src/gateway/Dialect.ts"
 import { geminiDialect } from "../../engine/src/gateway/GeminiAnswer.ts"
 import { messagesDialect } from "../../engine/src/gateway/MessagesAnswer.ts"
+import { ResponseMemory } from "../../engine/src/gateway/ResponseMemory.ts"
 import { responsesDialect } from "../../engine/src/gateway/ResponsesAnswer.ts"
 import { anthropicMessages } from "../../engine/src/protocols/AnthropicMessages.ts"
 import { gemini } from "../../engine/src/protocols/Gemini.ts"
@@ -43,7 +44,7 @@ const samples: ReadonlyArray<Sample> = [
     signature: "EqQB"
   },
   {
-    dialect: responsesDialect,
+    dialect: responsesDialect(new ResponseMemory(() => 0)),
     protocol: openAiResponses,
     check: (text) => checkResponses(namedEvents(text)),
     model: "gpt-5.4",
@@ -322,7 +323,7 @@ describe.each(all.map((sample) => [sample.dialect.dialect, sample] as const))("r
     fc.assert(
       fc.property(requests(sample), (request) => {
         const { body } = sent(sample.protocol, request, endpointOf({ model: sample.model }))
-        const back = Result.getOrThrow(sample.dialect.decode(body))
+        const back = Result.getOrThrow(sample.dialect.decode(body, "default"))
         expect(meaning(back)).toEqual(meaning(request))
         expect(back.wire?.needs).toEqual([])
       })
@@ -345,7 +346,7 @@ describe.each(all.map((sample) => [sample.dialect.dialect, sample] as const))("r
           return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, changed(inner)]))
         }
         const mutated = Object.fromEntries(Object.entries(body).map(([key, value]) => [key, changed(value)]))
-        const decoded = sample.dialect.decode(mutated)
+        const decoded = sample.dialect.decode(mutated, "default")
         if (Result.isFailure(decoded)) expect(decoded.failure._tag).toBe("InvalidRequest")
         else decoded.success.wire?.hints?.()
       })

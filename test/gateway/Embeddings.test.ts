@@ -76,7 +76,10 @@ describe("OpenAI's dialect", () => {
   })
 
   it("the simulator and Gemini answer it too; what they can't take is said", async () => {
-    const simulated = await embed({ model: "simulated/simulated", input: ["the cat sat", "the cat sat", "quite another"] })
+    const simulated = await embed({
+      model: "simulated/simulated",
+      input: ["the cat sat", "the cat sat", "quite another"]
+    })
     const [one, same, other] = simulated.json.data as ReadonlyArray<{ readonly embedding: ReadonlyArray<number> }>
     expect(one!.embedding).toEqual(same!.embedding)
     expect(one!.embedding).not.toEqual(other!.embedding)

@@ -96,7 +96,7 @@ describe("answers", () => {
       instructions: "Be kind.",
       temperature: 0.5,
       max_output_tokens: 50,
-      store: false,
+      store: true,
       model: "gpt-test-2026",
       output: [
         {
@@ -361,7 +361,7 @@ describe("requests to another dialect", () => {
       response_format: { type: "json_schema", json_schema: { name: "out", schema: { type: "object" }, strict: true } },
       reasoning_effort: "low"
     })
-    expect(headers.get("x-millrace-omitted")).toBe("store, metadata, text.verbosity, reasoning.summary")
+    expect(headers.get("x-millrace-omitted")).toBe("metadata, text.verbosity, reasoning.summary")
   })
 
   it.each([
@@ -416,6 +416,58 @@ describe("requests to another dialect", () => {
     const { headers } = await ask({ model: "openai/m", input: [{ role: "user", content: "hi" }, ...json.output] })
     expect(headers.get("x-millrace-omitted")).toBe("input[1], input[2]")
     expect(last(openai).json["input"]).toHaveLength(2)
+  })
+})
+
+describe("what is remembered here", () => {
+  const tool_calls = [{ id: "c1", type: "function", function: { name: "f", arguments: "{}" } }]
+  const calling = sendJson(200, {
+    ...chatCompletion(""),
+    choices: [{ index: 0, message: { role: "assistant", content: "Look.", tool_calls }, finish_reason: "tool_calls" }]
+  })
+  const result = { type: "function_call_output", call_id: "c1", output: "ok" }
+  const turns = [
+    { role: "user", content: "hi" },
+    { role: "assistant", content: "Look.", tool_calls },
+    { role: "tool", tool_call_id: "c1", content: "ok" }
+  ]
+
+  it("an earlier response is gone on from by its id, and items of it by theirs", async () => {
+    compatible.respond = calling
+    const { json } = await ask(viaChat)
+    await ask({ ...viaChat, previous_response_id: json.id, input: [result] })
+    expect(last(compatible).json["messages"]).toEqual(turns)
+    const references = json.output.map(({ id }: { readonly id: string }) => ({ type: "item_reference", id }))
+    await ask({ ...viaChat, input: [{ role: "user", content: "hi" }, ...references, result] })
+    expect(last(compatible).json["messages"]).toEqual(turns)
+  })
+
+  it("a chain of responses keeps all of its turns, streamed ones too", async () => {
+    compatible.respond = send(200, eventStream, chatEvents(["one"]).join(""))
+    const { text } = await ask({ ...viaChat, stream: true })
+    const first = namedEvents(text).at(-1)!.data.response.id as string
+    compatible.respond = sendJson(200, chatCompletion("two"))
+    const second = (await ask({ ...viaChat, previous_response_id: first, input: "next" })).json.id as string
+    await ask({ ...viaChat, previous_response_id: second, input: "last" })
+    expect(last(compatible).json["messages"]).toEqual([
+      { role: "user", content: "hi" },
+      { role: "assistant", content: "one" },
+      { role: "user", content: "next" },
+      { role: "assistant", content: "two" },
+      { role: "user", content: "last" }
+    ])
+  })
+
+  it("nothing is kept with store: false, and nothing is another tenant's", async () => {
+    const kept = (await ask(viaChat)).json.id as string
+    const dropped = (await ask({ ...viaChat, store: false })).json.id as string
+    const go = (previous_response_id: string, headers = {}) =>
+      postTo(`${gateway.url}/v1/responses`, { ...viaChat, input: "next", previous_response_id }, { headers })
+    expect((await go(kept)).status).toBe(200)
+    expect((await go(kept, { "x-millrace-tenant": "other" })).status).toBe(400)
+    const { json, status } = await go(dropped)
+    expect(status).toBe(400)
+    expect(json.error.message).toContain("previous_response_id")
   })
 })
 

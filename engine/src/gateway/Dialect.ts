@@ -42,7 +42,10 @@ export interface StreamEncoder {
 
 export interface InboundDialect {
   readonly dialect: Dialect
-  readonly decode: (body: { readonly [key: string]: unknown }) => Result.Result<DecodedBody, InvalidRequest>
+  readonly decode: (
+    body: { readonly [key: string]: unknown },
+    tenant: string
+  ) => Result.Result<DecodedBody, InvalidRequest>
   readonly encodeWhole: (call: Call, completion: Completion) => string
   /** Absent where an answer is never streamed. */
   readonly encodeStream?: (call: Call) => StreamEncoder

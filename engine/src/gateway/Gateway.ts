@@ -21,7 +21,8 @@ import { healthOf } from "./Health.ts"
 import { infer } from "./Inference.ts"
 import { findModel, listModels } from "./Models.ts"
 import { writeError, writeJson } from "./Respond.ts"
-import { type Inbound, inboundAt, pathError, type Shape, shapeOf } from "./Routes.ts"
+import { ResponseMemory } from "./ResponseMemory.ts"
+import { type Inbound, inboundRoutes, pathError, type Shape, shapeOf } from "./Routes.ts"
 import { promptCounter } from "./TokenCounts.ts"
 
 export interface GatewayOptions {
@@ -42,6 +43,7 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
     const metrics = yield* Metrics
     const status = yield* StatusSource
     const clock = yield* Clock.Clock
+    const inboundAt = inboundRoutes(new ResponseMemory(() => clock.currentTimeMillisUnsafe()))
     const counter = promptCounter({ providers: yield* Providers, routing, tokenizer: yield* Tokenizer })
     const admin = yield* Admin.handler({ token: options.adminToken })
     const runFork = Effect.runForkWith(yield* Effect.context<never>())

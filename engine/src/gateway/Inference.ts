@@ -71,7 +71,7 @@ const decode = (
 ): Result.Result<Request, EngineError> => {
   const headers = readHeaders(request)
   if (Result.isFailure(headers)) return Result.fail(headers.failure)
-  const decoded = dialect.decode(body)
+  const decoded = dialect.decode(body, headers.success.tenant)
   if (Result.isFailure(decoded)) return Result.fail(decoded.failure)
   return Result.succeed({
     id,

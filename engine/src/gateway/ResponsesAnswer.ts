@@ -5,52 +5,81 @@
  * canonical answer, numbered from 0. A stream ends with `response.completed` or `response.incomplete`; a failure after the
  * first part is `response.failed` and nothing after it.
  */
+import { Result } from "effect"
+import { randomBytes } from "node:crypto"
 import type { Call } from "../Call.ts"
 import type { EngineError } from "../Errors.ts"
 import { isObject, parseJson } from "../protocols/Json.ts"
 import * as Reply from "../Reply.ts"
+import type { WireRequest } from "../Request.ts"
 import { promptTokens, totalTokens, type Usage } from "../Usage.ts"
 import { type InboundDialect, type StreamEncoder, wireEvent, type WirePart } from "./Dialect.ts"
 import { openAiError } from "./OpenAiErrors.ts"
+import { type Items, itemsOf, type ResponseMemory } from "./ResponseMemory.ts"
 import { ResponseItems } from "./ResponsesItems.ts"
 import { decodeResponses } from "./ResponsesRequest.ts"
 import { ToolOrder } from "./ToolOrder.ts"
 
-const encodeWhole = (call: Call, completion: Reply.Completion): string => {
+const encodeWhole = (call: Call, completion: Reply.Completion, made: Made): string => {
   if (completion.wire?.dialect === "openai-responses") {
     const { body } = completion.wire
     const answer = completion.usage.estimated ? parseJson(body) : undefined
     return isObject(answer) ? JSON.stringify({ ...answer, ...usageOf(completion.usage) }) : body
   }
-  const items = new ResponseItems(call.request.id, ignore)
+  const root = rootOf(call)
+  const items = new ResponseItems(root, ignore)
   let finish: Finish | undefined
   for (const part of Reply.toParts(completion)) {
     if (part.type === "finish") finish = part
     else items.add(part)
   }
-  return JSON.stringify(finished(call, completion.model, finish!, items))
+  const response = finished({ call, root, model: completion.model }, finish!, items)
+  made(response)
+  return JSON.stringify(response)
 }
+
+/** Called with every response that was made here. */
+type Made = (response: { readonly id: string; readonly output: Items }) => void
+
+/** Ids that nobody can guess: who knows one may go on from it. */
+const rootOf = (call: Call): string => `${call.request.id}_${randomBytes(8).toString("hex")}`
 
 const ignore = (): void => undefined
 
 type Finish = Extract<Reply.Part, { readonly type: "finish" }>
 
-export const responsesDialect: InboundDialect = {
-  dialect: "openai-responses",
-  decode: decodeResponses,
-  encodeWhole,
-  encodeStream: (call) => new ResponsesStream(call),
-  encodeError: (error) => JSON.stringify({ error: openAiError(error) })
+export const responsesDialect = (memory: ResponseMemory): InboundDialect => {
+  /** What was asked, as it was before it was made fit for OpenAI. */
+  const asked = new WeakMap<WireRequest, Items>()
+  const remember =
+    (call: Call): Made =>
+    ({ id, output }) => {
+      const { tenant, wire } = call.request
+      const input = wire === undefined ? undefined : asked.get(wire)
+      if (input !== undefined && wire!.body["store"] !== false) memory.remember(tenant, id, { input, output })
+    }
+  return {
+    dialect: "openai-responses",
+    decode: (body, tenant) => {
+      const resolved = memory.resolve(tenant, body)
+      const decoded = decodeResponses(resolved)
+      if (Result.isSuccess(decoded)) asked.set(decoded.success.wire!, itemsOf(resolved["input"]))
+      return decoded
+    },
+    encodeWhole: (call, completion) => encodeWhole(call, completion, remember(call)),
+    encodeStream: (call) => new ResponsesStream(call, remember(call)),
+    encodeError: (error) => JSON.stringify({ error: openAiError(error) })
+  }
 }
 
 class ResponsesStream implements StreamEncoder {
-  private readonly call: Call
+  private readonly asked: Asked
+  private readonly made: Made
   private readonly items: ResponseItems
   private readonly order = new ToolOrder((part) => this.write(part))
   private out = ""
   private sequence = 0
   private started = false
-  private model = ""
   private id: string
   private raw = false
   /** The provider's event that was passed on last. */
@@ -58,10 +87,12 @@ class ResponsesStream implements StreamEncoder {
   /** The provider's terminal event, until it is known whether its usage has to be estimated. */
   private terminal: WirePart | undefined = undefined
 
-  constructor(call: Call) {
-    this.call = call
-    this.id = idOf(call)
-    this.items = new ResponseItems(call.request.id, (type, data) => this.event(type, data))
+  constructor(call: Call, made: Made) {
+    const root = rootOf(call)
+    this.asked = { call, root, model: "" }
+    this.made = made
+    this.id = `resp_${root}`
+    this.items = new ResponseItems(root, (type, data) => this.event(type, data))
   }
 
   part(part: Reply.Part): string {
@@ -84,7 +115,7 @@ class ResponsesStream implements StreamEncoder {
     this.start()
     this.event("response.failed", {
       response: {
-        ...baseOf(this.call, this.model, "failed"),
+        ...baseOf(this.asked, "failed"),
         id: this.id,
         error: failureOf(error),
         output: this.items.output
@@ -112,17 +143,18 @@ class ResponsesStream implements StreamEncoder {
   }
 
   private write(part: Reply.Part): void {
-    if (part.type === "start") this.model = part.model
+    if (part.type === "start") this.asked.model = part.model
     this.start()
     if (part.type !== "finish") return this.items.add(part)
-    const response = finished(this.call, this.model, part, this.items)
+    const response = finished(this.asked, part, this.items)
+    this.made(response)
     this.event(`response.${response.status}`, { response })
   }
 
   private start(): void {
     if (this.started || this.raw) return
     this.started = true
-    const response = { ...baseOf(this.call, this.model, "in_progress"), output: [] }
+    const response = { ...baseOf(this.asked, "in_progress"), output: [] }
     this.event("response.created", { response })
     this.event("response.in_progress", { response })
   }
@@ -132,16 +164,21 @@ class ResponsesStream implements StreamEncoder {
   }
 }
 
-const idOf = (call: Call): string => `resp_${call.request.id}`
+/** What a response object repeats. */
+interface Asked {
+  readonly call: Call
+  readonly root: string
+  model: string
+}
 
 const seconds = (epochMs: number): number => Math.floor(epochMs / 1000)
 
 /** The response object without its outcome; it repeats what was asked. */
-const baseOf = (call: Call, model: string, status: string) => {
+const baseOf = ({ call, model, root }: Asked, status: string) => {
   const body = call.request.wire?.dialect === "openai-responses" ? call.request.wire.body : {}
   const asked = (field: string, fallback: unknown): unknown => body[field] ?? fallback
   return {
-    id: idOf(call),
+    id: `resp_${root}`,
     object: "response",
     created_at: seconds(call.journal.startedAtMs),
     status,
@@ -153,9 +190,9 @@ const baseOf = (call: Call, model: string, status: string) => {
     metadata: asked("metadata", {}),
     model: model === "" ? (call.journal.target?.model ?? call.request.model ?? "") : model,
     parallel_tool_calls: asked("parallel_tool_calls", true),
-    previous_response_id: null,
+    previous_response_id: asked("previous_response_id", null),
     reasoning: asked("reasoning", { effort: null, summary: null }),
-    store: false,
+    store: asked("store", true),
     temperature: asked("temperature", null),
     text: asked("text", { format: { type: "text" } }),
     tool_choice: asked("tool_choice", "auto"),
@@ -166,7 +203,7 @@ const baseOf = (call: Call, model: string, status: string) => {
   }
 }
 
-const finished = (call: Call, model: string, finish: Finish, items: ResponseItems) => {
+const finished = (asked: Asked, finish: Finish, items: ResponseItems) => {
   const reason = finish.finishReason
   const cut =
     reason === "length"
@@ -177,8 +214,8 @@ const finished = (call: Call, model: string, finish: Finish, items: ResponseItem
   items.close(cut !== undefined)
   const status = reason === "error" ? "failed" : cut === undefined ? "completed" : "incomplete"
   return {
-    ...baseOf(call, model, status),
-    ...(status === "completed" ? { completed_at: seconds(call.clock.currentTimeMillisUnsafe()) } : {}),
+    ...baseOf(asked, status),
+    ...(status === "completed" ? { completed_at: seconds(asked.call.clock.currentTimeMillisUnsafe()) } : {}),
     ...(status === "failed"
       ? { error: { code: "server_error", message: "the provider ended the answer with an error" } }
       : {}),

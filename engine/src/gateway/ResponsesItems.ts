@@ -5,7 +5,7 @@
  * ends where another begins. Every item is announced, grown and closed, in this order and once.
  */
 import type { Part } from "../Reply.ts"
-import { madeItemId, reasoningItem, signedId } from "./ResponsesReasoning.ts"
+import { reasoningItem, signedId } from "./ResponsesReasoning.ts"
 
 type Json = { readonly [key: string]: unknown }
 
@@ -36,12 +36,13 @@ type Open =
 export class ResponseItems {
   readonly output: Array<Json> = []
   refused = false
-  private readonly requestId: string
+  private readonly root: string
   private readonly emit: (type: string, data: Json) => void
   private open: Open | undefined = undefined
 
-  constructor(requestId: string, emit: (type: string, data: Json) => void) {
-    this.requestId = requestId
+  /** `root` begins with `req_`; the ids of the items are made from it. */
+  constructor(root: string, emit: (type: string, data: Json) => void) {
+    this.root = root
     this.emit = emit
   }
 
@@ -174,13 +175,13 @@ export class ResponseItems {
 
   private idOf(open: Open): string {
     if (open.type === "reasoning") return open.id
-    return `${open.type === "message" ? "msg" : "fc"}_${this.requestId}_${this.output.length}`
+    return `${open.type === "message" ? "msg" : "fc"}_${this.root}_${this.output.length}`
   }
 
   /** An item that OpenAI signed keeps its id, without which the signature is worth nothing. */
   private reasoningId(signature: string | undefined): string {
     if (this.open !== undefined) this.close()
-    return signedId(signature) ?? `${madeItemId}${this.requestId.replace(/^req_/, "")}_${this.output.length}`
+    return signedId(signature) ?? `rs_${this.root}_${this.output.length}`
   }
 
   private itemOf(open: Open, status: "in_progress" | "completed" | "incomplete"): Json {

@@ -42,11 +42,8 @@ export const signedId = (signature: string | undefined): string | undefined =>
 export const isForeignItem = (item: JsonObject): boolean => {
   if (item["type"] !== "reasoning") return false
   const encrypted = stringOr(item["encrypted_content"], "")
-  return encrypted === "" ? stringOr(item["id"], "").startsWith(madeItemId) : isForeign("openai-responses", encrypted)
+  return encrypted === "" ? stringOr(item["id"], "").startsWith("rs_req_") : isForeign("openai-responses", encrypted)
 }
-
-/** How ids of items begin that were made here. */
-export const madeItemId = "rs_req_"
 
 const textsOf = (parts: unknown): ReadonlyArray<string> =>
   Array.isArray(parts)

@@ -2,7 +2,8 @@
  * Bodies of `POST /v1/responses`: types and ranges of the known fields, and their canonical form.
  *
  * Unknown fields are kept in `wire`, so that an upstream of this API gets them untouched. What only such an upstream can
- * carry (its state, its own tools) is named in `needs`, and is an error when the request goes elsewhere. Neighbouring items
+ * carry (its state, its own tools) is named in `needs`, and is an error when the request goes elsewhere; what is remembered
+ * here is in the body by now. Neighbouring items
  * of the model become one assistant turn, neighbouring results one tool turn.
  * Source: the Responses reference of OpenAI.
  */
@@ -140,7 +141,6 @@ export const responsesHints: HintRules = {
   hints: {
     "text.verbosity": undefined,
     "reasoning.summary": undefined,
-    store: false,
     metadata: undefined,
     user: undefined,
     service_tier: "auto"
@@ -305,7 +305,7 @@ const formatOf = (read: ResponsesBody): ResponseFormat | undefined => {
 const needsOf = (read: ResponsesBody, { needs }: Reader): void => {
   const choice = read.tool_choice
   if (typeof choice === "object" && choice?.type === "other") needs.add(`tool_choice ${choice.kind}`)
-  if (read.previous_response_id != null) needs.add("previous_response_id")
+  if (read.previous_response_id != null) needs.add("previous_response_id of a response that is not known here")
   if (read.conversation != null) needs.add("conversation")
   if (read.prompt != null) needs.add("prompt")
   if (read.background === true) needs.add("background")

@@ -12,6 +12,7 @@ import { embeddingsDialect, geminiEmbedDialect } from "./Embeddings.ts"
 import { geminiDialect } from "./GeminiAnswer.ts"
 import { statusWord } from "./GoogleErrors.ts"
 import { messagesDialect } from "./MessagesAnswer.ts"
+import type { ResponseMemory } from "./ResponseMemory.ts"
 import { responsesDialect } from "./ResponsesAnswer.ts"
 
 /** An inference route: a dialect, and whether it wants an answer or a count of tokens. */
@@ -22,19 +23,22 @@ export interface Inbound {
 
 const answer = (dialect: InboundDialect): Inbound => ({ dialect, verb: "answer" })
 
-const fixed: { readonly [path: string]: Inbound } = {
-  "/v1/chat/completions": answer(chatDialect),
-  "/v1/responses": answer(responsesDialect),
-  "/v1/messages": answer(messagesDialect),
-  "/v1/messages/count_tokens": { dialect: messagesDialect, verb: "count" },
-  "/v1/embeddings": answer(embeddingsDialect)
-}
-
 /** The inference route of a path; `query` is what comes after the question mark. */
-export const inboundAt = (path: string, query: string): Inbound | undefined => {
-  if (Object.hasOwn(fixed, path)) return fixed[path]
-  const found = /^\/(?:v1|v1beta)\/(?:models\/)?(.+):([A-Za-z]+)$/.exec(path)
-  return found === null ? undefined : geminiAt(decoded(found[1]!), found[2]!, query)
+export type InboundAt = (path: string, query: string) => Inbound | undefined
+
+export const inboundRoutes = (memory: ResponseMemory): InboundAt => {
+  const fixed: { readonly [path: string]: Inbound } = {
+    "/v1/chat/completions": answer(chatDialect),
+    "/v1/responses": answer(responsesDialect(memory)),
+    "/v1/messages": answer(messagesDialect),
+    "/v1/messages/count_tokens": { dialect: messagesDialect, verb: "count" },
+    "/v1/embeddings": answer(embeddingsDialect)
+  }
+  return (path, query) => {
+    if (Object.hasOwn(fixed, path)) return fixed[path]
+    const found = /^\/(?:v1|v1beta)\/(?:models\/)?(.+):([A-Za-z]+)$/.exec(path)
+    return found === null ? undefined : geminiAt(decoded(found[1]!), found[2]!, query)
+  }
 }
 
 const geminiAt = (model: string | undefined, method: string, query: string): Inbound | undefined => {
@@ -57,9 +61,9 @@ const geminiAt = (model: string | undefined, method: string, query: string): Inb
 /** A count may be asked for with a whole request inside. */
 const counted = (dialect: InboundDialect): InboundDialect => ({
   ...dialect,
-  decode: (body) => {
+  decode: (body, tenant) => {
     const inner = body["generateContentRequest"] ?? body["generate_content_request"]
-    return dialect.decode(isObject(inner) ? inner : body)
+    return dialect.decode(isObject(inner) ? inner : body, tenant)
   }
 })
 
