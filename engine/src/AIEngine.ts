@@ -4,14 +4,15 @@
  * It runs the same Engine on a runtime of its own. Every failure is an `AIEngineError`; an `AbortSignal` cancels the call
  * up to the provider's socket, and so does leaving a stream early. `dispose` finishes what is to be written.
  */
-import { Cause, Effect, Exit, ManagedRuntime, type Pull, Scope } from "effect"
+import { Cause, Effect, Exit, ManagedRuntime } from "effect"
 import type { Status } from "./AdminAnswers.ts"
-import { internalError } from "./Attempt.ts"
+import { AIEngineError, errorOf } from "./AIEngineError.ts"
+import { type AnswerStream, EngineStream, OpenCall } from "./AnswerStream.ts"
 import { type Call, upstreamAttempts } from "./Call.ts"
 import * as Config from "./Config.ts"
 import type { AIEmbedRequest } from "./EmbedRequest.ts"
 import { Engine } from "./Engine.ts"
-import { Cancelled, type EngineError, type Fault, InvalidRequest, retryAfterMsOf } from "./Errors.ts"
+import { Cancelled, type EngineError, type InvalidRequest, ShuttingDown } from "./Errors.ts"
 import type { LiveOptions, Services } from "./Live.ts"
 import { Metrics } from "./Metrics.ts"
 import * as Reply from "./Reply.ts"
@@ -19,54 +20,12 @@ import type { AIRequest } from "./Request.ts"
 import { type AIEmbedResponse, type AIResponse, toAIEmbedResponse, toAIResponse } from "./Response.ts"
 import { StatusSource } from "./Status.ts"
 
-/** What `AIEngine` rejects with. */
-export class AIEngineError extends Error {
-  override readonly name = "AIEngineError"
-  /** The tag of the error, such as `RateLimitExceeded`. */
-  readonly kind: EngineError["_tag"] | "ConfigError"
-  readonly fault: Fault
-  /** Whether the same call can succeed later. */
-  readonly retryable: boolean
-  /** The HTTP status that the gateway answers with. */
-  readonly status: number
-  /** Milliseconds to wait before a retry. */
-  readonly retryAfter: number | undefined
-  readonly provider: string | undefined
-  readonly model: string | undefined
-  /** Attempts that reached a provider. */
-  readonly attempts: number
-
-  constructor(error: EngineError | Config.ConfigError, attempts: number) {
-    super(error.message, { cause: error })
-    if (error._tag === "ConfigError") {
-      this.kind = error._tag
-      this.fault = "caller"
-      this.retryable = false
-      this.status = 400
-    } else {
-      this.kind = error._tag
-      this.fault = error.fault
-      this.retryable = error.retryable
-      this.status = error.status
-      this.retryAfter = retryAfterMsOf(error)
-      if ("provider" in error) this.provider = error.provider
-      if ("model" in error) this.model = error.model
-    }
-    this.attempts = attempts
-  }
-}
+export { AIEngineError } from "./AIEngineError.ts"
+export type { AnswerStream } from "./AnswerStream.ts"
 
 export interface CallOptions {
   /** Cancels the call. */
   readonly signal?: AbortSignal | undefined
-}
-
-/** An answer as it comes; `response` is the whole answer once the stream has been read to its end. */
-export interface AnswerStream<A> {
-  [Symbol.asyncIterator](): AsyncGenerator<A, void, undefined>
-  readonly response: Promise<AIResponse>
-  /** Paths of hints in the request that the provider was not given; known once the first part has come. */
-  readonly omitted: ReadonlyArray<string>
 }
 
 export interface TextStream extends AnswerStream<string> {}
@@ -81,7 +40,9 @@ export interface PartStream extends AnswerStream<Reply.Part> {}
  */
 export class AIEngine {
   private readonly runtime: ManagedRuntime.ManagedRuntime<Engine | Services, never>
+  private readonly streams = new Set<OpenCall>()
   private engine: Engine["Service"] | undefined
+  private disposed = false
 
   /** Throws an `AIEngineError` of kind `ConfigError` that names everything that is wrong in the configuration. */
   constructor(config?: Config.EngineConfigInput, options?: LiveOptions) {
@@ -128,8 +89,11 @@ export class AIEngine {
   }
 
   /** Cancels what runs, writes what is queued, and closes every connection. The engine can't be used afterwards. */
-  dispose(): Promise<void> {
-    return this.runtime.dispose()
+  async dispose(): Promise<void> {
+    this.disposed = true
+    this.engine = undefined
+    await Promise.all([...this.streams].map((stream) => stream.close()))
+    await this.runtime.dispose()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -141,22 +105,25 @@ export class AIEngine {
     options: CallOptions | undefined,
     select: (part: Reply.Part) => A | undefined
   ): AnswerStream<A> {
-    return new EngineStream(async () => {
-      const engine = this.engine ?? (await this.start())
-      const call = this.prepared(engine.prepare(request, { stream: true }))
-      const scope = Scope.makeUnsafe()
-      const run = <B>(effect: Effect.Effect<B, EngineError>) => this.run(effect, call, options)
-      const open = Effect.flatMap(engine.open(call), (reply) => Reply.toPull(Reply.stream(reply), scope))
-      try {
-        return { call, scope, run, pull: await run(Effect.provideService(open, Scope.Scope, scope)) }
-      } catch (error) {
-        await Effect.runPromise(Scope.close(scope, Exit.void))
-        throw error
-      }
-    }, select)
+    const signal = options?.signal
+    return new EngineStream(
+      {
+        engine: async () => this.engine ?? (await this.start()),
+        prepare: (engine) => {
+          const call = this.prepared(engine.prepare(request, { stream: true }))
+          const opened: OpenCall = new OpenCall(call, this.runtime.runCallback, signal, () =>
+            this.streams.delete(opened)
+          )
+          this.streams.add(opened)
+          return opened
+        }
+      },
+      select
+    )
   }
 
   private async start(): Promise<Engine["Service"]> {
+    if (this.disposed) throw new AIEngineError(new ShuttingDown({}), 0)
     this.engine = await this.runtime.runPromise(Engine)
     return this.engine
   }
@@ -187,74 +154,5 @@ export class AIEngine {
   }
 }
 
-const errorOf = (cause: Cause.Cause<EngineError>): EngineError => {
-  const failure = cause.reasons.find(Cause.isFailReason)
-  if (failure !== undefined) return failure.error
-  const defect = cause.reasons.find(Cause.isDieReason)
-  return defect === undefined ? new Cancelled() : internalError(defect.defect)
-}
-
-interface OpenStream {
-  readonly call: Call
-  readonly scope: Scope.Closeable
-  readonly run: <A>(effect: Effect.Effect<A, EngineError>) => Promise<A>
-  readonly pull: Pull.Pull<ReadonlyArray<Reply.Part>, EngineError>
-}
-
 const textOfPart = (part: Reply.Part): string | undefined =>
   part.type === "text" && part.text !== "" ? part.text : undefined
-
-/** Yields what `select` takes of each part. */
-class EngineStream<A> implements AnswerStream<A> {
-  private readonly open: () => Promise<OpenStream>
-  private readonly select: (part: Reply.Part) => A | undefined
-  private readonly answer = Promise.withResolvers<AIResponse>()
-  private consumed = false
-  private call: Call | undefined
-
-  constructor(open: () => Promise<OpenStream>, select: (part: Reply.Part) => A | undefined) {
-    this.open = open
-    this.select = select
-    // Whoever never asks for the response must not be told that nobody handled its failure.
-    this.answer.promise.catch(() => undefined)
-  }
-
-  /** Settles when the stream has been read to its end. */
-  get response(): Promise<AIResponse> {
-    return this.answer.promise
-  }
-
-  get omitted(): ReadonlyArray<string> {
-    return this.call?.journal.omitted ?? []
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<A, void, undefined> {
-    if (this.consumed) {
-      throw new AIEngineError(new InvalidRequest({ field: "", detail: "a stream can be read once" }), 0)
-    }
-    this.consumed = true
-    let stream: OpenStream | undefined
-    try {
-      stream = await this.open()
-      this.call = stream.call
-      const collector = new Reply.Collector()
-      const next = Effect.catch(stream.pull, (error) =>
-        Cause.isDone(error) ? Effect.succeed(undefined) : Effect.fail(error)
-      )
-      for (let chunk = await stream.run(next); chunk !== undefined; chunk = await stream.run(next)) {
-        for (const part of chunk) {
-          collector.add(part)
-          const selected = this.select(part)
-          if (selected !== undefined) yield selected
-        }
-      }
-      this.answer.resolve(toAIResponse(stream.call, collector.completion()))
-    } catch (error) {
-      this.answer.reject(error)
-      throw error
-    } finally {
-      if (stream !== undefined) await Effect.runPromise(Scope.close(stream.scope, Exit.void))
-      this.answer.reject(new AIEngineError(new Cancelled(), 0))
-    }
-  }
-}

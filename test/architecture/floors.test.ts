@@ -110,6 +110,8 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "ai-sdk.ts",
       "ai-sdk/",
       "AIEngine.ts",
+      "AIEngineError.ts",
+      "AnswerStream.ts",
       "cli/",
       "effect-ai.ts",
       "effect-ai/",
