@@ -65,8 +65,8 @@ describe("the metrics", () => {
       yield* Effect.flip(ask({ model: "a/m", cache: { mode: "only" } }))
       const { registry } = yield* Metrics
       const found = yield* Effect.promise(() => registry.getMetricsAsJSON())
-      const shapes = found.filter(({ name }) => name.startsWith("ai_")).map(({ name, type }) => [name, type] as const)
-      expect(shapes.toSorted()).toEqual(contract.map(([name, type]) => [name, type] as const).toSorted())
+      const shapes = found.filter(({ name }) => name.startsWith("ai_")).map(({ name, type }) => `${name} ${type}`)
+      expect(shapes.toSorted()).toEqual(contract.map(([name, type]) => `${name} ${type}`).toSorted())
       for (const [name, , labels] of contract) {
         const metric = found.find((each) => each.name === name)!
         expect(metric.help.length, name).toBeGreaterThan(10)

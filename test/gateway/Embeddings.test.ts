@@ -19,7 +19,7 @@ beforeAll(async () => {
   openai = await startUpstream((response, request) => {
     const { input } = request.json as { readonly input: string | ReadonlyArray<string> }
     const data = [input].flat(input instanceof Array && typeof input[0] === "number" ? 0 : 1)
-    sendJson(200, {
+    void sendJson(200, {
       object: "list",
       data: data.map((_, index) => ({ object: "embedding", index, embedding: vectors[index] })).reverse(),
       model: "embed-up",
@@ -28,7 +28,10 @@ beforeAll(async () => {
   })
   google = await startUpstream((response, request) => {
     const found = vectors.map((values) => ({ values }))
-    sendJson(200, request.path.includes("batch") ? { embeddings: found } : { embedding: found[0] })(response, request)
+    void sendJson(200, request.path.includes("batch") ? { embeddings: found } : { embedding: found[0] })(
+      response,
+      request
+    )
   })
   const shared = { apiKey: "canary-key", model: "e" }
   gateway = await startGateway({

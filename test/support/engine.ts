@@ -1,7 +1,7 @@
 /**
  * An engine whose providers are scripted, and what a test asks of it: connections that are open, figures that must be 0.
  */
-import { Cause, Effect, Layer, Pull, Scope, Stream } from "effect"
+import { Cause, Effect, Layer, type Pull, type Scope, Stream } from "effect"
 import type { Registry } from "prom-client"
 import { decode, type EngineConfigInput } from "../../engine/src/Config.ts"
 import { Engine } from "../../engine/src/Engine.ts"

@@ -91,12 +91,13 @@ const withHeaders = (
   { headers: names = [] }: InboundDialect,
   request: IncomingMessage
 ): Request["wire"] => {
-  let headers: { [name: string]: string } | undefined
+  if (wire === undefined || names.length === 0) return wire
+  const headers: { [name: string]: string } = {}
   for (const name of names) {
     const value = request.headers[name]
-    if (typeof value === "string") headers = { ...headers, [name]: value }
+    if (typeof value === "string") headers[name] = value
   }
-  return wire === undefined || headers === undefined ? wire : { ...wire, headers }
+  return Object.keys(headers).length === 0 ? wire : { ...wire, headers }
 }
 
 /** Spans of the request are children of the caller's, when a valid W3C `traceparent` names one. */
