@@ -3,7 +3,7 @@
  * behind it.
  */
 import { ChatAnthropic } from "@langchain/anthropic"
-import { AIMessageChunk, HumanMessage, ToolMessage } from "@langchain/core/messages"
+import { type AIMessageChunk, HumanMessage, ToolMessage } from "@langchain/core/messages"
 import { ChatOpenAI, OpenAIEmbeddings } from "@langchain/openai"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { cities, failure, greeting, type Mocked, startMocked, upstreams, weatherSchema } from "../support/mock.ts"
