@@ -51,7 +51,14 @@ export class AIEngine {
       const error = decoded.cause.reasons.find(Cause.isFailReason)
       throw error === undefined ? Cause.squash(decoded.cause) : new AIEngineError(error.error, 0)
     }
-    this.runtime = ManagedRuntime.make(Engine.layerOf(decoded.value, options))
+    // A library writes to its host's console only where it was told to.
+    const told = config?.logging !== undefined
+    const { logging } = decoded.value
+    const layer = Engine.layerOf(
+      told ? decoded.value : { ...decoded.value, logging: { ...logging, level: "none" } },
+      told ? { console: true, ...options } : options
+    )
+    this.runtime = ManagedRuntime.make(layer)
   }
 
   /** The whole answer. */

@@ -82,7 +82,8 @@ const probeAll = (
       Engine.layerOf(
         Struct.evolve(config, {
           retry: (retry) => ({ ...retry, maxAttempts: 1 }),
-          storage: (storage) => ({ ...storage, database: "memory" })
+          storage: (storage) => ({ ...storage, database: "memory" }),
+          logging: (logging) => ({ ...logging, level: "none" as const })
         })
       )
     )
