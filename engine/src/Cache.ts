@@ -147,9 +147,13 @@ const applies = (options: CacheOptions, request: Request): boolean => {
   if (!options.enabled || request.cacheMode === "bypass") return false
   if (request.embed !== undefined) return true
   if (options.maxTemperature !== undefined && (request.temperature ?? 1) > options.maxTemperature) return false
-  const choices = request.wire?.body["n"]
-  return choices === undefined || choices === null || choices === 1
+  const body = request.wire?.body
+  if (body === undefined) return true
+  return (body["n"] ?? 1) === 1 && stateful.every((field) => (body[field] ?? undefined) === undefined)
 }
+
+/** Fields by which a provider adds the answer to something that it keeps; an answer of ours would be missing there. */
+const stateful = ["conversation", "thread"]
 
 const storable = ({ finishReason }: Reply.Completion): boolean =>
   finishReason === "stop" || finishReason === "tool-calls"

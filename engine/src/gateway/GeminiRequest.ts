@@ -145,7 +145,8 @@ class Reader {
     return {
       type: "tool-result",
       id: id ?? call?.id ?? `call_of_${name}`,
-      name,
+      // A call before it has the name already.
+      ...(call === undefined ? { name } : {}),
       content: blobs.length === 0 ? text : [{ type: "text", text }, ...blobs],
       ...(isError ? { isError } : {})
     }

@@ -1,0 +1,131 @@
+/**
+ * `docs/guides/dialects.md` says, field by field, what becomes of a request at an upstream of each protocol, and nothing in it
+ * is written by hand: each cell is what our encoders do with a probe of that field. No field is dropped in silence.
+ */
+import { Result } from "effect"
+import { describe, expect, it } from "vitest"
+import { anthropicMessages } from "../../engine/src/protocols/AnthropicMessages.ts"
+import { gemini } from "../../engine/src/protocols/Gemini.ts"
+import { openAiChat } from "../../engine/src/protocols/OpenAiChat.ts"
+import { openAiResponses } from "../../engine/src/protocols/OpenAiResponses.ts"
+import type { Endpoint, HttpRequest, Protocol } from "../../engine/src/protocols/Protocol.ts"
+import type { Request } from "../../engine/src/Request.ts"
+import { endpointOf, requestOf } from "../engine/protocols/Samples.ts"
+import { type Body, type DialectFields, dialectFields } from "./DialectFields.ts"
+
+interface Upstream {
+  readonly name: string
+  readonly protocol: Protocol
+  readonly endpoint: Endpoint
+}
+
+const upstreams: ReadonlyArray<Upstream> = [
+  {
+    name: "Chat",
+    protocol: openAiChat,
+    endpoint: endpointOf({ baseUrl: "https://api.openai.com/v1", model: "gpt-5.4" })
+  },
+  {
+    name: "Responses",
+    protocol: openAiResponses,
+    endpoint: endpointOf({ baseUrl: "https://api.openai.com/v1", model: "gpt-5.4" })
+  },
+  { name: "Anthropic", protocol: anthropicMessages, endpoint: endpointOf({ model: "claude-opus-4-7" }) },
+  { name: "Gemini", protocol: gemini, endpoint: endpointOf({ model: "gemini-2.5-flash" }) }
+]
+
+type Fate = "as it is" | "carried" | "omitted" | "400"
+
+interface Outcome {
+  readonly refused: boolean
+  readonly body: string
+  readonly omitted: number
+}
+
+const outcomeOf = ({ dialect }: DialectFields, body: Body, { endpoint, protocol }: Upstream): Outcome => {
+  const decoded = Result.getOrThrow(dialect.decode(body, "default"))
+  const request = { ...requestOf({ prompt: "hi" }), ...decoded } as Request
+  const encoded: Result.Result<HttpRequest, unknown> = protocol.encode(request, endpoint)
+  if (Result.isFailure(encoded)) return { refused: true, body: "", omitted: 0 }
+  const hints = request.wire?.hints?.() ?? []
+  return { refused: false, body: encoded.success.body, omitted: hints.length + (encoded.success.omitted?.length ?? 0) }
+}
+
+/** What becomes of a field; undefined when nobody is told that it is gone. */
+const fateOf = (fields: DialectFields, field: string, upstream: Upstream): Fate | undefined => {
+  if (fields.dialect.dialect === upstream.protocol.dialect) return "as it is"
+  const base = { ...fields.base, ...fields.contexts[field] }
+  const after = outcomeOf(fields, { ...base, ...fields.probes[field] }, upstream)
+  if (after.refused) return "400"
+  const before = outcomeOf(fields, base, upstream)
+  if (after.omitted > before.omitted) return "omitted"
+  return after.body === before.body ? undefined : "carried"
+}
+
+const namesIn = (schema: unknown): ReadonlyArray<string> => {
+  const { ast } = schema as { readonly ast: { readonly propertySignatures: ReadonlyArray<{ readonly name: string }> } }
+  return ast.propertySignatures.map(({ name }) => name)
+}
+
+describe.each(dialectFields.map((fields) => [fields.dialect.dialect, fields] as const))("%s", (_, fields) => {
+  it("has a probe for every field of its schema", () => {
+    const probed = Object.keys(fields.probes).map((field) => field.split(/[ .[]/, 1)[0]!)
+    const known = namesIn(fields.schema).filter((name) => !fields.served.includes(name))
+    expect(known.filter((name) => !probed.includes(name))).toEqual([])
+  })
+
+  it("drops no field in silence, whatever protocol the upstream speaks", () => {
+    const silent = Object.keys(fields.probes).flatMap((field) =>
+      upstreams
+        .filter((upstream) => fateOf(fields, field, upstream) === undefined)
+        .map(({ name }) => `${field} at ${name}`)
+    )
+    expect(silent).toEqual([])
+  })
+})
+
+it("the guide says what was found", async () => {
+  await expect(guide()).toMatchFileSnapshot("../../docs/guides/dialects.md")
+})
+
+const guide = (): string =>
+  [
+    "# What each dialect carries",
+    "",
+    "A caller speaks the dialect it knows, the upstream its own protocol. This guide says what becomes of each field on the",
+    "way; it is generated from what the encoders do (`test/docs/Dialects.test.ts`), with `api.openai.com` and `gpt-5.4`,",
+    "`claude-opus-4-7` and `gemini-2.5-flash` as upstreams.",
+    "",
+    "- **as it is**: dialect and protocol are the same; the body goes through, unknown fields too, and so does the answer.",
+    "- **carried**: translated into the upstream's own form.",
+    "- **omitted**: a hint, or a field that is not known; it is left out and listed in `x-millrace-omitted`. Paths are the",
+    "  caller's own for these, and canonical ones (`messages[0].name`) for what the protocol itself leaves out.",
+    "- **400**: it would change the meaning and can't be said there; the error names it, and nothing is sent.",
+    "",
+    ...dialectFields.flatMap((fields) => [
+      `## ${fields.title}`,
+      "",
+      `| field | ${upstreams.map(({ name }) => name).join(" | ")} |`,
+      `|---|${upstreams.map(() => "---|").join("")}`,
+      ...Object.keys(fields.probes).map(
+        (field) =>
+          `| ${field} | ${upstreams.map((upstream) => fateOf(fields, field, upstream) ?? "lost").join(" | ")} |`
+      ),
+      "",
+      ...(fields.served.length === 0
+        ? []
+        : [`The gateway itself acts on ${fields.served.map((field) => `\`${field}\``).join(", ")}.`, ""])
+    ]),
+    "## Reasoning between turns",
+    "",
+    "Signed reasoning goes back to the provider that signed it, through any dialect: it travels in `signature`,",
+    "`encrypted_content` or `thoughtSignature` under a label. What another provider signed is taken out of a body that goes",
+    "through as it is, and reported, since the upstream would refuse all of it.",
+    "",
+    "## State",
+    "",
+    "`previous_response_id` and `item_reference` of responses that were made here work over every upstream: the process",
+    "remembers them for an hour within a bound of memory, for the tenant alone, and not with `store: false`. Message threads of",
+    "Anthropic's SDK are refused elsewhere in the way that makes the SDK send the whole conversation.",
+    ""
+  ].join("\n")
