@@ -117,12 +117,14 @@ const json = ({ adminToken, config, file, url }: Started): string =>
 /** Waits for the first signal; a second one ends the process. The runtime's own handlers would exit with 130. */
 const signalled = Effect.callback<void>((resume) => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.removeAllListeners(signal)
+    // Ours first: without a listener Node closes the signal's handle, and a signal that is under way is lost.
+    const others = process.listeners(signal)
     process.on(signal, () => {
       if (stopping) process.exit(130)
       stopping = true
       resume(Effect.void)
     })
+    for (const other of others) process.off(signal, other)
   }
 })
 
