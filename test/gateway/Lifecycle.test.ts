@@ -145,6 +145,17 @@ describe("start", () => {
 })
 
 describe("a signal", () => {
+  it("right after the start line is heard: exit 0, and nothing hangs", async () => {
+    const clis = [1, 2, 3].map((run) =>
+      millrace(cwd, ["serve", "--json", "--port", "0", "--config", config(`at-once-${run}`)])
+    )
+    for (const cli of clis) {
+      await cli.until(/("url")/)
+      cli.signal("SIGTERM")
+      expect((await cli.ended).code).toBe(0)
+    }
+  })
+
   it.each(["SIGTERM", "SIGINT"] as const)(
     "%s: a running stream finishes, new calls hear 503, everything is written, exit 0",
     async (signal) => {
