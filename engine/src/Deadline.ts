@@ -4,7 +4,7 @@
  * Before the first part it interrupts what is running below; after it, it ends the stream with `DeadlineExceeded`.
  * Requests without a timeout pass untouched.
  */
-import { Effect, Scope, Stream } from "effect"
+import { Effect, type Scope, Stream } from "effect"
 import type { Call } from "./Call.ts"
 import { DeadlineExceeded } from "./Errors.ts"
 import * as Reply from "./Reply.ts"
@@ -21,13 +21,7 @@ export const deadline: Stage = (next) => (call) => {
       return remainingMs > 0 ? Effect.timeoutOrElse(effect, { duration: remainingMs, orElse: exceeded }) : exceeded()
     })
   const bound = (parts: Reply.Parts, scope: Scope.Scope): Reply.Parts =>
-    Stream.fromPull(
-      Effect.provideService(
-        Effect.map(Reply.toPull(parts, scope), (pull) => within(pull, () => "stream")),
-        Scope.Scope,
-        scope
-      )
-    )
+    Stream.fromPull(Effect.map(Reply.toPull(parts, scope), (pull) => within(pull, () => "stream")))
   return Effect.flatMap(
     within(
       Effect.suspend(() => next(call)),

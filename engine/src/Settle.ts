@@ -68,17 +68,13 @@ class Watcher {
   /** The same parts, up to the terminal one; nothing that a provider sends after it is passed on. */
   watch(parts: Reply.Parts, scope: Scope.Scope): Reply.Parts {
     return Stream.fromPull(
-      Effect.provideService(
-        Effect.map(Reply.toPull(parts, scope), (pull) => {
-          const watched = Effect.matchCauseEffect(pull, {
-            onSuccess: (chunk) => this.see(chunk),
-            onFailure: (cause) => this.end(cause)
-          })
-          return Effect.suspend(() => (this.collector.complete ? Cause.done() : watched))
-        }),
-        Scope.Scope,
-        scope
-      )
+      Effect.map(Reply.toPull(parts, scope), (pull) => {
+        const watched = Effect.matchCauseEffect(pull, {
+          onSuccess: (chunk) => this.see(chunk),
+          onFailure: (cause) => this.end(cause)
+        })
+        return Effect.suspend(() => (this.collector.complete ? Cause.done() : watched))
+      })
     )
   }
 
