@@ -100,6 +100,8 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "ConfigUnsupported.ts",
       "Engine.ts",
       "Live.ts",
+      "LiveProviders.ts",
+      "LiveStatus.ts",
       "Status.ts"
     ]
   },

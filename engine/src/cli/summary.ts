@@ -4,7 +4,7 @@
 import { Duration, type Schema } from "effect"
 import type { EngineConfig, ProviderConfig } from "../Config.ts"
 import { redact } from "../ConfigRedact.ts"
-import { baseUrlOf } from "../Live.ts"
+import { baseUrlOf } from "../LiveProviders.ts"
 
 /** The answer of one provider to a probe. */
 export interface Probe {

@@ -1,0 +1,117 @@
+/**
+ * What the engine is doing now, read from its concerns: status, admin answers and gauges.
+ *
+ * Everything here is read when somebody asks and holds no state of its own. Nothing here acts on a request.
+ */
+import { Clock, Effect, Layer } from "effect"
+import { AdminSources } from "./AdminSources.ts"
+import type { Provider as AdminProvider, Status } from "./AdminAnswers.ts"
+import { Breaker } from "./Breaker.ts"
+import { Cache } from "./Cache.ts"
+import type { EngineConfig, ProviderConfig } from "./Config.ts"
+import { redact } from "./ConfigRedact.ts"
+import { baseUrlOf } from "./LiveProviders.ts"
+import { Metrics } from "./Metrics.ts"
+import { RateLimiter } from "./RateLimiter.ts"
+import { StatusSource } from "./Status.ts"
+import { UsageLog } from "./UsageLog.ts"
+import { version } from "./version.ts"
+
+const emptyLimit = { configured: null, learned: null, available: null }
+
+const providerStatus = (
+  config: ProviderConfig,
+  limiter: RateLimiter["Service"],
+  breaker: Breaker["Service"],
+  nowMs: number
+) => {
+  const lane = limiter.status(config.name, nowMs)
+  return {
+    name: config.name,
+    kind: config.kind,
+    model: config.model,
+    breaker: breaker.stateOfProvider(config.name, nowMs),
+    active: lane?.active ?? 0,
+    queued: lane?.queued ?? 0,
+    limits: lane?.limits ?? { requestsPerMinute: emptyLimit, tokensPerMinute: emptyLimit, concurrent: emptyLimit }
+  }
+}
+
+export const statusLayer = (config: EngineConfig) =>
+  Layer.effect(
+    StatusSource,
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter
+      const breaker = yield* Breaker
+      const cache = yield* Cache
+      const usageLog = yield* UsageLog
+      const startedAtMs = yield* Clock.currentTimeMillis
+      const statusAt = (nowMs: number): Status => {
+        let waiting = 0
+        let oldestWaitMs = 0
+        for (const { name } of config.providers) {
+          const lane = limiter.status(name, nowMs)
+          waiting += lane?.queued ?? 0
+          oldestWaitMs = Math.max(oldestWaitMs, lane?.oldestWaitMs ?? 0)
+        }
+        return {
+          version,
+          uptimeSeconds: Math.floor((nowMs - startedAtMs) / 1000),
+          simulated: config.simulated,
+          providers: config.providers.map((provider) => providerStatus(provider, limiter, breaker, nowMs)),
+          cache: cache.stats(),
+          queue: { waiting, oldestWaitMs },
+          totals: usageLog.totals(),
+          stores: { database: usageLog.health(), redis: null }
+        }
+      }
+      return StatusSource.of({ get: Effect.map(Clock.currentTimeMillis, statusAt) })
+    })
+  )
+
+export const adminLayer = (config: EngineConfig) =>
+  Layer.effect(
+    AdminSources,
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter
+      const breaker = yield* Breaker
+      const cache = yield* Cache
+      return AdminSources.of({
+        providers: Effect.map(Clock.currentTimeMillis, (nowMs) =>
+          config.providers.map((provider): AdminProvider => ({
+            ...providerStatus(provider, limiter, breaker, nowMs),
+            models: provider.models ?? null,
+            baseUrl: baseUrlOf(provider) ?? null
+          }))
+        ),
+        config: Effect.sync(() => redact(config)),
+        cache: Effect.sync(() => cache.stats()),
+        purgeCache: Effect.sync(() => cache.purge())
+      })
+    })
+  )
+
+const circuitNumber = { closed: 0, "half-open": 1, open: 2 } as const
+
+export const gauges = (config: EngineConfig) =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      const limiter = yield* RateLimiter
+      const breaker = yield* Breaker
+      const cache = yield* Cache
+      const usageLog = yield* UsageLog
+      const metrics = yield* Metrics
+      metrics.observe({
+        providers: () => {
+          const nowMs = clock.currentTimeMillisUnsafe()
+          return config.providers.map((provider) => {
+            const { active, breaker: circuit, queued } = providerStatus(provider, limiter, breaker, nowMs)
+            return { name: provider.name, active, queued, circuit: circuitNumber[circuit] }
+          })
+        },
+        cacheEntries: () => [{ kind: "exact", entries: cache.stats().entries }],
+        rowsDropped: () => usageLog.health().rowsDropped
+      })
+    })
+  )
