@@ -161,7 +161,7 @@ const run = async (options: Options): Promise<void> => {
     name: "The gateway",
     command: process.execPath,
     args: [
-      path.join(root, "engine/src/cli/main.ts"),
+      path.join(root, "engine/bin/millrace.js"),
       ...["serve", "--json", "--host", host, "--port", String(port)],
       ...(options.config === undefined ? [] : ["--config", options.config])
     ],

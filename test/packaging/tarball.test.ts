@@ -56,7 +56,7 @@ let tarball: string
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "millrace-pack-"))
-  // `prepack` builds: rm -rf dist && tsc -p tsconfig.build.json
+  // `prepack` builds: the modules by tsc, the command by rolldown.
   await succeed(path.join(root, "engine"), "npx", "-y", "pnpm@12.21.0", "pack", "--pack-destination", folder)
   const packed = (await readdir(folder)).filter((file) => file.endsWith(".tgz"))
   expect(packed).toHaveLength(1)
@@ -76,7 +76,8 @@ describe("the packed tarball", () => {
         "package/dist/index.d.ts",
         "package/dist/ai-sdk.js",
         "package/dist/effect-ai.js",
-        "package/dist/cli/main.js",
+        "package/bundle/main.js",
+        "package/bundle/UsageSqliteWorker.js",
         "package/src/index.ts"
       ])
     )

@@ -88,7 +88,7 @@ export const millrace = (upstreamPort: number, options: Options): Promise<Server
     core: 0,
     args: (port) => [
       ...(options.profiles === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", options.profiles]),
-      path.join(root, "engine/src/cli/main.ts"),
+      path.join(root, "engine/bin/millrace.js"),
       "serve",
       "--config",
       config,
