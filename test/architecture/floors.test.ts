@@ -38,6 +38,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "RequestId.ts",
       "Response.ts",
       "RoutingStrategy.ts",
+      "semantic/",
       "SlidingWindow.ts",
       "Stage.ts",
       "TokenCalibration.ts",
