@@ -7,10 +7,13 @@
  * never calls a provider and never retries.
  */
 import { Clock, Context, Effect, Layer } from "effect"
-import { type LaneOptions, type LaneStatus, type QueueOptions, RateLane, type Wake } from "./RateLane.ts"
+import { type LaneOptions, type LaneStatus, RateLane } from "./RateLane.ts"
+import type { QueueOptions, Wake } from "./RateQueue.ts"
 import type { AttemptStage } from "./Stage.ts"
 
-export type { LaneOptions, LaneStatus, LimitStatus, QueueOptions } from "./RateLane.ts"
+export type { LaneOptions, LaneStatus } from "./RateLane.ts"
+export type { QueueOptions } from "./RateQueue.ts"
+export type { LimitStatus } from "./RateScope.ts"
 
 export interface RateLimiterOptions {
   readonly providers: ReadonlyArray<LaneOptions>
