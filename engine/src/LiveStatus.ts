@@ -102,7 +102,7 @@ export const gauges = (config: EngineConfig) =>
       const cache = yield* Cache
       const usageLog = yield* UsageLog
       const metrics = yield* Metrics
-      metrics.observe({
+      const stop = metrics.observe({
         providers: () => {
           const nowMs = clock.currentTimeMillisUnsafe()
           return config.providers.map((provider) => {
@@ -113,5 +113,6 @@ export const gauges = (config: EngineConfig) =>
         cacheEntries: () => [{ kind: "exact", entries: cache.stats().entries }],
         rowsDropped: () => usageLog.health().rowsDropped
       })
+      yield* Effect.addFinalizer(() => Effect.sync(stop))
     })
   )

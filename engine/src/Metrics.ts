@@ -6,9 +6,11 @@
  * their owners when somebody scrapes.
  */
 import { Context, Effect, Layer } from "effect"
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client"
-import { type Attempt, type Call, type Outcome, reachedProvider, type Target } from "./Call.ts"
+import { collectDefaultMetrics, Registry } from "prom-client"
+import { type Attempt, type Call, type LostAttempt, type Outcome, reachedProvider, type Target } from "./Call.ts"
+import { type GaugeSources, observeGauges } from "./Gauges.ts"
 import type { Stage } from "./Stage.ts"
+import { type Distribution, type Tally, TallyCounter, TallyHistogram } from "./Tallies.ts"
 import { completionTokens, promptTokens, totalTokens, usdOrZero } from "./Usage.ts"
 
 export interface MetricsOptions {
@@ -16,19 +18,6 @@ export interface MetricsOptions {
   readonly registry?: Registry | undefined
   /** Adds Node's process metrics to the registry. */
   readonly processMetrics?: boolean | undefined
-}
-
-/** Where the gauges are read when somebody scrapes. */
-export interface GaugeSources {
-  readonly providers: () => ReadonlyArray<{
-    readonly name: string
-    readonly active: number
-    readonly queued: number
-    /** 0 closed, 1 half open, 2 open. */
-    readonly circuit: number
-  }>
-  readonly cacheEntries: () => ReadonlyArray<{ readonly kind: string; readonly entries: number }>
-  readonly rowsDropped: () => number
 }
 
 export class Metrics extends Context.Service<
@@ -40,7 +29,8 @@ export class Metrics extends Context.Service<
     readonly text: Effect.Effect<string>
     /** Seconds that an admitted request waited for a provider's limits. */
     readonly waited: (provider: string, waitedMs: number) => void
-    readonly observe: (sources: GaugeSources) => void
+    /** Reads gauges from these sources, beside those of other engines in the registry; returns how to stop. */
+    readonly observe: (sources: GaugeSources) => () => void
   }
 >()("millrace/Metrics") {
   static readonly layer = (options: MetricsOptions = {}) => Layer.sync(Metrics, () => make(options))
@@ -58,14 +48,17 @@ const make = (options: MetricsOptions): Metrics["Service"] => {
   const registry = options.registry ?? new Registry()
   if (options.processMetrics === true) collectDefaultMetrics({ register: registry })
   const instruments = makeInstruments(registry)
-  const children = new Map<string, Children>()
+  const children = new Map<string, Map<string, Children>>()
+  let models = 0
 
   const childrenOf = (provider: string, model: string): Children => {
-    const key = `${provider}\n${model}`
-    let found = children.get(key)
+    let ofProvider = children.get(provider)
+    if (ofProvider === undefined) children.set(provider, (ofProvider = new Map()))
+    let found = ofProvider.get(model)
     if (found === undefined) {
-      if (children.size >= modelsMax && model !== "other") return childrenOf(provider, "other")
-      children.set(key, (found = instruments.children(provider, model)))
+      if (models >= modelsMax && model !== "other") return childrenOf(provider, "other")
+      models++
+      ofProvider.set(model, (found = instruments.children(provider, model)))
     }
     return found
   }
@@ -76,12 +69,13 @@ const make = (options: MetricsOptions): Metrics["Service"] => {
     const target = journal.target ?? journal.attempts.at(-1)?.target ?? journal.candidates[0]
     const { model, provider } = target ?? nobody
     const child = childrenOf(provider, model)
-    const cached = journal.cache === "hit" || journal.cache === "semantic" || journal.cache === "coalesced"
+    const type = journal.cache
     if (outcome._tag === "Success") child.success.inc()
     else {
       child.error.inc()
       const error = outcome._tag === "Failure" ? outcome.error : undefined
-      instruments.errors.inc({ provider, kind: error?._tag ?? "Cancelled", fault: error?.fault ?? "caller" })
+      const kind = error?._tag ?? "Cancelled"
+      instruments.errors.tally({ provider, kind, fault: error?.fault ?? "caller" }).inc()
     }
     child.duration.observe((journal.endedAtMs - journal.startedAtMs) / 1000)
     if (journal.cache !== "bypass") instruments.cacheHits[journal.cache].inc()
@@ -92,10 +86,9 @@ const make = (options: MetricsOptions): Metrics["Service"] => {
     const completion = outcome._tag === "Success" ? outcome.completion : outcome.partial
     if (completion !== undefined) {
       const { usage } = completion
-      if (cached) {
-        const type = journal.cache
-        instruments.savedTokens.inc({ type }, totalTokens(usage))
-        if (journal.saved !== undefined) instruments.savedUsd.inc({ type }, usdOrZero(journal.saved))
+      if (type === "hit" || type === "semantic" || type === "coalesced") {
+        instruments.saved[type].tokens.inc(totalTokens(usage))
+        if (journal.saved !== undefined) instruments.saved[type].usd.inc(usdOrZero(journal.saved))
       } else {
         child.prompt.inc(promptTokens(usage))
         child.completion.inc(completionTokens(usage))
@@ -107,25 +100,37 @@ const make = (options: MetricsOptions): Metrics["Service"] => {
     countAttempts(journal.attempts, outcome)
   }
 
+  /** What an answer that nobody read is likely to cost; in the sums, because it is paid for. */
+  const bill = ({ model, provider }: Target, { cost, usage }: LostAttempt): void => {
+    const child = childrenOf(provider, model)
+    child.prompt.inc(promptTokens(usage))
+    child.completion.inc(completionTokens(usage))
+    if (cost !== undefined) child.cost.inc(usdOrZero(cost))
+  }
+
   const countAttempts = (attempts: ReadonlyArray<Attempt>, outcome: Outcome): void => {
     for (let i = 0; i < attempts.length; i++) {
       const attempt = attempts[i]!
       const { provider } = attempt.target
-      const last = i === attempts.length - 1
-      const result = attempt.error === undefined ? (last ? attemptOutcome(outcome) : "success") : "error"
+      const result = attemptOutcome(attempt, outcome)
       if (reachedProvider(attempt)) instruments.attempt(provider, result)
-      const previous = attempts[i - 1]
+      if (attempt.lost !== undefined) bill(attempt.target, attempt.lost)
+      if (attempt.hedge === true) {
+        instruments.hedges.tally({ provider, outcome: result === "success" ? "won" : result }).inc()
+        continue
+      }
+      const previous = attempts.findLast((before, index) => index < i && before.hedge !== true)
       if (previous === undefined) continue
       if (previous.target.provider === provider) {
-        instruments.retries.inc({ provider, reason: previous.error?._tag ?? "unknown" })
-      } else instruments.fallbacks.inc({ from: previous.target.provider, to: provider })
+        instruments.retries.tally({ provider, reason: previous.error?._tag ?? "unknown" }).inc()
+      } else instruments.fallbacks.tally({ from: previous.target.provider, to: provider }).inc()
     }
   }
 
   return Metrics.of({
     registry,
     text: Effect.promise(() => registry.metrics()),
-    waited: (provider, waitedMs) => instruments.wait.observe({ provider }, waitedMs / 1000),
+    waited: (provider, waitedMs) => instruments.wait.distribution({ provider }).observe(waitedMs / 1000),
     observe: (sources) => observeGauges(registry, sources),
     stage: (next) => (call) => {
       call.settlement.add((outcome) => settle(call, outcome))
@@ -134,34 +139,38 @@ const make = (options: MetricsOptions): Metrics["Service"] => {
   })
 }
 
-const attemptOutcome = (outcome: Outcome): "success" | "error" | "cancelled" =>
-  outcome._tag === "Success" ? "success" : outcome._tag === "Failure" ? "error" : "cancelled"
+/** An attempt without an error of its own ended as its call did, unless another one answered in its place. */
+const attemptOutcome = ({ error, lost }: Attempt, outcome: Outcome): "success" | "error" | "cancelled" | "lost" => {
+  if (error !== undefined) return "error"
+  if (lost !== undefined) return "lost"
+  return outcome._tag === "Success" ? "success" : outcome._tag === "Failure" ? "error" : "cancelled"
+}
 
 /** Labelled children of one provider and model, made once. */
 interface Children {
-  readonly success: Counter.Internal
-  readonly error: Counter.Internal
-  readonly duration: Histogram.Internal<string>
-  readonly firstToken: Histogram.Internal<string>
-  readonly prompt: Counter.Internal
-  readonly completion: Counter.Internal
-  readonly cached: Counter.Internal
-  readonly reasoning: Counter.Internal
-  readonly cost: Counter.Internal
+  readonly success: Tally
+  readonly error: Tally
+  readonly duration: Distribution
+  readonly firstToken: Distribution
+  readonly prompt: Tally
+  readonly completion: Tally
+  readonly cached: Tally
+  readonly reasoning: Tally
+  readonly cost: Tally
 }
 
 const makeInstruments = (registry: Registry) => {
-  const registers = [registry]
   const counter = <L extends string>(name: string, help: string, labelNames: ReadonlyArray<L>) =>
-    (registry.getSingleMetric(name) as Counter<L> | undefined) ?? new Counter({ name, help, labelNames, registers })
+    (registry.getSingleMetric(name) as TallyCounter<L> | undefined) ??
+    new TallyCounter({ name, help, labelNames }, registry)
   const histogram = <L extends string>(
     name: string,
     help: string,
     labelNames: ReadonlyArray<L>,
-    buckets = latencyBuckets
+    bounds = latencyBuckets
   ) =>
-    (registry.getSingleMetric(name) as Histogram<L> | undefined) ??
-    new Histogram({ name, help, labelNames, buckets, registers })
+    (registry.getSingleMetric(name) as unknown as TallyHistogram<L> | undefined) ??
+    new TallyHistogram({ name, help, labelNames, bounds }, registry)
 
   const requests = counter("ai_requests_total", "Settled requests", ["provider", "model", "status"])
   const duration = histogram("ai_response_duration_seconds", "Time from request to the last part of the answer", [
@@ -176,14 +185,17 @@ const makeInstruments = (registry: Registry) => {
   ])
   const attempts = counter("ai_attempts_total", "Attempts at providers", ["provider", "outcome"])
   const cost = counter("ai_cost_usd_total", "Dollars spent at providers", ["provider", "model"])
-  const attemptChildren = new Map<string, Counter.Internal>()
+  const savedUsd = counter("ai_saved_usd_total", "Dollars that the cache saved", ["type"])
+  const savedTokens = counter("ai_saved_tokens_total", "Tokens that the cache saved", ["type"])
+  const savedBy = (type: string) => ({ usd: savedUsd.tally({ type }), tokens: savedTokens.tally({ type }) })
+  const attemptTallies = new Map<string, Map<string, Tally>>()
 
   return {
     errors: counter("ai_errors_total", "Failed requests", ["provider", "kind", "fault"]),
     retries: counter("ai_retries_total", "Further attempts at the same provider", ["provider", "reason"]),
+    hedges: counter("ai_hedges_total", "Second attempts beside one that was late", ["provider", "outcome"]),
     fallbacks: counter("ai_fallbacks_total", "Attempts that moved to another provider", ["from", "to"]),
-    savedUsd: counter("ai_saved_usd_total", "Dollars that the cache saved", ["type"]),
-    savedTokens: counter("ai_saved_tokens_total", "Tokens that the cache saved", ["type"]),
+    saved: { hit: savedBy("hit"), semantic: savedBy("semantic"), coalesced: savedBy("coalesced") },
     wait: histogram("ai_rate_limit_wait_seconds", "Time that admitted requests waited for a provider's limits", [
       "provider"
     ]),
@@ -192,70 +204,30 @@ const makeInstruments = (registry: Registry) => {
       "Time spent in Millrace itself before the provider",
       [],
       overheadBuckets
-    ),
+    ).distribution({}),
     cacheHits: {
-      hit: cacheHits.labels({ type: "hit" }),
-      semantic: cacheHits.labels({ type: "semantic" }),
-      coalesced: cacheHits.labels({ type: "coalesced" }),
-      miss: cacheHits.labels({ type: "miss" })
+      hit: cacheHits.tally({ type: "hit" }),
+      semantic: cacheHits.tally({ type: "semantic" }),
+      coalesced: cacheHits.tally({ type: "coalesced" }),
+      miss: cacheHits.tally({ type: "miss" })
     },
     attempt: (provider: string, outcome: string) => {
-      const key = `${provider}\n${outcome}`
-      let child = attemptChildren.get(key)
-      if (child === undefined) attemptChildren.set(key, (child = attempts.labels({ provider, outcome })))
-      child.inc()
+      let ofProvider = attemptTallies.get(provider)
+      if (ofProvider === undefined) attemptTallies.set(provider, (ofProvider = new Map()))
+      let tally = ofProvider.get(outcome)
+      if (tally === undefined) ofProvider.set(outcome, (tally = attempts.tally({ provider, outcome })))
+      tally.inc()
     },
     children: (provider: string, model: string): Children => ({
-      success: requests.labels({ provider, model, status: "success" }),
-      error: requests.labels({ provider, model, status: "error" }),
-      duration: duration.labels({ provider, model }),
-      firstToken: firstToken.labels({ provider, model }),
-      prompt: tokens.labels({ provider, model, type: "prompt" }),
-      completion: tokens.labels({ provider, model, type: "completion" }),
-      cached: tokens.labels({ provider, model, type: "cached" }),
-      reasoning: tokens.labels({ provider, model, type: "reasoning" }),
-      cost: cost.labels({ provider, model })
+      success: requests.tally({ provider, model, status: "success" }),
+      error: requests.tally({ provider, model, status: "error" }),
+      duration: duration.distribution({ provider, model }),
+      firstToken: firstToken.distribution({ provider, model }),
+      prompt: tokens.tally({ provider, model, type: "prompt" }),
+      completion: tokens.tally({ provider, model, type: "completion" }),
+      cached: tokens.tally({ provider, model, type: "cached" }),
+      reasoning: tokens.tally({ provider, model, type: "reasoning" }),
+      cost: cost.tally({ provider, model })
     })
   }
-}
-
-/** Gauges, set from their owners at every scrape. */
-const observeGauges = (registry: Registry, sources: GaugeSources): void => {
-  const gauge = <L extends string>(
-    name: string,
-    help: string,
-    labelNames: ReadonlyArray<L>,
-    collect: (set: (labels: Record<L, string>, value: number) => void) => void
-  ) => {
-    registry.removeSingleMetric(name)
-    const created: Gauge<L> = new Gauge({
-      name,
-      help,
-      labelNames,
-      registers: [registry],
-      collect: () => collect((labels, value) => created.set(labels, value))
-    })
-  }
-  gauge("ai_active_requests", "Requests being served by a provider", ["provider"], (set) => {
-    for (const { active, name } of sources.providers()) set({ provider: name }, active)
-  })
-  gauge("ai_queue_depth", "Requests waiting for a provider's limits", ["provider"], (set) => {
-    for (const { name, queued } of sources.providers()) set({ provider: name }, queued)
-  })
-  gauge("ai_circuit_state", "Circuit of a provider: 0 closed, 1 half open, 2 open", ["provider"], (set) => {
-    for (const { circuit, name } of sources.providers()) set({ provider: name }, circuit)
-  })
-  gauge("ai_cache_entries", "Entries in the cache", ["kind"], (set) => {
-    for (const { entries, kind } of sources.cacheEntries()) set({ kind }, entries)
-  })
-  registry.removeSingleMetric("ai_usage_rows_dropped_total")
-  const dropped = new Counter({
-    name: "ai_usage_rows_dropped_total",
-    help: "Usage rows that were dropped because the database did not keep up",
-    registers: [registry],
-    collect: () => {
-      dropped.reset()
-      dropped.inc(sources.rowsDropped())
-    }
-  })
 }

@@ -1,0 +1,149 @@
+/**
+ * Counters and histograms that a hot path can afford: to count is one addition, and to observe a few comparisons.
+ *
+ * They are members of a prom-client registry like any other; labels are hashed when a child is made and names are put
+ * together when somebody scrapes, never when something is counted. A second engine in the same registry counts in the
+ * same children.
+ */
+import { Counter, type Metric, type Registry } from "prom-client"
+
+/** One series of a counter. */
+export class Tally {
+  value = 0
+
+  inc(by = 1): void {
+    this.value += by
+  }
+}
+
+/** One series of a histogram. */
+export class Distribution {
+  readonly counts: Array<number>
+  sum = 0
+  total = 0
+  private readonly bounds: ReadonlyArray<number>
+
+  /** `bounds` are upper bounds, ascending, inclusive; above the last is one more bucket. */
+  constructor(bounds: ReadonlyArray<number>) {
+    this.bounds = bounds
+    this.counts = new Array<number>(bounds.length + 1).fill(0)
+  }
+
+  observe(value: number): void {
+    const { bounds, counts } = this
+    let bucket = 0
+    while (bucket < bounds.length && value > bounds[bucket]!) bucket++
+    counts[bucket]! += 1
+    this.sum += value
+    this.total++
+  }
+
+  reset(): void {
+    this.counts.fill(0)
+    this.sum = 0
+    this.total = 0
+  }
+}
+
+/** Values of the labels of one series. */
+export type Labels<L extends string> = { readonly [Label in L]: string }
+
+export interface Options<L extends string> {
+  readonly name: string
+  readonly help: string
+  readonly labelNames: ReadonlyArray<L>
+}
+
+/** A counter whose series are tallies, handed to prom-client when it is read. */
+export class TallyCounter<L extends string> extends Counter<L> {
+  private readonly series: Series<L, { readonly tally: Tally; read: number }>
+
+  constructor(options: Options<L>, registry: Registry) {
+    super({ ...options, registers: [registry], collect: () => this.flush() })
+    this.series = new Series(options.labelNames, () => ({ tally: new Tally(), read: 0 }))
+  }
+
+  /** The series of these labels; keep it where it is counted often. */
+  tally(labels: Labels<L>): Tally {
+    return this.series.get(labels).tally
+  }
+
+  private flush(): void {
+    for (const [labels, counted] of this.series.entries()) {
+      if (counted.tally.value === counted.read) continue
+      this.inc(labels, counted.tally.value - counted.read)
+      counted.read = counted.tally.value
+    }
+  }
+}
+
+/** A histogram whose series are distributions. */
+export class TallyHistogram<L extends string> {
+  readonly name: string
+  readonly help: string
+  readonly type = "histogram"
+  readonly aggregator = "sum"
+  readonly labelNames: ReadonlyArray<L>
+  private readonly bounds: ReadonlyArray<number>
+  private readonly series: Series<L, Distribution>
+
+  constructor(options: Options<L> & { readonly bounds: ReadonlyArray<number> }, registry: Registry) {
+    this.name = options.name
+    this.help = options.help
+    this.labelNames = options.labelNames
+    this.bounds = options.bounds
+    this.series = new Series(options.labelNames, () => new Distribution(options.bounds))
+    // A registry asks its members for no more than what is here; prom-client's type is the union of its own classes.
+    registry.registerMetric(this as unknown as Metric<L>)
+  }
+
+  /** The series of these labels; keep it where it is observed often. */
+  distribution(labels: Labels<L>): Distribution {
+    return this.series.get(labels)
+  }
+
+  get(): Promise<Readonly<Record<string, unknown>>> {
+    const values: Array<{ readonly metricName: string; readonly labels: object; readonly value: number }> = []
+    for (const [labels, { counts, sum, total }] of this.series.entries()) {
+      if (total === 0 && this.labelNames.length > 0) continue
+      let count = 0
+      for (let bucket = 0; bucket < counts.length; bucket++) {
+        count += counts[bucket]!
+        const le = bucket < this.bounds.length ? this.bounds[bucket]! : "+Inf"
+        values.push({ metricName: `${this.name}_bucket`, labels: { le, ...labels }, value: count })
+      }
+      values.push({ metricName: `${this.name}_sum`, labels, value: sum })
+      values.push({ metricName: `${this.name}_count`, labels, value: total })
+    }
+    const { aggregator, help, name, type } = this
+    return Promise.resolve({ name, help, type, aggregator, values })
+  }
+
+  reset(): void {
+    for (const [, distribution] of this.series.entries()) distribution.reset()
+  }
+}
+
+/** What is counted, by the values of labels. */
+class Series<L extends string, A> {
+  private readonly names: ReadonlyArray<L>
+  private readonly make: () => A
+  private readonly byLabels = new Map<string, readonly [labels: Labels<L>, series: A]>()
+
+  constructor(names: ReadonlyArray<L>, make: () => A) {
+    this.names = names
+    this.make = make
+    if (names.length === 0) this.get({} as Labels<L>)
+  }
+
+  get(labels: Labels<L>): A {
+    const key = JSON.stringify(this.names.map((name) => labels[name]))
+    let found = this.byLabels.get(key)
+    if (found === undefined) this.byLabels.set(key, (found = [labels, this.make()]))
+    return found[1]
+  }
+
+  entries(): Iterable<readonly [labels: Labels<L>, series: A]> {
+    return this.byLabels.values()
+  }
+}
