@@ -37,6 +37,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "RateQueue.ts",
       "RateScope.ts",
       "Reply.ts",
+      "ReportedLimit.ts",
       "Request.ts",
       "RequestId.ts",
       "Response.ts",
