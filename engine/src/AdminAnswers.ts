@@ -183,6 +183,11 @@ export type RequestPage = typeof RequestPage.Type
 export const AttemptDetail = Schema.Struct({
   provider: Schema.String,
   model: Schema.String,
+  /** Why it was made: after a failure at the same provider, at another one, or beside one that took long. */
+  reason: Schema.Literals(["first", "retry", "fallback", "hedge"]),
+  /** True when another attempt at the same time answered first; its likely cost is in the request's. */
+  lost: Schema.Boolean,
+  lostUsd: NullableNumber,
   startedAt: Schema.String,
   queueMs: Schema.Finite,
   firstPartMs: NullableNumber,

@@ -9,7 +9,7 @@ import { type Clock, Effect } from "effect"
 import type { EngineError } from "./Errors.ts"
 import type { Completion } from "./Reply.ts"
 import type { Request } from "./Request.ts"
-import type { Cost } from "./Usage.ts"
+import type { Cost, Usage } from "./Usage.ts"
 
 /** How a call, or one attempt of it, ended. */
 export type Outcome =
@@ -39,6 +39,20 @@ export interface Attempt {
   firstPartAtMs: number | undefined
   endedAtMs: number | undefined
   error: EngineError | undefined
+  /** True for a second attempt that was made beside one that took long. */
+  hedge?: boolean
+  /** Set when another attempt at the same time answered first: what the provider has probably billed for nothing. */
+  lost?: LostAttempt | undefined
+  /** True when only the key it was sent with was refused and the provider has another one that is ready. */
+  otherKey?: boolean
+  /** Paths of fields that the provider's protocol has no place for and that were left out. */
+  omitted?: ReadonlyArray<string>
+}
+
+/** The bill of an attempt whose answer nobody reads; the usage is an estimate unless its answer had come already. */
+export interface LostAttempt {
+  readonly usage: Usage
+  cost: Cost | undefined
 }
 
 /** What the stages decided for one call, written as it travels. Times are epoch milliseconds of Effect's Clock. */

@@ -25,7 +25,6 @@ const startsWith =
 
 export const unsupported: ReadonlyArray<Unsupported> = [
   { path: ["cache", "semantic", "mode"], refuses: is("shadow", "on"), instead: 'use "off"' },
-  { path: ["hedge", "enabled"], refuses: is(true), instead: "use false" },
   { path: ["keys", "required"], refuses: is(true), instead: "use false" },
   {
     path: ["storage", "database"],

@@ -15,6 +15,7 @@ import { type AIEmbedRequest, fromAIEmbedRequest } from "./EmbedRequest.ts"
 import type { EngineError, InvalidRequest } from "./Errors.ts"
 import { internalError, send } from "./Attempt.ts"
 import { fallback } from "./Fallback.ts"
+import { Hedge } from "./Hedge.ts"
 import { type LiveOptions, type Services, services } from "./Live.ts"
 import { Metrics } from "./Metrics.ts"
 import { Pricing } from "./Pricing.ts"
@@ -96,6 +97,7 @@ const pipeline = Effect.gen(function* () {
   const cache = yield* Cache
   const tokenizer = yield* Tokenizer
   const retry = yield* Retry
+  const hedge = yield* Hedge
   const breaker = yield* Breaker
   const limiter = yield* RateLimiter
   const providers = yield* Providers
@@ -115,7 +117,9 @@ const pipeline = Effect.gen(function* () {
   )
   const attempt = composeAttempt(traceAttempt, limiter.stage, breaker.stage, send)(providers.open)
 
-  return admission(fallback({ retry, breaker, limiter }, attempt))
+  const { windowOf } = tokenizer
+
+  return admission(fallback({ retry, breaker, limiter, hedge, windowOf }, attempt))
 })
 
 const make = (pipeline: Open): Engine["Service"] => {

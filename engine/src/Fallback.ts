@@ -7,9 +7,9 @@
  * faults end at once.
  */
 import { Effect, type Scope } from "effect"
-import { openAttempt } from "./Attempt.ts"
+import { openAttempt, Twins } from "./Attempt.ts"
 import type { Breaker } from "./Breaker.ts"
-import { type Call, type Target, upstreamAttempts } from "./Call.ts"
+import { type Attempt, type Call, type Target, upstreamAttempts } from "./Call.ts"
 import {
   CircuitOpen,
   type EngineError,
@@ -18,6 +18,7 @@ import {
   ProviderRateLimited,
   retryAfterMsOf
 } from "./Errors.ts"
+import type { Hedge } from "./Hedge.ts"
 import type { RateLimiter } from "./RateLimiter.ts"
 import type { Reply } from "./Reply.ts"
 import type { Backoff, Retry } from "./Retry.ts"
@@ -27,6 +28,9 @@ export interface FallbackServices {
   readonly retry: Retry["Service"]
   readonly breaker: Breaker["Service"]
   readonly limiter: RateLimiter["Service"]
+  readonly hedge: Hedge["Service"]
+  /** Tokens of prompt and answer that a target takes; undefined where that is not known. */
+  readonly windowOf: (target: Target) => number | undefined
 }
 
 /** The end of the call's pipeline: everything below it happens once per attempt. */
@@ -34,6 +38,13 @@ export const fallback =
   (services: FallbackServices, open: OpenAttempt): Open =>
   (call) => {
     services.retry.onCall(call.clock.currentTimeMillisUnsafe())
+    const { hedge } = services
+    if (hedge.enabled) {
+      hedge.onCall()
+      call.settlement.add(() => {
+        for (const attempt of call.journal.attempts) hedge.learn(attempt, call.request)
+      })
+    }
     const tries = new Tries(services, call, open)
     return tries.first()
   }
@@ -58,6 +69,8 @@ class Tries {
   private readonly open: OpenAttempt
   private readonly candidates: ReadonlyArray<Candidate>
   private backoff: Backoff | undefined
+  /** True once a second attempt was made beside another: a call gets one. */
+  private hedged = false
 
   constructor(services: FallbackServices, call: Call, open: OpenAttempt) {
     this.services = services
@@ -81,20 +94,105 @@ class Tries {
     candidate.tried = true
     const paused = this.paused(candidate)
     if (paused !== undefined) return this.without(candidate, paused)
-    return Effect.catch(openAttempt(this.call, candidate.target, this.open), (error) => this.failed(candidate, error))
+    return Effect.catch(this.opened(candidate), (error) => this.failed(candidate, error))
+  }
+
+  /** One attempt, or two of which one answers. */
+  private opened(candidate: Candidate): Opened {
+    const { hedge } = this.services
+    const delayMs = hedge.enabled && !this.hedged ? hedge.delayMs(candidate.target, this.call.request) : undefined
+    return delayMs === undefined
+      ? openAttempt(this.call, candidate.target, this.open)
+      : this.besides(candidate, delayMs)
   }
 
   private failed(candidate: Candidate, error: EngineError): Opened {
-    if (isRefusal(error)) return this.without(candidate, error)
-    if (!fallsBack(error)) return Effect.fail(error)
-    if (!error.retryable) return this.without(candidate, error)
-    return Effect.flatMap(this.delayMs(error), (delayMs) => {
-      if (delayMs === undefined) return this.without(candidate, error)
-      candidate.notBeforeMs = this.nowMs + delayMs
-      candidate.invited = error._tag === "ProviderRateLimited" && error.retryAfterMs !== undefined
-      const elsewhere = error._tag === "ProviderRateLimited" || error._tag === "CircuitOpen"
+    if (ends(error)) return Effect.fail(error)
+    const another = this.attemptOf(candidate)?.otherKey === true
+    return Effect.flatMap(this.note(candidate, error), () => {
+      if (!candidate.alive) return this.next(error)
+      if (another && this.hasSpare(this.nowMs)) return this.attempt(candidate)
+      const elsewhere = another || error._tag === "ProviderRateLimited" || error._tag === "CircuitOpen"
       return !elsewhere && this.hasSpare(this.nowMs) ? this.again(candidate, error) : this.next(error)
     })
+  }
+
+  /** What a failure says about asking this candidate, and others, again. */
+  private note(candidate: Candidate, error: EngineError): Effect.Effect<void> {
+    if (isTooLong(error)) this.dropSmaller(candidate)
+    else if (this.attemptOf(candidate)?.otherKey === true) {
+      candidate.notBeforeMs = this.nowMs
+      candidate.invited = true
+      return Effect.void
+    }
+    if (isRefusal(error) || !error.retryable) {
+      candidate.alive = false
+      return Effect.void
+    }
+    return Effect.map(this.delayMs(error), (delayMs) => {
+      if (delayMs === undefined) {
+        candidate.alive = false
+        return
+      }
+      candidate.notBeforeMs = this.nowMs + delayMs
+      candidate.invited = error._tag === "ProviderRateLimited" && error.retryAfterMs !== undefined
+    })
+  }
+
+  /** A prompt that is too long here is too long wherever the window is known to be no larger. */
+  private dropSmaller({ target }: Candidate): void {
+    const tooSmall = this.services.windowOf(target)
+    for (const candidate of this.candidates) {
+      const window = this.services.windowOf(candidate.target)
+      if (tooSmall !== undefined && window !== undefined && window <= tooSmall) candidate.alive = false
+    }
+  }
+
+  private attemptOf({ target }: Candidate): Attempt | undefined {
+    return this.call.journal.attempts.findLast((attempt) => attempt.target === target)
+  }
+
+  /**
+   * An attempt and, when its first part is late, another one beside it: the first to answer is the call's, the other is
+   * closed at once. Both run in fibers of their own. It fails as the first attempt does, when the other is over too.
+   */
+  private besides(candidate: Candidate, delayMs: number): Opened {
+    const twins = new Twins()
+    const first = this.call.journal.attempts.length
+    let failure: EngineError | undefined
+    let running = false
+    const early = Effect.catch(
+      openAttempt(this.call, candidate.target, this.open, { twins, hedge: false }),
+      (error) => {
+        failure = error
+        return running && !ends(error) ? Effect.never : Effect.fail(error)
+      }
+    )
+    const late: Opened = Effect.suspend(() => {
+      const sentAtMs = this.call.journal.attempts[first]!.sentAtMs
+      // What waits for our own limits is not late: nobody has been asked.
+      const waitMs = sentAtMs === undefined ? Math.max(1, delayMs) : sentAtMs + delayMs - this.nowMs
+      if (waitMs > 0) return Effect.andThen(Effect.sleep(waitMs), late)
+      const other = this.readyBeside(candidate)
+      if (other === undefined || !this.services.hedge.spend()) return Effect.never
+      other.tried = true
+      this.hedged = true
+      running = true
+      return Effect.catch(openAttempt(this.call, other.target, this.open, { twins, hedge: true }), (error) => {
+        running = false
+        const noted = other === candidate ? Effect.void : this.note(other, error)
+        return Effect.flatMap(noted, () => (failure === undefined ? Effect.never : Effect.fail(failure)))
+      })
+    })
+    return Effect.raceFirst(early, late)
+  }
+
+  /** Who can be asked at once beside an attempt: a candidate that nobody has tried, else the same one again. */
+  private readyBeside(first: Candidate): Candidate | undefined {
+    const nowMs = this.nowMs
+    const ready = (candidate: Candidate) => candidate.alive && this.readyAtMs(candidate, nowMs) <= nowMs
+    const other = this.candidates.find((candidate) => !candidate.tried && ready(candidate))
+    return other ?? (this.hasSpare(nowMs) && ready(first) ? first : undefined)
   }
 
   /** Goes on with a candidate that has not been tried and is ready, else with whoever is ready first. */
@@ -193,6 +291,12 @@ class Tries {
     return this.call.clock.currentTimeMillisUnsafe()
   }
 }
+
+/** What nobody else can heal either: the request is wrong, its time is over, or Millrace is. */
+const ends = (error: EngineError): boolean => !isRefusal(error) && !fallsBack(error) && !isTooLong(error)
+
+/** A provider found the prompt too long that we took for one that fits: a larger window may hold it. */
+const isTooLong = (error: EngineError): boolean => error._tag === "RequestRejected" && error.kind === "context_length"
 
 /** Our own limits, and abilities that this provider lacks: no call was made there, another candidate may do. */
 const isRefusal = (error: EngineError): boolean =>

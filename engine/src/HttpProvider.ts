@@ -68,7 +68,7 @@ export const httpProvider = (options: HttpProviderOptions): Provider => {
         const encoded = protocol.encode(call.request, endpoint)
         if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
         const { omitted = [] } = encoded.success
-        if (omitted.length > 0) call.journal.omitted = [...call.journal.omitted, ...omitted]
+        if (omitted.length > 0) call.attempt.omitted = [...(call.attempt.omitted ?? []), ...omitted]
         return Effect.matchEffect(transport.send(encoded.success), {
           onFailure: (failure) => Effect.fail(new ProviderUnreachable({ ...call.target, detail: failure.detail })),
           onSuccess: (response) => new Exchange(call, info, protocol, endpoint, response).read()

@@ -11,6 +11,7 @@ import { Breaker } from "./Breaker.ts"
 import { Cache } from "./Cache.ts"
 import type { Target } from "./Call.ts"
 import type { EngineConfig } from "./Config.ts"
+import { Hedge } from "./Hedge.ts"
 import { madeInfo, providersLayer } from "./LiveProviders.ts"
 import { adminLayer, gauges, statusLayer } from "./LiveStatus.ts"
 import { Metrics } from "./Metrics.ts"
@@ -47,6 +48,7 @@ export type Services =
   | AdminSources
   | Breaker
   | Cache
+  | Hedge
   | Metrics
   | Pricing
   | Providers
@@ -62,6 +64,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
   const concerns = Layer.mergeAll(
     Breaker.layer(config.breaker),
     Cache.layer(config.cache),
+    Hedge.layer(config.hedge),
     Pricing.layer((target, usage, atMs) => ModelCatalog.price(usage, modelRef(config, target), atMs)),
     RequestLog.layer(config.logging),
     Retry.layer(config.retry),

@@ -23,6 +23,9 @@ export class Pricing extends Context.Service<Pricing, { readonly stage: Stage; r
         stage: (next) => (call) => {
           call.settlement.add((outcome) => {
             const { journal } = call
+            for (const { lost, target } of journal.attempts) {
+              if (lost !== undefined) lost.cost = price(target, lost.usage, journal.startedAtMs)
+            }
             const completion = outcome._tag === "Success" ? outcome.completion : outcome.partial
             if (completion === undefined || journal.target === undefined) return
             const cost = price(journal.target, completion.usage, journal.startedAtMs)

@@ -43,7 +43,7 @@ const make = (list: ReadonlyArray<Provider>): Providers["Service"] => {
       if (wire !== undefined && wire.needs.length > 0 && !speaks(provider, wire.dialect)) {
         return Effect.fail(new UnsupportedAbility({ provider: provider.name, ability: wire.needs.join(", ") }))
       }
-      journal.omitted = omittedOf(wire, provider)
+      call.attempt.omitted = omittedOf(wire, provider)
       journal.overheadMs ??= Math.max(0, performance.now() - journal.enteredAt - journal.queueMs)
       return Effect.timeoutOrElse(provider.open(call), {
         duration: provider.timeoutMs,

@@ -49,6 +49,8 @@ export class Tokenizer extends Context.Service<
   Tokenizer,
   {
     readonly stage: Stage
+    /** Tokens that a target takes, prompt and answer together where that is one limit; undefined where it is not known. */
+    readonly windowOf: (target: Target) => number | undefined
     /**
      * Tokens of a prompt, exact for plain text to OpenAI and an estimate otherwise. Counting stops early, and extrapolates,
      * when it has passed `ceiling` tokens.
@@ -213,6 +215,10 @@ const make = (options: TokenizerOptions): Tokenizer["Service"] => {
 
   return Tokenizer.of({
     stage,
+    windowOf: (target) => {
+      const { contextWindow, maxInputTokens } = options.limits(target)
+      return contextWindow ?? maxInputTokens
+    },
     countPrompt,
     countText,
     bound: boundOf,

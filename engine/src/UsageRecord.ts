@@ -56,6 +56,10 @@ export interface AttemptRecord {
     readonly upstreamStatus: number | null
     readonly retryAfterMs: number | null
   } | null
+  /** A second attempt that was made beside one that took long. */
+  readonly hedge?: true
+  /** Another attempt at the same time answered first: what this one has probably cost, null where there is no price. */
+  readonly lost?: { readonly costUsd: number | null }
 }
 
 /** True when the answer came from the cache or from another request's upstream call. */
@@ -98,7 +102,7 @@ export const fromCall = (call: Call, outcome: Outcome): UsageRecord => {
     output: usage.output,
     reasoning: usage.reasoning,
     estimated: reported.estimated,
-    costUsd: cost === undefined ? (served ? 0 : null) : cost._tag === "Priced" ? cost.usd : null,
+    costUsd: cost === undefined ? (served ? 0 : null) : cost._tag === "Priced" ? cost.usd + lostUsd(attempts) : null,
     priceTable: cost !== undefined && cost._tag === "Priced" ? cost.table : null,
     unpricedReason: cost !== undefined && cost._tag === "Unpriced" ? cost.reason : null,
     savedUsd: saved !== undefined && saved._tag === "Priced" ? saved.usd : null,
@@ -122,8 +126,19 @@ const fromAttempt = (attempt: Attempt): AttemptRecord => ({
   queueMs: attempt.queueMs,
   firstPartAtMs: attempt.firstPartAtMs ?? null,
   endedAtMs: attempt.endedAtMs ?? null,
-  error: attempt.error === undefined ? null : fromError(attempt.error)
+  error: attempt.error === undefined ? null : fromError(attempt.error),
+  ...(attempt.hedge === true ? { hedge: true } : {}),
+  ...(attempt.lost === undefined ? {} : { lost: { costUsd: usdOf(attempt.lost.cost) } })
 })
+
+const usdOf = (cost: Usage.Cost | undefined): number | null => (cost?._tag === "Priced" ? cost.usd : null)
+
+/** Dollars for answers that nobody read. */
+const lostUsd = (attempts: ReadonlyArray<Attempt>): number => {
+  let usd = 0
+  for (const { lost } of attempts) usd += usdOf(lost?.cost) ?? 0
+  return usd
+}
 
 const fromError = (error: EngineError): AttemptRecord["error"] => ({
   kind: error._tag,
@@ -170,7 +185,7 @@ export const toItem = (record: UsageRecord): RequestItem => ({
 /** A record as `GET requests/{id}` shows it. */
 export const toDetail = (record: UsageRecord): RequestDetail => ({
   ...toItem(record),
-  attemptDetails: record.attempts.map(toAttemptDetail),
+  attemptDetails: record.attempts.map((attempt, index) => toAttemptDetail(attempt, reasonOf(record.attempts, index))),
   cacheAgeMs: record.cacheAgeMs,
   cacheSimilarity: record.cacheSimilarity,
   reasoningTokens: record.reasoning,
@@ -190,7 +205,18 @@ export const toDetail = (record: UsageRecord): RequestDetail => ({
   savedTokens: record.savedTokens
 })
 
-const toAttemptDetail = (attempt: AttemptRecord): AttemptDetail => ({
+/** Why an attempt was made: the error of the one before it says the rest. */
+const reasonOf = (attempts: ReadonlyArray<AttemptRecord>, index: number): AttemptDetail["reason"] => {
+  const { hedge, provider } = attempts[index]!
+  if (hedge === true) return "hedge"
+  const before = attempts.findLast((attempt, at) => at < index && attempt.hedge !== true)
+  return before === undefined ? "first" : before.provider === provider ? "retry" : "fallback"
+}
+
+const toAttemptDetail = (attempt: AttemptRecord, reason: AttemptDetail["reason"]): AttemptDetail => ({
+  reason,
+  lost: attempt.lost !== undefined,
+  lostUsd: attempt.lost?.costUsd ?? null,
   provider: attempt.provider,
   model: attempt.model,
   startedAt: new Date(attempt.startedAtMs).toISOString(),

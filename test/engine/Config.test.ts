@@ -573,7 +573,6 @@ describe("what this version can't do", () => {
   const refused: ReadonlyArray<readonly [string, object, string]> = [
     ["cache.semantic.mode", { cache: { semantic: { mode: "on" } } }, '"on"'],
     ["cache.semantic.mode", { cache: { semantic: { mode: "shadow" } } }, '"shadow"'],
-    ["hedge.enabled", { hedge: { enabled: true } }, "true"],
     ["keys.required", { keys: { required: true } }, "true"],
     ["storage.database", { storage: { database: "postgres://u:canary@h/db" } }, "postgres"],
     ["storage.redis", { storage: { redis: "redis://:canary@h" } }, "redis"]
@@ -677,7 +676,7 @@ const valid: fc.Arbitrary<EngineConfigInput> = fc
       }),
       retry: some({ maxAttempts: positive, baseDelay: time, maxDelay: time, budget: share }),
       breaker: some({ failureRate: share, minimumCalls: positive, openFor: time }),
-      hedge: some({ enabled: fc.constant(false), afterPercentile: fc.integer({ min: 0, max: 100 }), maxShare: share }),
+      hedge: some({ enabled: fc.boolean(), afterPercentile: fc.integer({ min: 0, max: 100 }), maxShare: share }),
       queue: some({ maxWaiting: fc.nat(), maxWait: time }),
       keys: some({ required: fc.constant(false) }),
       storage: some({

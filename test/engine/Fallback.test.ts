@@ -12,6 +12,7 @@ import {
   UnsupportedAbility
 } from "../../engine/src/Errors.ts"
 import { fallback, retryAfterSeconds } from "../../engine/src/Fallback.ts"
+import { Hedge } from "../../engine/src/Hedge.ts"
 import { RateLimiter } from "../../engine/src/RateLimiter.ts"
 import { Retry } from "../../engine/src/Retry.ts"
 import { limits, requestOf, samples, withEngine } from "../support/engine.ts"
@@ -136,7 +137,13 @@ describe("fallback", () => {
     const asked: Array<Asked> = []
     const providers = [sequence("a", asked, ["ok"])]
     return Effect.gen(function* () {
-      const services = { retry: yield* Retry, breaker: yield* Breaker, limiter: yield* RateLimiter }
+      const services = {
+        retry: yield* Retry,
+        breaker: yield* Breaker,
+        limiter: yield* RateLimiter,
+        hedge: yield* Hedge,
+        windowOf: () => undefined
+      }
       const call = makeCall(yield* requestOf({ prompt: "x" }), yield* Clock.Clock)
       const open = fallback(services, () => Effect.die("nobody is asked"))
       expect(yield* Effect.flip(Effect.scoped(open(call)))).toMatchObject({ _tag: "InternalError" })

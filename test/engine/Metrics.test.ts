@@ -21,6 +21,7 @@ const contract: ReadonlyArray<readonly [name: string, type: string, labels: Read
   ["ai_attempts_total", "counter", ["provider", "outcome"]],
   ["ai_retries_total", "counter", ["provider", "reason"]],
   ["ai_fallbacks_total", "counter", ["from", "to"]],
+  ["ai_hedges_total", "counter", ["provider", "outcome"]],
   ["ai_cost_usd_total", "counter", ["provider", "model"]],
   ["ai_saved_usd_total", "counter", ["type"]],
   ["ai_saved_tokens_total", "counter", ["type"]],

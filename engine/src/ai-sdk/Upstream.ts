@@ -212,6 +212,7 @@ class Ask {
   }
 
   private omit(omitted: ReadonlyArray<string>): void {
-    if (omitted.length > 0) this.call.journal.omitted = [...this.call.journal.omitted, ...omitted]
+    const { attempt } = this.call
+    if (omitted.length > 0) attempt.omitted = [...(attempt.omitted ?? []), ...omitted]
   }
 }

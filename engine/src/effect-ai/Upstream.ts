@@ -130,8 +130,8 @@ class Ask {
     }
     const prompt = toPrompt(request, namespace)
     if (Result.isFailure(prompt)) return Effect.fail(prompt.failure)
-    const { journal } = this.call
-    journal.omitted = [...journal.omitted, ...prompt.success.omitted]
+    const { attempt } = this.call
+    attempt.omitted = [...(attempt.omitted ?? []), ...prompt.success.omitted]
     return this.ask(prompt.success)
   }
 

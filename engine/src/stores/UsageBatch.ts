@@ -11,7 +11,7 @@ import type { AttemptRecord, UsageRecord } from "../UsageRecord.ts"
 /** Records that fit while most of them have one attempt; more are made room for. */
 const initialRecords = 512
 const numbersOfRecord = 28
-const numbersOfAttempt = 12
+const numbersOfAttempt = 15
 
 export interface UsageBatch {
   readonly size: number
@@ -82,6 +82,9 @@ export class UsagePacker {
     this.number(attempt.queueMs)
     this.number(attempt.firstPartAtMs)
     this.number(attempt.endedAtMs)
+    this.number(attempt.hedge === true ? 1 : 0)
+    this.number(attempt.lost === undefined ? 0 : 1)
+    this.number(attempt.lost?.costUsd ?? null)
     this.number(error === null ? 0 : 1)
     if (error === null) return
     this.word(error.kind)
@@ -133,6 +136,8 @@ export const unpack = ({ ids, numbers, size, words }: UsageBatch): Array<UsageRe
     queueMs: number(),
     firstPartAtMs: nullable(),
     endedAtMs: nullable(),
+    ...(number() === 1 ? { hedge: true } : {}),
+    ...lost(number() === 1, nullable()),
     error:
       number() === 0
         ? null
@@ -144,6 +149,7 @@ export const unpack = ({ ids, numbers, size, words }: UsageBatch): Array<UsageRe
             retryAfterMs: nullable()
           }
   })
+  const lost = (is: boolean, costUsd: number | null) => (is ? { lost: { costUsd } } : {})
   const id = () => ids.slice(idStart, (idStart += number()))
   return Array.from({ length: size }, () => ({
     id: id(),
