@@ -51,6 +51,8 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "TokenEstimate.ts",
       "Usage.ts",
       "UsageRecord.ts",
+      "VectorIndex.ts",
+      "VectorKernel.ts",
       "version.ts"
     ]
   },
