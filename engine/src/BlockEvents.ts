@@ -5,7 +5,7 @@
  * ends where one of another kind begins, a signature ends its reasoning. Tool calls may interleave, so they end together
  * at the end of the answer.
  */
-import type { Part } from "./Reply.ts"
+import type { Citation, Part } from "./Reply.ts"
 
 /** What a block carries beside its text, to be given back with it on the next turn. */
 export interface BlockMetadata {
@@ -22,6 +22,8 @@ export type BlockEvent =
       readonly metadata: BlockMetadata | undefined
     }
   | { readonly type: "text-delta" | "reasoning-delta"; readonly id: string; readonly delta: string }
+  /** What the text rests on; `id` tells the sources of one answer apart. */
+  | { readonly type: "source"; readonly id: string; readonly citation: Citation }
   | { readonly type: "tool-start"; readonly id: string; readonly name: string }
   | { readonly type: "tool-delta"; readonly id: string; readonly delta: string }
   /** `arguments` is the whole JSON text as the model wrote it, `{}` where it wrote none. */
@@ -39,6 +41,7 @@ export class BlockReader {
   private open: { readonly kind: "text" | "refusal" | "reasoning"; readonly id: string } | undefined = undefined
   private readonly tools = new Map<number, OpenTool>()
   private blocks = 0
+  private sources = 0
 
   /** Appends the events of one part to `out`; the `finish` part ends every block that is open. */
   push(part: Part, out: Array<BlockEvent>): void {
@@ -53,8 +56,12 @@ export class BlockReader {
         return this.call(part, out)
       case "finish":
         return this.end(out)
+      case "citation":
+        out.push({ type: "source", id: sourceId(this.sources++), citation: part.citation })
+        return
       case "start":
       case "wire":
+      case "logprobs":
         return
     }
   }
@@ -127,6 +134,9 @@ export class BlockReader {
     this.tools.clear()
   }
 }
+
+/** The id of the source number `index` of an answer, whole or streamed. */
+export const sourceId = (index: number): string => `source_${index}`
 
 const metadataOf = (kind: "text" | "refusal" | "reasoning"): BlockMetadata | undefined =>
   kind === "refusal" ? { refusal: true } : undefined

@@ -9,12 +9,30 @@ import { InvalidRequest } from "./Errors.ts"
 import { describeIssue } from "./Issues.ts"
 import { AIRequest } from "./Request.ts"
 
-const { cache, metadata, priority, provider, providerOptions, reasoning, tenant, timeout } = AIRequest.fields
+const {
+  cache,
+  frequencyPenalty,
+  logprobs,
+  metadata,
+  parallelToolCalls,
+  presencePenalty,
+  priority,
+  provider,
+  providerOptions,
+  reasoning,
+  tenant,
+  timeout,
+  topK
+} = AIRequest.fields
 
 /** Times are milliseconds. */
 export const MillraceOptions = Schema.Struct({
   cache,
+  frequencyPenalty,
+  logprobs,
   metadata,
+  parallelToolCalls,
+  presencePenalty,
   priority,
   provider,
   /** Fields that are passed through to the upstream provider untouched. */
@@ -23,7 +41,8 @@ export const MillraceOptions = Schema.Struct({
   /** Asks for structured output that is held to its schema exactly, where the upstream provider can. */
   strict: Schema.optional(Schema.Boolean),
   tenant,
-  timeout
+  timeout,
+  topK
 })
 export interface MillraceOptions extends Schema.Schema.Type<typeof MillraceOptions> {}
 

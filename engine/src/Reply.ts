@@ -13,9 +13,42 @@ export type Dialect = "openai-chat" | "openai-responses" | "openai-completions" 
 
 export type FinishReason = "stop" | "length" | "tool-calls" | "content-filter" | "error" | "other"
 
+/** What a passage of an answer rests on. */
+export interface Citation {
+  readonly url?: string
+  readonly title?: string
+  /** The passage of the source. */
+  readonly quote?: string
+  /** Where in the text of the answer (`textOf`) the passage begins that rests on it; UTF-16 code units. */
+  readonly start?: number
+  /** Where it ends, exclusive. */
+  readonly end?: number
+  /** The source where it has no URL: a file or a document. */
+  readonly source?: string
+  /** The provider's own form, for callers of the same dialect. */
+  readonly raw?: { readonly dialect: Dialect; readonly value: { readonly [key: string]: unknown } }
+}
+
+/** A token and the natural logarithm of its probability; `bytes` is its UTF-8 where the provider states it. */
+export interface Logprob {
+  readonly token: string
+  readonly logprob: number
+  readonly bytes?: ReadonlyArray<number>
+}
+
+/** A token of the answer, with the most probable ones in its place. */
+export interface TokenLogprob extends Logprob {
+  readonly top: ReadonlyArray<Logprob>
+}
+
 /** One block of a finished answer, in the order the model produced them. */
 export type Block =
-  | { readonly type: "text"; readonly text: string }
+  | {
+      readonly type: "text"
+      readonly text: string
+      readonly citations?: ReadonlyArray<Citation>
+      readonly logprobs?: ReadonlyArray<TokenLogprob>
+    }
   | { readonly type: "refusal"; readonly text: string }
   | {
       readonly type: "reasoning"
@@ -64,6 +97,10 @@ export interface Wire {
 export type Part =
   | { readonly type: "start"; readonly id: string; readonly model: string }
   | { readonly type: "text"; readonly text: string }
+  /** Belongs to the text before it; without any, to the text that comes. */
+  | { readonly type: "citation"; readonly citation: Citation }
+  /** Belongs to the text before it; without any, to the text that comes. */
+  | { readonly type: "logprobs"; readonly logprobs: ReadonlyArray<TokenLogprob> }
   | { readonly type: "refusal"; readonly text: string }
   | {
       readonly type: "reasoning"
@@ -107,7 +144,16 @@ export const refusalOf = (completion: Completion): string => joined(completion, 
 
 export const reasoningOf = (completion: Completion): string => joined(completion, "reasoning")
 
+/** What the answer rests on, in the order it came. */
+export const citationsOf = (completion: Completion): ReadonlyArray<Citation> =>
+  completion.content.flatMap((block) => (block.type === "text" ? (block.citations ?? []) : []))
+
+/** Log probabilities of the tokens of the text; empty where none were asked for. */
+export const logprobsOf = (completion: Completion): ReadonlyArray<TokenLogprob> =>
+  completion.content.flatMap((block) => (block.type === "text" ? (block.logprobs ?? []) : []))
+
 export type ToolCall = Extract<Block, { readonly type: "tool-call" }>
+type TextBlock = Extract<Block, { readonly type: "text" }>
 
 export const toolCallsOf = (completion: Completion): ReadonlyArray<ToolCall> =>
   completion.content.filter((block): block is ToolCall => block.type === "tool-call")
@@ -127,6 +173,17 @@ export class Collector {
         const last = this.blocks[this.blocks.length - 1]
         if (last !== undefined && last.type === part.type) last.text += part.text
         else if (part.text !== "") this.blocks.push({ type: part.type, text: part.text })
+        return
+      }
+      case "citation": {
+        const text = this.lastText()
+        text.citations = [...(text.citations ?? []), part.citation]
+        return
+      }
+      case "logprobs": {
+        const text = this.lastText()
+        const known = (text.logprobs ??= []) as Array<TokenLogprob>
+        for (const token of part.logprobs) known.push(token)
         return
       }
       case "reasoning":
@@ -159,6 +216,14 @@ export class Collector {
       case "wire":
         return
     }
+  }
+
+  private lastText(): Mutable<TextBlock> {
+    const last = this.blocks.findLast((block) => block.type === "text")
+    if (last !== undefined) return last
+    const created: Mutable<TextBlock> = { type: "text", text: "" }
+    this.blocks.push(created)
+    return created
   }
 
   private addReasoning(part: Extract<Part, { readonly type: "reasoning" }>): void {
@@ -212,6 +277,10 @@ export const toParts = (completion: Completion): Array<Part> => {
   for (const block of completion.content) {
     if (block.type === "tool-call") {
       out.push({ type: "tool-call", index: index++, id: block.id, name: block.name, arguments: block.arguments })
+    } else if (block.type === "text") {
+      if (block.text !== "") out.push({ type: "text", text: block.text })
+      if (block.logprobs !== undefined) out.push({ type: "logprobs", logprobs: block.logprobs })
+      for (const citation of block.citations ?? []) out.push({ type: "citation", citation })
     } else out.push(block)
   }
   out.push({

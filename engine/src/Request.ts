@@ -108,6 +108,7 @@ const PriorityName = Schema.Literals(["interactive", "batch"])
 const Priority = Schema.Union([PriorityName, Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 9 }))])
 
 const PositiveInt = Schema.Int.check(Schema.isGreaterThan(0))
+const Penalty = Schema.Finite.check(Schema.isBetween({ minimum: -2, maximum: 2 }))
 
 /** What a caller hands in. Exactly one of `prompt` and `messages`; times are milliseconds. */
 export const AIRequest = Schema.Struct({
@@ -122,8 +123,16 @@ export const AIRequest = Schema.Struct({
   maxTokens: Schema.optional(PositiveInt),
   stop: Schema.optional(Schema.Union([Schema.String, Schema.Array(Schema.String)])),
   seed: Schema.optional(Schema.Int),
+  /** Samples from so many most probable tokens. */
+  topK: Schema.optional(PositiveInt),
+  presencePenalty: Schema.optional(Penalty),
+  frequencyPenalty: Schema.optional(Penalty),
+  /** Log probabilities of the tokens, each with so many alternatives (0–20). */
+  logprobs: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 20 }))),
   tools: Schema.optional(Schema.Array(Tool)),
   toolChoice: Schema.optional(ToolChoice),
+  /** False asks for one call at a time. */
+  parallelToolCalls: Schema.optional(Schema.Boolean),
   responseFormat: Schema.optional(ResponseFormat),
   reasoning: Schema.optional(ReasoningOptions),
   stream: Schema.optional(Schema.Boolean),
@@ -153,6 +162,12 @@ export interface Request {
   readonly maxTokens: number | undefined
   readonly stop: ReadonlyArray<string> | undefined
   readonly seed: number | undefined
+  /** Samples from so many most probable tokens. */
+  readonly topK?: number | undefined
+  readonly presencePenalty?: number | undefined
+  readonly frequencyPenalty?: number | undefined
+  /** Log probabilities of the tokens are asked for, each with so many alternatives. */
+  readonly logprobs?: number | undefined
   readonly tools: ReadonlyArray<Tool> | undefined
   readonly toolChoice: ToolChoice | undefined
   /** False asks for one call at a time. */
@@ -243,6 +258,11 @@ export const fromAIRequest = (
     seed: request.seed,
     tools: request.tools,
     toolChoice: request.toolChoice,
+    topK: request.topK,
+    presencePenalty: request.presencePenalty,
+    frequencyPenalty: request.frequencyPenalty,
+    logprobs: request.logprobs,
+    parallelToolCalls: request.parallelToolCalls,
     responseFormat: request.responseFormat,
     reasoning: request.reasoning,
     stream: options?.stream ?? request.stream ?? false,

@@ -16,6 +16,8 @@ export interface AIResponse {
   readonly reasoning: string
   /** Text of a refusal, empty when the model did not refuse. */
   readonly refusal: string
+  /** What the text rests on, where the provider says so. */
+  readonly citations: ReadonlyArray<Reply.Citation>
   /** The answer in the order the model produced it, with the signatures of its reasoning. */
   readonly blocks: ReadonlyArray<Reply.Block>
   readonly finishReason: Reply.FinishReason
@@ -88,6 +90,7 @@ export const toAIResponse = (call: Call, completion: Reply.Completion): AIRespon
     toolCalls: Reply.toolCallsOf(completion).map(({ arguments: args, id, name }) => ({ id, name, arguments: args })),
     reasoning: Reply.reasoningOf(completion),
     refusal: Reply.refusalOf(completion),
+    citations: Reply.citationsOf(completion),
     blocks: completion.content,
     finishReason: completion.finishReason,
     rawFinishReason: completion.rawFinishReason,

@@ -177,16 +177,10 @@ describe("generateText over the engine", () => {
     const result = await generateText({
       model: engineOf(provider)(),
       prompt: "hi",
-      topK: 5,
-      presencePenalty: 0.1,
-      frequencyPenalty: 0.1,
       headers: { "x-trace": "1" },
       reasoning: "max"
     })
     expect(result.warnings?.map((warning) => ("feature" in warning ? warning.feature : warning))).toEqual([
-      "topK",
-      "presencePenalty",
-      "frequencyPenalty",
       "headers",
       "reasoning",
       "messages[0].name"

@@ -9,18 +9,20 @@ import type {
   LanguageModelV4Content,
   LanguageModelV4FinishReason,
   LanguageModelV4GenerateResult,
+  LanguageModelV4Source,
   LanguageModelV4StreamPart,
   LanguageModelV4Usage,
   SharedV4ProviderMetadata,
   SharedV4Warning
 } from "@ai-sdk/provider"
-import type { BlockEvent, BlockMetadata } from "../BlockEvents.ts"
-import type { Block, Part } from "../Reply.ts"
+import { type BlockEvent, type BlockMetadata, sourceId } from "../BlockEvents.ts"
+import type { Block, Citation, Part } from "../Reply.ts"
 import type { AIResponse } from "../Response.ts"
+import { sourceOf } from "../SourceParts.ts"
 import { completionTokens, fromInclusive, promptTokens, type Usage } from "../Usage.ts"
 
 export const toResult = (response: AIResponse, warnings: Array<SharedV4Warning>): LanguageModelV4GenerateResult => ({
-  content: response.blocks.map(toContent),
+  content: toContents(response.blocks),
   finishReason: { unified: response.finishReason, raw: response.rawFinishReason },
   usage: usageOf(figuresOf(response)),
   warnings,
@@ -30,6 +32,20 @@ export const toResult = (response: AIResponse, warnings: Array<SharedV4Warning>)
     modelId: response.model
   }
 })
+
+/** Sources come behind the text that rests on them. */
+const toContents = (blocks: ReadonlyArray<Block>): Array<LanguageModelV4Content> => {
+  let sources = 0
+  return blocks.flatMap((block) => [
+    toContent(block),
+    ...(block.type === "text" ? (block.citations ?? []) : []).map((citation) => toSource(citation, sourceId(sources++)))
+  ])
+}
+
+const toSource = (citation: Citation, id: string): LanguageModelV4Source => {
+  const [source, place] = sourceOf(citation, id)
+  return Object.keys(place).length === 0 ? source : { ...source, providerMetadata: { millrace: { ...place } } }
+}
 
 const toContent = (block: Block): LanguageModelV4Content => {
   switch (block.type) {
@@ -60,6 +76,8 @@ export const toStreamParts = (event: BlockEvent): ReadonlyArray<LanguageModelV4S
     case "text-delta":
     case "reasoning-delta":
       return [event]
+    case "source":
+      return [toSource(event.citation, event.id)]
     case "tool-start":
       return [{ type: "tool-input-start", id: event.id, toolName: event.name }]
     case "tool-delta":

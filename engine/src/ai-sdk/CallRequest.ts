@@ -38,6 +38,9 @@ export const toRequest = (
     if (options.maxOutputTokens !== undefined) request.maxTokens = options.maxOutputTokens
     if (options.temperature !== undefined) request.temperature = options.temperature
     if (options.topP !== undefined) request.topP = options.topP
+    if (options.topK !== undefined) request.topK = options.topK
+    if (options.presencePenalty !== undefined) request.presencePenalty = options.presencePenalty
+    if (options.frequencyPenalty !== undefined) request.frequencyPenalty = options.frequencyPenalty
     if (options.stopSequences !== undefined && options.stopSequences.length > 0) request.stop = options.stopSequences
     if (options.seed !== undefined) request.seed = options.seed
     addTools(request, options, warnings)
@@ -61,11 +64,6 @@ export const headersWarning: SharedV4Warning = {
 
 const unsupported = (options: LanguageModelV4CallOptions): Array<SharedV4Warning> => {
   const warnings: Array<SharedV4Warning> = []
-  const details =
-    "not every provider knows it; name it as the provider does in providerOptions.millrace.providerOptions"
-  for (const feature of ["topK", "presencePenalty", "frequencyPenalty"] as const) {
-    if (options[feature] !== undefined) warnings.push({ type: "unsupported", feature, details })
-  }
   if (options.includeRawChunks === true) warnings.push({ type: "unsupported", feature: "includeRawChunks" })
   if (carriesHeaders(options.headers)) warnings.push(headersWarning)
   return warnings

@@ -1,8 +1,8 @@
 /**
  * From the content of an AI SDK answer, streamed or whole, to parts of the engine.
  *
- * Metadata of reasoning and of tool calls is kept for the next turn. Sources, provider-specific content, and tools that the
- * provider ran itself, are left out as everywhere in the engine; a file is an error, since an answer without it would not
+ * Metadata of reasoning and of tool calls is kept for the next turn, sources become citations. Provider-specific content, and
+ * tools that the provider ran itself, are left out as everywhere in the engine; a file is an error, since an answer without it would not
  * be the answer. An answer that was interrupted is a broken one.
  */
 import type {
@@ -18,6 +18,7 @@ import type { Target } from "../Call.ts"
 import { type EngineError, StreamTruncated, UnsupportedAbility } from "../Errors.ts"
 import { besideToolCall, reasoningEnd } from "../ForeignMetadata.ts"
 import type { Part } from "../Reply.ts"
+import { citedBy } from "../SourceParts.ts"
 import { fromInclusive, type Usage } from "../Usage.ts"
 import { toEngineError } from "./UpstreamFailure.ts"
 
@@ -97,6 +98,10 @@ export class AnswerReader {
           if (!tool.written) this.write(part.toolCallId, part.input, out)
           push(besideToolCall(part.toolCallId, part.providerMetadata), out)
         }
+        return undefined
+      case "source":
+        this.start(out)
+        out.push(citedBy(part, part.providerMetadata?.["millrace"]))
         return undefined
       case "file":
       case "reasoning-file":

@@ -7,9 +7,10 @@
  */
 import type * as LanguageModel from "effect/ai/LanguageModel"
 import type * as Response from "effect/ai/Response"
-import { type BlockEvent, type BlockMetadata, BlockReader } from "../BlockEvents.ts"
+import { type BlockEvent, type BlockMetadata, BlockReader, sourceId } from "../BlockEvents.ts"
 import { type Call, upstreamAttempts } from "../Call.ts"
-import type { Completion, Part } from "../Reply.ts"
+import type { Citation, Completion, Part } from "../Reply.ts"
+import { sourceOf } from "../SourceParts.ts"
 import { completionTokens, promptTokens, type Usage } from "../Usage.ts"
 import { toParams } from "./Schemas.ts"
 
@@ -17,10 +18,12 @@ type Options = Pick<LanguageModel.ProviderOptions, "tools">
 
 export const toParts = (call: Call, completion: Completion, options: Options): Array<Response.PartEncoded> => {
   const parts: Array<Response.PartEncoded> = [metadataPart(completion)]
+  let sources = 0
   for (const block of completion.content) {
     switch (block.type) {
       case "text":
         parts.push({ type: "text", text: block.text })
+        for (const citation of block.citations ?? []) parts.push(sourcePart(citation, sourceId(sources++)))
         break
       case "refusal":
         parts.push({ type: "text", text: block.text, ...metadata({ refusal: true }) })
@@ -70,6 +73,9 @@ export class StreamParts {
       case "reasoning-end":
         out.push({ type: event.type, id: event.id, ...metadata(event.metadata) })
         return
+      case "source":
+        out.push(sourcePart(event.citation, event.id))
+        return
       case "tool-start":
         out.push({ type: "tool-params-start", id: event.id, name: event.name })
         return
@@ -91,6 +97,11 @@ const metadataPart = ({ id, model }: { readonly id: string; readonly model: stri
     ...(id === "" ? {} : { id }),
     ...(model === "" ? {} : { modelId: model })
   }) as const
+
+const sourcePart = (citation: Citation, id: string) => {
+  const [source, place] = sourceOf(citation, id)
+  return Object.keys(place).length === 0 ? source : { ...source, metadata: { millrace: { ...place } } }
+}
 
 const toolCall = (
   call: { readonly id: string; readonly name: string; readonly arguments: string },

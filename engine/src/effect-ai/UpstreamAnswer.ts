@@ -1,14 +1,15 @@
 /**
  * From the parts of Effect's `Response`, streamed or whole, to parts of the engine.
  *
- * Metadata of reasoning and of tool calls is kept for the next turn. Sources, and tools that the provider ran itself, are
- * left out as everywhere in the engine; a file is an error, since an answer without it would not be the answer.
+ * Metadata of reasoning and of tool calls is kept for the next turn, sources become citations. Tools that the provider ran
+ * itself are left out as everywhere in the engine; a file is an error, since an answer without it would not be the answer.
  */
 import type * as Response from "effect/ai/Response"
 import type { Target } from "../Call.ts"
 import { type EngineError, UnsupportedAbility } from "../Errors.ts"
 import { besideToolCall, reasoningEnd } from "../ForeignMetadata.ts"
 import type { FinishReason, Part } from "../Reply.ts"
+import { citedBy } from "../SourceParts.ts"
 import { fromInclusive, type Usage } from "../Usage.ts"
 import { toEngineError } from "./UpstreamFailure.ts"
 
@@ -64,6 +65,10 @@ export class AnswerReader {
       case "tool-call":
         if (!part.providerExecuted) this.callWhole(part, out)
         return undefined
+      case "source":
+        this.start(out)
+        out.push(citedBy(part, part.metadata["millrace"]))
+        return undefined
       case "file":
         return new UnsupportedAbility({ provider: this.target.provider, ability: "files in an answer" })
       case "error":
@@ -81,7 +86,6 @@ export class AnswerReader {
       case "tool-params-end":
       case "tool-result":
       case "tool-approval-request":
-      case "source":
         return undefined
     }
   }

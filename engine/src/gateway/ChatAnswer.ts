@@ -7,8 +7,10 @@
  */
 import type { Call } from "../Call.ts"
 import type { EngineError } from "../Errors.ts"
+import { toOpenAi } from "../protocols/Logprobs.ts"
 import * as Reply from "../Reply.ts"
 import { completionTokens, promptTokens, totalTokens, type Usage } from "../Usage.ts"
+import { chatAnnotation } from "./CitationForms.ts"
 import { decodeChat } from "./ChatRequest.ts"
 import { type InboundDialect, type StreamEncoder, wireEvent } from "./Dialect.ts"
 import { openAiError } from "./OpenAiErrors.ts"
@@ -19,6 +21,7 @@ const encodeWhole = (call: Call, completion: Reply.Completion): string => {
   const content = Reply.textOf(completion)
   const reasoning = Reply.reasoningOf(completion)
   const refusal = Reply.refusalOf(completion)
+  const annotations = Reply.citationsOf(completion).flatMap((citation) => chatAnnotation(citation) ?? [])
   return JSON.stringify({
     id: idOf(call),
     object: "chat.completion",
@@ -31,6 +34,7 @@ const encodeWhole = (call: Call, completion: Reply.Completion): string => {
           role: "assistant",
           content: content === "" && (toolCalls.length > 0 || refusal !== "") ? null : content,
           refusal: refusal === "" ? null : refusal,
+          ...(annotations.length === 0 ? {} : { annotations }),
           ...(reasoning === "" ? {} : { reasoning_content: reasoning }),
           ...(toolCalls.length === 0
             ? {}
@@ -42,7 +46,7 @@ const encodeWhole = (call: Call, completion: Reply.Completion): string => {
                 }))
               })
         },
-        logprobs: null,
+        logprobs: logprobsOf(Reply.logprobsOf(completion)),
         finish_reason: finishReasonOf(completion.finishReason, toolCalls.length > 0)
       }
     ],
@@ -109,6 +113,12 @@ class ChatStream implements StreamEncoder {
         return part.text === "" ? "" : this.delta({ reasoning_content: part.text })
       case "tool-call":
         return this.delta({ tool_calls: [this.toolCall(part)] })
+      case "citation": {
+        const annotation = chatAnnotation(part.citation)
+        return annotation === undefined ? "" : this.delta({ annotations: [annotation] })
+      }
+      case "logprobs":
+        return this.delta({}, null, logprobsOf(part.logprobs))
       case "finish": {
         const finish = this.delta({}, finishReasonOf(part.finishReason, this.toolCalls > 0))
         return finish + this.usage(part.usage)
@@ -133,11 +143,15 @@ class ChatStream implements StreamEncoder {
     }
   }
 
-  private delta(delta: Record<string, unknown>, finishReason: string | null = null): string {
+  private delta(
+    delta: Record<string, unknown>,
+    finishReason: string | null = null,
+    logprobs: object | null = null
+  ): string {
     const first = this.opened ? delta : { role: "assistant", ...delta }
     this.opened = true
     return this.event(
-      `[{"index":0,"delta":${JSON.stringify(first)},"logprobs":null,"finish_reason":${JSON.stringify(finishReason)}}]`
+      `[{"index":0,"delta":${JSON.stringify(first)},"logprobs":${JSON.stringify(logprobs)},"finish_reason":${JSON.stringify(finishReason)}}]`
     )
   }
 
@@ -154,6 +168,9 @@ class ChatStream implements StreamEncoder {
     return `${this.prefix}${choices}${more}}\n\n`
   }
 }
+
+const logprobsOf = (logprobs: ReadonlyArray<Reply.TokenLogprob>): object | null =>
+  logprobs.length === 0 ? null : { content: toOpenAi(logprobs), refusal: null }
 
 const idOf = (call: Call): string => `chatcmpl-${call.request.id}`
 

@@ -140,6 +140,7 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
       if (path === Admin.prefix || path.startsWith(`${Admin.prefix}/`)) return admin(request, response)
       const route = routeOf(path)
       if (route === undefined) return notFound(response, shape, method, path)
+      if (method === "POST" && unknownMethod.test(path)) return notFound(response, shape, method, path)
       if (method !== "GET" && method !== "HEAD") return methodNotAllowed(response, shape, "GET, HEAD")
       route(request, response)
     }
@@ -153,6 +154,9 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
 
     return { handle, drain }
   })
+
+/** A Gemini method that no dialect serves; to GET, what follows the colon is part of a model's name. */
+const unknownMethod = /^\/v1(?:beta)?\/models\/.+:[A-Za-z]+$/
 
 /** How long the rest of a body that was refused is read before its connection is closed. */
 const discardMs = 10_000

@@ -9,9 +9,11 @@
 import type { Call } from "../Call.ts"
 import type { EngineError } from "../Errors.ts"
 import { isObject, type JsonObject, parseJson } from "../protocols/Json.ts"
+import { toGemini } from "../protocols/Logprobs.ts"
 import * as Reply from "../Reply.ts"
 import { promptTokens, totalTokens, type Usage } from "../Usage.ts"
 import { carriedOut } from "./CarriedSignatures.ts"
+import { geminiMetadata } from "./CitationForms.ts"
 import type { InboundDialect, StreamEncoder, WirePart } from "./Dialect.ts"
 import { decodeGemini, type Target } from "./GeminiRequest.ts"
 import { googleError } from "./GoogleErrors.ts"
@@ -137,6 +139,10 @@ class PartWriter {
   private call: { readonly index: number; readonly id: string; readonly name: string; arguments: string } | undefined =
     undefined
   private malformed: string | undefined = undefined
+  /** The text so far, which citations are placed in. */
+  private text = ""
+  private readonly citations: Array<Reply.Citation> = []
+  private readonly logprobs: Array<Reply.TokenLogprob> = []
 
   constructor(emit: (part: JsonObject) => void) {
     this.emit = emit
@@ -146,8 +152,15 @@ class PartWriter {
     if (part.type === "start" || part.type === "wire") return
     if (this.call !== undefined && (part.type !== "tool-call" || part.index !== this.call.index)) this.closeCall()
     switch (part.type) {
+      case "citation":
+        this.citations.push(part.citation)
+        return
+      case "logprobs":
+        this.logprobs.push(...part.logprobs)
+        return
       case "text":
       case "refusal":
+        if (part.type === "text") this.text += part.text
         this.thinking = false
         if (part.text !== "") this.emit({ text: part.text, ...this.signed() })
         return
@@ -169,10 +182,14 @@ class PartWriter {
   }
 
   finish({ finishReason, rawFinishReason }: Extract<Reply.Part, { readonly type: "finish" }>): object {
-    if (this.malformed === undefined || finishReason === "length") {
-      return { finishReason: finishWord(finishReason, rawFinishReason) }
+    const beside = {
+      ...geminiMetadata(this.citations, this.text),
+      ...(this.logprobs.length === 0 ? {} : { logprobsResult: toGemini(this.logprobs) })
     }
-    return { finishReason: "MALFORMED_FUNCTION_CALL", finishMessage: this.malformed }
+    if (this.malformed === undefined || finishReason === "length") {
+      return { finishReason: finishWord(finishReason, rawFinishReason), ...beside }
+    }
+    return { finishReason: "MALFORMED_FUNCTION_CALL", finishMessage: this.malformed, ...beside }
   }
 
   /** A signature of a thought with text goes with it, any other with the part after it, as Google does it. */

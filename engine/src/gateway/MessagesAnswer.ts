@@ -13,6 +13,7 @@ import * as Reply from "../Reply.ts"
 import type { Usage } from "../Usage.ts"
 import { anthropicError } from "./AnthropicErrors.ts"
 import { type InboundDialect, type StreamEncoder, wireEvent, type WirePart } from "./Dialect.ts"
+import { messagesCitation } from "./CitationForms.ts"
 import { decodeMessages } from "./MessagesRequest.ts"
 import { ToolOrder } from "./ToolOrder.ts"
 
@@ -20,7 +21,9 @@ const encodeWhole = (call: Call, completion: Reply.Completion): string => {
   if (completion.wire?.dialect === "anthropic-messages") return withUsage(completion.wire.body, completion.usage)
   return JSON.stringify({
     ...messageOf(call, completion.model),
-    content: completion.content.map(blockOf),
+    content: completion.content.flatMap((block) =>
+      block.type === "text" && block.text === "" ? [] : [blockOf(block)]
+    ),
     ...stopOf(completion.finishReason, completion.rawFinishReason, completion.content.some(isToolCall), () =>
       Reply.refusalOf(completion)
     ),
@@ -109,6 +112,10 @@ class MessagesStream implements StreamEncoder {
       case "refusal":
         this.refusal += part.text
         return this.text(part.text)
+      case "citation":
+        // Anthropic's have their place in a block that is open; an empty one could not be given back.
+        if (this.open === "text") this.delta({ type: "citations_delta", citation: messagesCitation(part.citation) })
+        return
       case "reasoning":
         return this.reasoning(part)
       case "tool-call":
@@ -193,6 +200,7 @@ const messageOf = (call: Call, model: string) => ({
 const blockOf = (block: Reply.Block): unknown => {
   switch (block.type) {
     case "text":
+      return { type: "text", text: block.text, citations: block.citations?.map(messagesCitation) ?? null }
     case "refusal":
       return { type: "text", text: block.text, citations: null }
     case "reasoning":

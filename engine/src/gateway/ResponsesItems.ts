@@ -1,21 +1,32 @@
 /**
  * The output items of a response, built from canonical parts, and the events that tell how they grow.
  *
- * A message holds texts and refusals in the order they came; reasoning and each tool call are items of their own. An item
+ * A message holds texts, with their annotations and log probabilities, and refusals in the order they came; reasoning and each tool call are items of their own. An item
  * ends where another begins. Every item is announced, grown and closed, in this order and once.
  */
-import type { Part } from "../Reply.ts"
+import { toOpenAi } from "../protocols/Logprobs.ts"
+import type { Citation, Part, TokenLogprob } from "../Reply.ts"
+import { responsesAnnotation } from "./CitationForms.ts"
 import { reasoningItem, signedId } from "./ResponsesReasoning.ts"
 
 type Json = { readonly [key: string]: unknown }
 
 type ContentType = "output_text" | "refusal"
 
+interface Content {
+  readonly type: ContentType
+  /** Where it begins in the text of the answer. */
+  readonly base: number
+  text: string
+  readonly annotations: Array<Json>
+  readonly logprobs: Array<TokenLogprob>
+}
+
 type Open =
   | {
       readonly type: "message"
       readonly content: Array<Json>
-      part: { readonly type: ContentType; text: string } | undefined
+      part: Content | undefined
     }
   | {
       readonly type: "reasoning"
@@ -39,6 +50,7 @@ export class ResponseItems {
   private readonly root: string
   private readonly emit: (type: string, data: Json) => void
   private open: Open | undefined = undefined
+  private textLength = 0
 
   /** `root` begins with `req_`; the ids of the items are made from it. */
   constructor(root: string, emit: (type: string, data: Json) => void) {
@@ -50,6 +62,10 @@ export class ResponseItems {
     switch (part.type) {
       case "text":
         return this.text("output_text", part.text)
+      case "citation":
+        return this.citation(part.citation)
+      case "logprobs":
+        return void this.content("output_text").logprobs.push(...part.logprobs)
       case "refusal":
         this.refused = true
         return this.text("refusal", part.text)
@@ -77,15 +93,34 @@ export class ResponseItems {
 
   private text(type: ContentType, text: string): void {
     if (text === "") return
+    const content = this.content(type)
+    content.text += text
+    if (type === "output_text") this.textLength += text.length
+    this.emitInMessage(`response.${type}.delta`, { delta: text, ...(type === "refusal" ? {} : { logprobs: [] }) })
+  }
+
+  /** A citation that comes after its text has closed opens a text of its own, without words. */
+  private citation(citation: Citation): void {
+    const { annotations, base } = this.content("output_text")
+    const annotation = responsesAnnotation(citation, base)
+    this.emitInMessage("response.output_text.annotation.added", { annotation_index: annotations.length, annotation })
+    annotations.push(annotation)
+  }
+
+  /** The content of this type that is open, or a new one. */
+  private content(type: ContentType): Content {
     const open =
       this.open?.type === "message" ? this.open : this.start({ type: "message", content: [], part: undefined })
-    if (open.part?.type !== type) {
-      this.closeContent(open)
-      open.part = { type, text: "" }
-      this.emitHere("response.content_part.added", { content_index: open.content.length, part: contentOf(type, "") })
-    }
-    open.part.text += text
-    this.emitHere(`response.${type}.delta`, { content_index: open.content.length, delta: text, ...logprobs(type) })
+    if (open.part?.type === type) return open.part
+    this.closeContent(open)
+    open.part = { type, base: this.textLength, text: "", annotations: [], logprobs: [] }
+    this.emitInMessage("response.content_part.added", { part: contentOf(open.part) })
+    return open.part
+  }
+
+  private emitInMessage(type: string, data: Json): void {
+    const { open } = this
+    if (open?.type === "message") this.emitHere(type, { content_index: open.content.length, ...data })
   }
 
   private reasoning(part: Extract<Part, { readonly type: "reasoning" }>): void {
@@ -141,15 +176,10 @@ export class ResponseItems {
 
   private closeContent(open: Extract<Open, { readonly type: "message" }>): void {
     if (open.part === undefined) return
-    const { text, type } = open.part
-    const at = { content_index: open.content.length }
-    const part = contentOf(type, text)
-    this.emitHere(`response.${type}.done`, {
-      ...at,
-      [type === "refusal" ? "refusal" : "text"]: text,
-      ...logprobs(type)
-    })
-    this.emitHere("response.content_part.done", { ...at, part })
+    const part = contentOf(open.part)
+    const { annotations: _, type, ...said } = part
+    this.emitInMessage(`response.${open.part.type}.done`, said)
+    this.emitInMessage("response.content_part.done", { part })
     open.content.push(part)
     open.part = undefined
   }
@@ -209,7 +239,7 @@ export class ResponseItems {
   }
 }
 
-const contentOf = (type: ContentType, text: string): Json =>
-  type === "refusal" ? { type, refusal: text } : { type, text, annotations: [], logprobs: [] }
-
-const logprobs = (type: ContentType): Json => (type === "refusal" ? {} : { logprobs: [] })
+const contentOf = ({ annotations, logprobs, text, type }: Content): Json =>
+  type === "refusal"
+    ? { type, refusal: text }
+    : { type, text, annotations: annotations.slice(), logprobs: toOpenAi(logprobs) }

@@ -1,9 +1,9 @@
 /**
  * Anthropic Messages as upstream, for Anthropic and for servers that speak its protocol.
  *
- * Text, thinking (with signatures), redacted thinking and the client's tool calls are decoded; blocks of tools that
- * the provider runs itself, citations and compactions are kept in the wire form only. The terminal event is
- * `message_stop`. Usage of `message_delta` replaces that of `message_start` field by field; Anthropic's input figures
+ * Text with its citations, thinking (with signatures), redacted thinking and the client's tool calls are decoded; blocks of
+ * tools that the provider runs itself and compactions are kept in the wire form only. A citation holds for its whole block,
+ * and is handed on when the block ends. The terminal event is `message_stop`. Usage of `message_delta` replaces that of `message_start` field by field; Anthropic's input figures
  * are disjoint as they come. A tool call without input gets `{}`, streamed or not.
  */
 import { Predicate, Result } from "effect"
@@ -11,6 +11,7 @@ import type { EngineError } from "../Errors.ts"
 import { Collector, type Completion, type FinishReason, type Part } from "../Reply.ts"
 import * as Usage from "../Usage.ts"
 import { defaultBaseUrl, encode } from "./AnthropicMessagesRequest.ts"
+import { readLocations } from "./CitationReader.ts"
 import { countOf, isObject, type JsonObject, jsonText, parseJson, stringOr } from "./Json.ts"
 import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
 import * as UpstreamErrors from "./UpstreamErrors.ts"
@@ -50,11 +51,19 @@ const decodeWhole = (
     model: stringOr(answer["model"], endpoint.model)
   })
   let calls = 0
+  let text = 0
   for (const block of content as ReadonlyArray<unknown>) {
     if (!isObject(block)) continue
     const opened = openBlock(block, calls)
     if (opened === undefined) continue
     collector.add(opened)
+    if (opened.type === "text") {
+      const start = text
+      text += opened.text.length
+      const cited: Array<Part> = []
+      readLocations(block["citations"], start, text, cited)
+      for (const part of cited) collector.add(part)
+    }
     if (opened.type !== "tool-call") continue
     collector.add({ type: "tool-call", index: calls++, arguments: jsonText(block["input"] ?? {}) ?? "" })
   }
@@ -110,6 +119,11 @@ class MessageStream implements StreamDecoder {
   private held: Array<Part> | undefined = []
   private readonly open = new Map<unknown, OpenCall>()
   private calls = 0
+  /** UTF-16 code units of text so far, and where the open text block began. */
+  private text = 0
+  private textStart = 0
+  /** Citations of the open text block. */
+  private citations: Array<unknown> = []
   private readonly figures: Figures = {}
   private rawFinish: string | undefined = undefined
   private started = false
@@ -180,8 +194,13 @@ class MessageStream implements StreamDecoder {
   private startBlock(data: JsonObject, out: Array<Part>): void {
     const block = data["content_block"]
     if (!isObject(block)) return
+    this.closeText(out)
     const part = openBlock(block, this.calls)
     if (part === undefined) return
+    if (part.type === "text") {
+      this.text += part.text.length
+      if (Array.isArray(block["citations"])) this.citations = [...(block["citations"] as ReadonlyArray<unknown>)]
+    }
     if (part.type === "tool-call") {
       this.open.set(data["index"], { index: this.calls++, input: block["input"], written: false })
       out.push(part)
@@ -196,9 +215,13 @@ class MessageStream implements StreamDecoder {
     switch (delta["type"]) {
       case "text_delta": {
         const text = stringOr(delta["text"], "")
+        this.text += text.length
         if (text !== "") out.push({ type: "text", text })
         return
       }
+      case "citations_delta":
+        this.citations.push(delta["citation"])
+        return
       case "input_json_delta": {
         const call = this.open.get(data["index"])
         const json = stringOr(delta["partial_json"], "")
@@ -222,7 +245,15 @@ class MessageStream implements StreamDecoder {
     }
   }
 
+  /** Hands on the citations of the text block that ends. */
+  private closeText(out: Array<Part>): void {
+    readLocations(this.citations, this.textStart, this.text, out)
+    this.citations = []
+    this.textStart = this.text
+  }
+
   private stopBlock(data: JsonObject, out: Array<Part>): void {
+    this.closeText(out)
     const call = this.open.get(data["index"])
     if (call === undefined) return
     this.open.delete(data["index"])
@@ -239,6 +270,7 @@ class MessageStream implements StreamDecoder {
   private finish(out: Array<Part>): EngineError | undefined {
     if (!this.started) return this.fail(UpstreamErrors.streamTruncated(this.endpoint, "no message_start came"))
     this.done = true
+    this.closeText(out)
     out.push({
       type: "finish",
       finishReason: finishReasonOf(this.rawFinish),

@@ -1,8 +1,8 @@
 /**
  * Google Gemini as upstream (`generateContent` and `streamGenerateContent`), for the Gemini API and for Vertex AI.
  *
- * Text, thoughts and the client's function calls of the first candidate are decoded; code that the provider runs itself,
- * its own tools, sound, images and grounding are kept in the wire form only. A thought signature becomes the signature of
+ * Text, thoughts, log probabilities and the client's function calls of the first candidate are decoded, and at its end what
+ * the text rests on; code that the provider runs itself, its own tools, sound and images are kept in the wire form only. A thought signature becomes the signature of
  * the reasoning right before the part that it came with. Calls without an id get one made from the response's id.
  *
  * A stream has no terminal event: it is complete when its body ends after a finish reason or a block reason. The last of
@@ -14,10 +14,12 @@ import type { EngineError } from "../Errors.ts"
 import { Collector, type Completion, type FinishReason, type Part } from "../Reply.ts"
 import * as Usage from "../Usage.ts"
 import { madeCallId } from "./CallIds.ts"
+import { readGrounding } from "./CitationReader.ts"
 import * as Embeddings from "./GeminiEmbeddings.ts"
 import { PartialArgs } from "./GeminiPartialArgs.ts"
 import { defaultBaseUrl, encode } from "./GeminiRequest.ts"
 import { countOf, isObject, type JsonObject, jsonText, parseJson, stringOr } from "./Json.ts"
+import { fromGemini } from "./Logprobs.ts"
 import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
 import { labelled } from "./Signatures.ts"
 import * as UpstreamErrors from "./UpstreamErrors.ts"
@@ -74,6 +76,10 @@ class ContentReader {
   private calls = 0
   /** A call whose arguments come in pieces. */
   private open: PartialArgs | undefined = undefined
+  /** The text so far, which citations are placed in. */
+  private text = ""
+  private grounding: JsonObject = {}
+  private readonly sources = new Map<string, unknown>()
   private rawFinish: string | undefined = undefined
   private rawBlock: string | undefined = undefined
 
@@ -104,6 +110,7 @@ class ContentReader {
 
   finish(out: Array<Part>): void {
     this.closeCall(out)
+    readGrounding(this.text, this.grounding, this.sources.values(), out)
     const raw = this.rawFinish ?? this.rawBlock
     out.push({
       type: "finish",
@@ -119,6 +126,15 @@ class ContentReader {
     const parts = isObject(content) ? content["parts"] : undefined
     if (Array.isArray(parts)) for (const part of parts) if (isObject(part)) this.readPart(part, out)
     this.rawFinish = stringOr(candidate["finishReason"], "") || this.rawFinish
+    const logprobs = fromGemini(candidate["logprobsResult"])
+    if (logprobs.length > 0) out.push({ type: "logprobs", logprobs })
+    const { citationMetadata, groundingMetadata } = candidate
+    if (isObject(groundingMetadata)) this.grounding = { ...this.grounding, ...groundingMetadata }
+    if (!isObject(citationMetadata)) return
+    const sources = citationMetadata["citationSources"] ?? citationMetadata["citations"]
+    for (const source of Array.isArray(sources) ? (sources as ReadonlyArray<unknown>) : []) {
+      this.sources.set(jsonText(source) ?? "", source)
+    }
   }
 
   private readPart(part: JsonObject, out: Array<Part>): void {
@@ -127,7 +143,10 @@ class ContentReader {
     const thought = part["thought"] === true ? text : ""
     if (signature !== "") out.push({ type: "reasoning", text: thought, signature: labelled("gemini", signature) })
     else if (thought !== "") out.push({ type: "reasoning", text: thought })
-    if (text !== "" && part["thought"] !== true) out.push({ type: "text", text })
+    if (text !== "" && part["thought"] !== true) {
+      this.text += text
+      out.push({ type: "text", text })
+    }
     if (isObject(part["functionCall"])) this.readCall(part["functionCall"], out)
   }
 

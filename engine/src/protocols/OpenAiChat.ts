@@ -4,19 +4,21 @@
  * Deviations that are read: usage in a chunk without choices, in the last delta, in a choice or in `x_groq`; content as
  * an array of parts; reasoning in `reasoning_content`, `reasoning` or `reasoning_details`; parallel tool calls that
  * share an index and differ by id; a missing `[DONE]`; errors inside a 200 and inside a stream. With `n > 1` the parts
- * are those of choice 0. The terminal event is `[DONE]`, or the end of the body once a finish reason has come.
+ * are those of choice 0. The terminal event is `[DONE]`, or the end of the body once a finish reason has come. A tool call
+ * without an id gets one made from the response's id.
  *
- * Usage: a total above prompt + completion tokens is output that `completion_tokens` leaves out (xAI and Gemini bill
- * reasoning so); it counts as output. A tool call without an id gets one made from the response's id.
+ * Citations are read from `annotations` and from lists beside the answer (`citations`, `search_results`: Perplexity, xAI).
  */
 import { Predicate, Result } from "effect"
 import type { EngineError } from "../Errors.ts"
 import { Collector, type Completion, type Dialect, type FinishReason, type Part } from "../Reply.ts"
-import * as Usage from "../Usage.ts"
-import { madeCallId } from "./CallIds.ts"
-import { countOf, isObject, type JsonObject, jsonText, parseJson, stringOr } from "./Json.ts"
+import { ListedSources, readAnnotations } from "./CitationReader.ts"
+import { isObject, type JsonObject, jsonText, parseJson, stringOr } from "./Json.ts"
+import { fromChoice } from "./Logprobs.ts"
+import { ToolCalls } from "./OpenAiChatCalls.ts"
 import { defaultBaseUrl, encode } from "./OpenAiChatRequest.ts"
 import { withEmbeddings } from "./OpenAiEmbeddings.ts"
+import { chatUsage } from "./OpenAiUsage.ts"
 import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
 import * as UpstreamErrors from "./UpstreamErrors.ts"
 
@@ -49,13 +51,17 @@ const decodeWhole = (
   const id = stringOr(answer["id"], "")
   const out: Array<Part> = [{ type: "start", id, model: stringOr(answer["model"], endpoint.model) }]
   const message = choice["message"] ?? choice["delta"] ?? legacyDelta(choice)
+  const sources = new ListedSources()
+  sources.note(answer)
   const refused = isObject(message) && decodeMessage(message, new ToolCalls(false), id, out)
+  decodeBeside(choice, message, dialect, sources, out)
+  sources.end(out)
   const raw = choice["finish_reason"]
   out.push({
     type: "finish",
     finishReason: finishReasonOf(raw, refused),
     rawFinishReason: Predicate.isString(raw) ? raw : undefined,
-    usage: usageOf(answer["usage"] ?? groqUsage(answer))
+    usage: chatUsage(answer["usage"] ?? groqUsage(answer))
   })
   const collector = new Collector()
   for (const part of out) collector.add(part)
@@ -81,6 +87,7 @@ class ChatStream implements StreamDecoder {
   private readonly wire: boolean
   private readonly wireUsage: boolean
   private readonly tools = new ToolCalls(true)
+  private readonly sources = new ListedSources()
   /** What came before the first content; undefined once content has come. */
   private held: Array<Part> | undefined = []
   private started = false
@@ -111,6 +118,7 @@ class ChatStream implements StreamDecoder {
     if (this.wire) this.pass(event, choices, chunk["usage"], out)
     const usage = chunk["usage"] ?? groqUsage(chunk)
     if (isObject(usage)) this.usage = usage
+    this.sources.note(chunk)
     if (!this.started) this.start(chunk, choice)
     if (choice !== undefined) this.decodeChoice(choice, out)
     return undefined
@@ -135,6 +143,7 @@ class ChatStream implements StreamDecoder {
     const delta = choice["delta"] ?? legacyDelta(choice) ?? (this.held === undefined ? undefined : choice["message"])
     const before = out.length
     if (isObject(delta) && decodeMessage(delta, this.tools, this.id, out)) this.refused = true
+    decodeBeside(choice, delta, this.dialect, this.sources, out)
     if (out.length > before && this.held !== undefined) {
       out.splice(before, 0, ...this.held)
       this.held = undefined
@@ -155,11 +164,12 @@ class ChatStream implements StreamDecoder {
     if (!this.answering) return this.fail(UpstreamErrors.streamTruncated(this.endpoint, "no choice came"))
     this.done = true
     if (this.held !== undefined) out.push(...this.held)
+    this.sources.end(out)
     out.push({
       type: "finish",
       finishReason: finishReasonOf(this.rawFinish, this.refused),
       rawFinishReason: this.rawFinish,
-      usage: usageOf(this.usage)
+      usage: chatUsage(this.usage)
     })
     return undefined
   }
@@ -181,6 +191,20 @@ class ChatStream implements StreamDecoder {
 /** The text of a legacy completion as what a message would say. */
 const legacyDelta = (choice: JsonObject): JsonObject | undefined =>
   Predicate.isString(choice["text"]) ? { content: choice["text"] } : undefined
+
+/** Appends what a choice says about its text: log probabilities and sources. */
+const decodeBeside = (
+  choice: JsonObject,
+  message: unknown,
+  dialect: Dialect,
+  sources: ListedSources,
+  out: Array<Part>
+): void => {
+  const logprobs = fromChoice(choice["logprobs"])
+  if (logprobs.length > 0) out.push({ type: "logprobs", logprobs })
+  const annotations = isObject(message) ? message["annotations"] : undefined
+  if (annotations !== undefined) sources.named(readAnnotations(annotations, dialect, out))
+}
 
 /** Appends the parts of a message or a delta. True when it holds a refusal. */
 const decodeMessage = (message: JsonObject, tools: ToolCalls, id: string, out: Array<Part>): boolean => {
@@ -235,57 +259,6 @@ const decodeContentParts = (parts: ReadonlyArray<unknown>, out: Array<Part>): vo
 
 const textOfPart = (part: unknown): string => (isObject(part) ? stringOr(part["text"], "") : stringOr(part, ""))
 
-interface OpenCall {
-  readonly id: string | undefined
-  readonly providerIndex: number | undefined
-  written: string
-}
-
-/**
- * Tells which call a piece of a stream belongs to: by id, else by index. A new id with a name opens a call whatever its
- * index; so does a name without an id once the arguments at that index are whole. In a message each piece is a call.
- */
-class ToolCalls {
-  private readonly streamed: boolean
-  private readonly calls: Array<OpenCall> = []
-
-  constructor(streamed: boolean) {
-    this.streamed = streamed
-  }
-
-  decode(piece: JsonObject, responseId: string, out: Array<Part>): void {
-    const custom = piece["custom"]
-    const made = isObject(piece["function"]) ? piece["function"] : isObject(custom) ? custom : piece
-    const name = stringOr(made["name"], "")
-    const value = made["arguments"] ?? made["input"]
-    const written = Predicate.isString(value) ? value : isObject(value) ? (jsonText(value) ?? "") : ""
-    const id = stringOr(piece["id"], "") || undefined
-    const providerIndex = Predicate.isNumber(piece["index"]) ? piece["index"] : undefined
-    const index = this.streamed ? this.find(id, providerIndex, name) : -1
-    if (index >= 0) {
-      if (written === "") return
-      this.calls[index]!.written += written
-      out.push({ type: "tool-call", index, arguments: written })
-      return
-    }
-    const opened = this.calls.push({ id, providerIndex, written }) - 1
-    out.push({ type: "tool-call", index: opened, id: id ?? madeCallId(responseId, opened), name, arguments: written })
-  }
-
-  private find(id: string | undefined, providerIndex: number | undefined, name: string): number {
-    const at = (call: OpenCall): boolean => providerIndex === undefined || call.providerIndex === providerIndex
-    if (id !== undefined) {
-      const same = this.calls.findLastIndex((call) => call.id === id && at(call))
-      if (same >= 0 || name !== "") return same
-    }
-    const last = this.calls.findLastIndex(at)
-    const opens = name !== "" && last >= 0 && (providerIndex === undefined || isWhole(this.calls[last]!.written))
-    return opens ? -1 : last
-  }
-}
-
-const isWhole = (written: string): boolean => written !== "" && parseJson(written) !== undefined
-
 const firstChoice = (choices: unknown): JsonObject | undefined => {
   if (!Array.isArray(choices)) return undefined
   for (const choice of choices as ReadonlyArray<unknown>) {
@@ -316,28 +289,4 @@ const finishReasonOf = (raw: unknown, refused: boolean): FinishReason => {
 const groqUsage = (answer: JsonObject): unknown => {
   const groq = answer["x_groq"]
   return isObject(groq) ? groq["usage"] : undefined
-}
-
-const unreported: Usage.Usage = { ...Usage.zero, estimated: true }
-
-const usageOf = (usage: unknown): Usage.Usage => {
-  if (!isObject(usage)) return unreported
-  const input = countOf(usage["prompt_tokens"])
-  const completion = countOf(usage["completion_tokens"])
-  if (input === undefined && completion === undefined) return unreported
-  const inputs = isObject(usage["prompt_tokens_details"]) ? usage["prompt_tokens_details"] : usage
-  const outputs = isObject(usage["completion_tokens_details"]) ? usage["completion_tokens_details"] : usage
-  const stated = (input ?? 0) + (completion ?? 0)
-  return Usage.fromInclusive({
-    input: input ?? 0,
-    output: (completion ?? 0) + Math.max(0, (countOf(usage["total_tokens"]) ?? 0) - stated),
-    cacheRead:
-      countOf(inputs["cached_tokens"]) ??
-      countOf(usage["cached_tokens"]) ??
-      countOf(usage["prompt_cache_hit_tokens"]) ??
-      countOf(usage["num_cached_tokens"]) ??
-      countOf(usage["cache_read_input_tokens"]),
-    cacheWrite: countOf(inputs["cache_write_tokens"]) ?? countOf(usage["cache_creation_input_tokens"]),
-    reasoning: countOf(outputs["reasoning_tokens"])
-  })
 }

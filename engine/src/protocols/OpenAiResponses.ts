@@ -1,22 +1,36 @@
 /**
  * OpenAI Responses as upstream, for OpenAI and for every server that speaks this API.
  *
- * Text, refusals, reasoning (its summary, else its own text) and the client's function and custom tool calls are decoded;
- * items of tools that the provider runs itself, annotations and compactions are kept in the wire form only. Deltas are
+ * Text with its annotations and log probabilities, refusals, reasoning (its summary, else its own text) and the client's
+ * function and custom tool calls are decoded; items of tools that the provider runs itself and compactions are kept in the
+ * wire form only. Deltas are
  * what counts; an item that had none is read from its `done` event, and a stream without any from `response.completed`.
  * The terminal event is `response.completed` or `response.incomplete`.
  *
  * The parts of a summary are joined by a line break, as the official SDK does it. A reasoning item with `encrypted_content` gets a signature that
  * holds it together with the item's id, so that it can be given back on the next turn without any state upstream.
  */
-import { Predicate, Result } from "effect"
+import { Result } from "effect"
 import type { EngineError } from "../Errors.ts"
 import { Collector, type Completion, type FinishReason, type Part } from "../Reply.ts"
-import * as Usage from "../Usage.ts"
-import { countOf, isObject, type JsonObject, parseJson, stringOr } from "./Json.ts"
+import { readAnnotation } from "./CitationReader.ts"
+import { isObject, type JsonObject, parseJson, stringOr } from "./Json.ts"
 import { withEmbeddings } from "./OpenAiEmbeddings.ts"
 import { defaultBaseUrl, encode } from "./OpenAiResponsesRequest.ts"
-import { signatureOf } from "./OpenAiResponsesReasoning.ts"
+import {
+  decodeItems,
+  decodeLogprobs,
+  decodeMessage,
+  decodeReasoning,
+  isCall,
+  listOf,
+  openedCall,
+  type Seen,
+  separator,
+  textPart,
+  writtenIn
+} from "./OpenAiResponsesItems.ts"
+import { responsesUsage } from "./OpenAiUsage.ts"
 import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
 import * as UpstreamErrors from "./UpstreamErrors.ts"
 
@@ -56,75 +70,7 @@ const decodeWhole = (
   )
 }
 
-/** What of the items decides the finish reason. */
-interface Seen {
-  calls: number
-  refused: boolean
-}
-
-const decodeItems = (items: ReadonlyArray<unknown>, out: Array<Part>): Seen => {
-  const seen: Seen = { calls: 0, refused: false }
-  for (const item of items) {
-    if (!isObject(item)) continue
-    if (item["type"] === "message") {
-      if (decodeMessage(item, out)) seen.refused = true
-    } else if (item["type"] === "reasoning") decodeReasoning(item, true, out)
-    else if (isCall(item)) out.push({ ...openedCall(item, seen.calls++), arguments: writtenIn(item) })
-  }
-  return seen
-}
-
-/** Appends the texts of a message. True when it holds a refusal. */
-const decodeMessage = (item: JsonObject, out: Array<Part>): boolean => {
-  const content = item["content"]
-  if (Predicate.isString(content) && content !== "") out.push({ type: "text", text: content })
-  let refused = false
-  for (const part of listOf(content)) {
-    if (!isObject(part)) continue
-    const text = stringOr(part["text"], "")
-    const refusal = stringOr(part["refusal"], "")
-    if (text !== "") out.push({ type: "text", text })
-    if (refusal === "") continue
-    refused = true
-    out.push({ type: "refusal", text: refusal })
-  }
-  return refused
-}
-
-/** Appends a reasoning item: its text where that has not been streamed, and its signature. */
-const decodeReasoning = (item: JsonObject, withText: boolean, out: Array<Part>): void => {
-  const summary = textsOf(item["summary"])
-  const text = withText ? (summary.length > 0 ? summary : textsOf(item["content"])).join(separator) : ""
-  const signature = signatureOf(item, summary.length > 0)
-  if (text === "" && signature === undefined) return
-  out.push({ type: "reasoning", text, ...(signature === undefined ? {} : { signature }) })
-}
-
-const separator = "\n"
-
-const textsOf = (parts: unknown): ReadonlyArray<string> =>
-  listOf(parts).flatMap((part) => {
-    const text = isObject(part) ? stringOr(part["text"], "") : ""
-    return text === "" ? [] : [text]
-  })
-
-const listOf = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
-
-const isCall = (item: JsonObject): boolean => item["type"] === "function_call" || item["type"] === "custom_tool_call"
-
 type FinishPart = Extract<Part, { readonly type: "finish" }>
-type CallPart = Extract<Part, { readonly type: "tool-call" }>
-
-const openedCall = (item: JsonObject, index: number): CallPart => ({
-  type: "tool-call",
-  index,
-  id: stringOr(item["call_id"], "") || stringOr(item["id"], ""),
-  name: stringOr(item["name"], ""),
-  arguments: ""
-})
-
-/** Arguments of a function, or the free text for a custom tool. */
-const writtenIn = (item: JsonObject): string => stringOr(item["arguments"], "") || stringOr(item["input"], "")
 
 const startOf = (response: JsonObject, endpoint: Endpoint): Part => ({
   type: "start",
@@ -140,13 +86,15 @@ const finishOf = (response: JsonObject, seen: Seen): FinishPart => {
     type: "finish",
     finishReason: finishReasonOf(status, reason, seen),
     rawFinishReason: reason || status || undefined,
-    usage: usageOf(response["usage"])
+    usage: responsesUsage(response["usage"])
   }
 }
 
 const finishReasonOf = (status: string, reason: string, seen: Seen): FinishReason => {
   if (reason === "max_output_tokens" || reason === "max_tokens") return "length"
   if (reason === "content_filter") return "content-filter"
+  // An incomplete answer that does not say why is no normal end.
+  if (status === "incomplete" && reason === "") return "length"
   if (status !== "completed") return "other"
   if (seen.calls > 0) return "tool-calls"
   return seen.refused ? "content-filter" : "stop"
@@ -160,6 +108,8 @@ interface OpenItem {
   written: string
   /** Which part of the reasoning the last delta belonged to. */
   section: string
+  /** Where each of its texts begins in the answer, and how many annotations of it have come. */
+  readonly texts: Map<unknown, { readonly base: number; annotations: number }>
 }
 
 /** Decodes the events of one stream. */
@@ -169,7 +119,7 @@ class ResponseStream implements StreamDecoder {
   /** What came before the first content; undefined once content has come. */
   private held: Array<Part> | undefined = []
   private readonly items = new Map<unknown, OpenItem>()
-  private readonly seen: Seen = { calls: 0, refused: false }
+  private readonly seen: Seen = { calls: 0, refused: false, text: 0 }
   private started = false
   private id = ""
   private done = false
@@ -215,6 +165,8 @@ class ResponseStream implements StreamDecoder {
     switch (type) {
       case "response.output_text.delta":
         return this.text("text", data, out)
+      case "response.output_text.annotation.added":
+        return this.annotation(data, out)
       case "response.refusal.delta":
         this.seen.refused = true
         return this.text("refusal", data, out)
@@ -254,7 +206,7 @@ class ResponseStream implements StreamDecoder {
   private itemOf(data: JsonObject): OpenItem {
     const key = data["output_index"] ?? data["item_id"]
     let item = this.items.get(key)
-    if (item === undefined) this.items.set(key, (item = { call: -1, written: "", section: "" }))
+    if (item === undefined) this.items.set(key, (item = { call: -1, written: "", section: "", texts: new Map() }))
     return item
   }
 
@@ -262,21 +214,50 @@ class ResponseStream implements StreamDecoder {
     const key = data["output_index"] ?? item["id"]
     let open = this.items.get(key)
     if (open === undefined || !done || (open.call < 0 && isCall(item))) {
-      open = { call: isCall(item) ? this.seen.calls++ : -1, written: "", section: "" }
+      open = { call: isCall(item) ? this.seen.calls++ : -1, written: "", section: "", texts: new Map() }
       this.items.set(key, open)
       if (open.call >= 0) out.push(openedCall(item, open.call))
     }
     if (!done) return
     if (open.call >= 0) return this.complete(open, writtenIn(item), out)
     if (item["type"] === "reasoning") decodeReasoning(item, open.written === "", out)
-    if (item["type"] === "message" && open.written === "" && decodeMessage(item, out)) this.seen.refused = true
+    if (item["type"] !== "message") return
+    if (open.written === "") decodeMessage(item, this.seen, out)
+    else this.restOfAnnotations(open, item, out)
   }
 
   private text(type: "text" | "refusal", data: JsonObject, out: Array<Part>): void {
     const text = stringOr(data["delta"], "")
     if (text === "") return
-    this.itemOf(data).written += text
-    out.push({ type, text })
+    const item = this.itemOf(data)
+    if (type === "text") this.textOf(item, data["content_index"])
+    item.written += text
+    out.push(type === "text" ? textPart(text, this.seen) : { type, text })
+    decodeLogprobs(data["logprobs"], out)
+  }
+
+  private textOf(item: OpenItem, index: unknown) {
+    let text = item.texts.get(index)
+    if (text === undefined) item.texts.set(index, (text = { base: this.seen.text, annotations: 0 }))
+    return text
+  }
+
+  private annotation(data: JsonObject, out: Array<Part>): void {
+    const item = this.itemOf(data)
+    const text = this.textOf(item, data["content_index"])
+    text.annotations++
+    readAnnotation(data["annotation"], text.base, out)
+  }
+
+  /** Annotations that came with no event of their own. */
+  private restOfAnnotations(open: OpenItem, item: JsonObject, out: Array<Part>): void {
+    listOf(item["content"]).forEach((part, index) => {
+      const text = open.texts.get(index)
+      if (text === undefined || !isObject(part)) return
+      for (const annotation of listOf(part["annotations"]).slice(text.annotations)) {
+        readAnnotation(annotation, text.base, out)
+      }
+    })
   }
 
   /** A new section begins a line; of a summary and a text of the same item the first that comes counts. */
@@ -321,20 +302,4 @@ class ResponseStream implements StreamDecoder {
     this.done = true
     return error
   }
-}
-
-const usageOf = (usage: unknown): Usage.Usage => {
-  const input = isObject(usage) ? countOf(usage["input_tokens"]) : undefined
-  const output = isObject(usage) ? countOf(usage["output_tokens"]) : undefined
-  if (!isObject(usage) || (input === undefined && output === undefined)) return { ...Usage.zero, estimated: true }
-  const inputs = isObject(usage["input_tokens_details"]) ? usage["input_tokens_details"] : {}
-  const outputs = isObject(usage["output_tokens_details"]) ? usage["output_tokens_details"] : {}
-  const stated = (input ?? 0) + (output ?? 0)
-  return Usage.fromInclusive({
-    input: input ?? 0,
-    output: (output ?? 0) + Math.max(0, (countOf(usage["total_tokens"]) ?? 0) - stated),
-    cacheRead: countOf(inputs["cached_tokens"]),
-    cacheWrite: countOf(inputs["cache_write_tokens"]),
-    reasoning: countOf(outputs["reasoning_tokens"])
-  })
 }

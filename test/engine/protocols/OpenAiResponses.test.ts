@@ -76,7 +76,7 @@ describe("OpenAI Responses whole answers", () => {
     [{ status: "completed" }, "stop", "completed"],
     [{ status: "incomplete", incomplete_details: { reason: "max_output_tokens" } }, "length", "max_output_tokens"],
     [{ status: "incomplete", incomplete_details: { reason: "content_filter" } }, "content-filter", "content_filter"],
-    [{ status: "incomplete", incomplete_details: null }, "other", "incomplete"],
+    [{ status: "incomplete", incomplete_details: null }, "length", "incomplete"],
     [{ status: "queued" }, "other", "queued"],
     [{ status: undefined }, "other", undefined]
   ])("reads how it ended from %j as %s", (rest, finishReason, rawFinishReason) => {
