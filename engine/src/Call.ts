@@ -7,7 +7,7 @@
  */
 import { type Clock, Effect } from "effect"
 import type { EngineError } from "./Errors.ts"
-import type { Completion } from "./Reply.ts"
+import type { Completion, Part } from "./Reply.ts"
 import type { Request } from "./Request.ts"
 import type { Cost, Usage } from "./Usage.ts"
 
@@ -66,6 +66,10 @@ export interface Journal {
   cacheKey: string | undefined
   /** Age of a hit. */
   cacheAgeMs: number | undefined
+  /** Why a hit was served though its time to live was over: it is being renewed, or the call failed. */
+  cacheStale: "revalidating" | "error" | undefined
+  /** Hears the parts of a stream as they come, for an entry that is to keep their rhythm. */
+  recorder: { readonly record: (parts: ReadonlyArray<Part>, nowMs: number) => void } | undefined
   cacheSimilarity: number | undefined
   /** Our count of the prompt, once the Tokenizer has seen it. */
   promptTokens: number | undefined
@@ -113,6 +117,8 @@ export const makeCall = (request: Request, clock: Clock.Clock): Call => ({
     cache: "bypass",
     cacheKey: undefined,
     cacheAgeMs: undefined,
+    cacheStale: undefined,
+    recorder: undefined,
     cacheSimilarity: undefined,
     promptTokens: undefined,
     queueMs: 0,

@@ -101,6 +101,8 @@ const CacheOptions = Schema.Struct({
   mode: Schema.optional(CacheMode),
   ttl: Schema.optional(Schema.Finite.check(Schema.isGreaterThan(0))),
   namespace: Schema.optional(Schema.NonEmptyString),
+  /** How a hit is streamed: at once, or in the rhythm in which the answer came when it was made. */
+  pacing: Schema.optional(Schema.Literals(["instant", "original"])),
   semantic: Schema.optional(Schema.Boolean)
 })
 
@@ -183,6 +185,8 @@ export interface Request {
   readonly cacheMode: CacheMode
   readonly cacheTtlMs: number | undefined
   readonly cacheNamespace: string | undefined
+  /** Undefined is `instant`. */
+  readonly cachePacing?: "instant" | "original" | undefined
   readonly cacheSemantic: boolean | undefined
   readonly providerOptions: { readonly [key: string]: Schema.Json } | undefined
   /** Set when embeddings are asked for instead of an answer; `messages` is empty then. */
@@ -273,6 +277,7 @@ export const fromAIRequest = (
     cacheMode: request.cache?.mode ?? "default",
     cacheTtlMs: request.cache?.ttl,
     cacheNamespace: request.cache?.namespace,
+    cachePacing: request.cache?.pacing,
     cacheSemantic: request.cache?.semantic,
     providerOptions: request.providerOptions,
     embed: undefined,

@@ -42,6 +42,10 @@ export interface AIResponse {
   readonly provider: string
   readonly cached: boolean
   readonly cacheKind: "exact" | "semantic" | "coalesced" | null
+  /** Milliseconds since a cached answer was made; null when it was made for this call. */
+  readonly cacheAge: number | null
+  /** US dollars that a cached answer would have cost; null when there is no such figure. */
+  readonly saved: number | null
   /** Milliseconds from the call to the last part. */
   readonly latency: number
   /** Milliseconds from the call to the first part. */
@@ -108,6 +112,8 @@ export const toAIResponse = (call: Call, completion: Reply.Completion): AIRespon
     provider: journal.target?.provider ?? "",
     cached: cacheKind !== null,
     cacheKind,
+    cacheAge: journal.cacheAgeMs ?? null,
+    saved: journal.saved?._tag === "Priced" ? journal.saved.usd : null,
     latency: endedAtMs - journal.startedAtMs,
     timeToFirstToken: (journal.firstPartAtMs ?? endedAtMs) - journal.startedAtMs,
     attempts: upstreamAttempts(journal),

@@ -81,6 +81,7 @@ class Watcher {
   private see(chunk: Chunk): Effect.Effect<Chunk> {
     let read = 0
     while (read < chunk.length && !this.collector.complete) this.collector.add(chunk[read++]!)
+    this.call.journal.recorder?.record(chunk, this.call.clock.currentTimeMillisUnsafe())
     if (!this.collector.complete || this.call.settlement.settled) return Effect.succeed(chunk)
     const collected = this.collector.completion()
     const completion = withUsage(this.options, this.call, collected)

@@ -14,13 +14,14 @@ import { type CacheMode, defaultTenant, priorityOf, type Request } from "../Requ
 /** The part of a request that headers decide. */
 export type HeaderOptions = Pick<
   Request,
-  "cacheMode" | "cacheTtlMs" | "cacheNamespace" | "priority" | "timeoutMs" | "tenant" | "metadata"
+  "cacheMode" | "cacheTtlMs" | "cacheNamespace" | "cachePacing" | "priority" | "timeoutMs" | "tenant" | "metadata"
 >
 
 const defaults: HeaderOptions = {
   cacheMode: "default",
   cacheTtlMs: undefined,
   cacheNamespace: undefined,
+  cachePacing: undefined,
   priority: priorityOf(undefined),
   timeoutMs: undefined,
   tenant: defaultTenant,
@@ -72,6 +73,10 @@ const readHeader = (
       if (value === "" || value.length > nameLengthMax) return `expected 1 to ${nameLengthMax} characters`
       options.cacheNamespace = value
       return undefined
+    case "x-millrace-cache-pacing":
+      if (value !== "instant" && value !== "original") return "expected instant or original"
+      options.cachePacing = value
+      return undefined
     case "x-millrace-tenant":
       if (value === "" || value.length > nameLengthMax) return `expected 1 to ${nameLengthMax} characters`
       options.tenant = value
@@ -118,9 +123,11 @@ export const answerHeaders = (call: Call, out: OutgoingHttpHeaders): OutgoingHtt
   }
   out["x-millrace-cache"] = journal.cache
   if (journal.cacheAgeMs !== undefined) out["x-millrace-cache-age"] = Math.floor(journal.cacheAgeMs / 1000)
+  if (journal.cacheStale !== undefined) out["x-millrace-cache-stale"] = journal.cacheStale
   if (journal.cacheSimilarity !== undefined) out["x-millrace-cache-similarity"] = journal.cacheSimilarity
   out["x-millrace-attempts"] = upstreamAttempts(journal)
   if (journal.omitted.length > 0) out["x-millrace-omitted"] = listText(journal.omitted)
+  if (journal.saved?._tag === "Priced") out["x-millrace-saved-usd"] = decimal(journal.saved.usd)
   if (journal.cost?._tag === "Priced") out["x-millrace-cost-usd"] = decimal(journal.cost.usd)
   return out
 }
