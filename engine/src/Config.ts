@@ -47,6 +47,19 @@ export interface EngineConfig {
       /** `lexical` or `provider/model`. */
       readonly embedder: string
       readonly threshold: number
+      /** Undefined: as many as the gate can judge. */
+      readonly maxWords: number | undefined
+      /** Prompts that can be found. */
+      readonly maxEntries: number
+      /** How long an embedding may take. */
+      readonly timeoutMs: number
+      /** `provider/model`. */
+      readonly judge: string | undefined
+      /** Questions to the judge as a share of the lookups. */
+      readonly judgeBudget: number
+      readonly judgeTimeoutMs: number
+      /** Share of the hits that are measured instead of served. */
+      readonly shadowSample: number
     }
   }
   readonly retry: {
@@ -219,7 +232,14 @@ const build = (input: EngineConfigInput, notes: ReadonlyArray<string>, door: "li
       semantic: {
         mode: cache?.semantic?.mode ?? "off",
         embedder: cache?.semantic?.embedder ?? "lexical",
-        threshold: cache?.semantic?.threshold ?? 0.85
+        threshold: cache?.semantic?.threshold ?? 0.85,
+        maxWords: cache?.semantic?.maxWords,
+        maxEntries: cache?.semantic?.maxEntries ?? Math.min(cache?.maxSize ?? 1000, 100_000),
+        timeoutMs: millis(cache?.semantic?.timeout, 300),
+        judge: cache?.semantic?.judge,
+        judgeBudget: cache?.semantic?.judgeBudget ?? 0.1,
+        judgeTimeoutMs: millis(cache?.semantic?.judgeTimeout, 2000),
+        shadowSample: cache?.semantic?.shadowSample ?? 0
       }
     },
     retry: {

@@ -23,7 +23,7 @@ export const brokenRules = (document: unknown): ReadonlyArray<Located> => {
       }))
     ),
     ...aliasRules(document, providers),
-    ...embedderRule(document, providers),
+    ...semanticRules(document, providers),
     ...unsupportedRules(document)
   ]
 }
@@ -179,13 +179,16 @@ const providerBefore = (model: string, providers: ReadonlyArray<unknown>): unkno
   return slash < 0 ? undefined : providers.find((provider) => read(provider, "name") === model.slice(0, slash))
 }
 
-const embedderRule = (document: unknown, providers: ReadonlyArray<unknown>): ReadonlyArray<Located> => {
-  const embedder = read(document, "cache", "semantic", "embedder")
-  if (!Predicate.isString(embedder) || embedder.trim() === "" || embedder === "lexical") return []
-  if (providerBefore(embedder, providers) !== undefined && !embedder.endsWith("/")) return []
-  const detail = `expected lexical or provider/model with a provider of this configuration, got ${showValue(embedder)}`
-  return [{ path: ["cache", "semantic", "embedder"], detail }]
-}
+/** Both models of the semantic cache are those of a provider of this configuration. */
+const semanticRules = (document: unknown, providers: ReadonlyArray<unknown>): ReadonlyArray<Located> =>
+  ["embedder", "judge"].flatMap((field) => {
+    const model = read(document, "cache", "semantic", field)
+    if (!Predicate.isString(model) || model.trim() === "" || (field === "embedder" && model === "lexical")) return []
+    if (providerBefore(model, providers) !== undefined && !model.endsWith("/")) return []
+    const expected = field === "embedder" ? "lexical or provider/model" : "provider/model"
+    const detail = `expected ${expected} with a provider of this configuration, got ${showValue(model)}`
+    return [{ path: ["cache", "semantic", field], detail }]
+  })
 
 const unsupportedRules = (document: unknown): ReadonlyArray<Located> =>
   unsupported.flatMap((row) =>

@@ -198,7 +198,20 @@ export const EngineConfig = Schema.Struct({
       /** `lexical` or the `provider/model` that embeds. */
       embedder: Schema.optional(Name),
       /** Similarity from which two prompts may share an answer. */
-      threshold: Schema.optional(Share)
+      threshold: Schema.optional(Share),
+      /** Words of a prompt; longer ones take no part. */
+      maxWords: Schema.optional(PositiveInteger),
+      /** Prompts that can be found; as many as the cache has entries, at most 100,000, when it is not given. */
+      maxEntries: Schema.optional(PositiveInteger),
+      /** How long an embedding may take before the lookup is a miss. */
+      timeout: Schema.optional(PositiveTime),
+      /** The `provider/model` that is asked about words which the gate doesn't know; nobody is, when it is not given. */
+      judge: Schema.optional(Name),
+      /** Questions to the judge as a share of the lookups. */
+      judgeBudget: Schema.optional(Share),
+      judgeTimeout: Schema.optional(PositiveTime),
+      /** Share of the hits in mode `on` that are not served but compared with a new answer. */
+      shadowSample: Schema.optional(Share)
     })
   }),
   retry: section({

@@ -30,6 +30,7 @@ import {
 } from "./AdminAnswers.ts"
 
 export * from "./AdminAnswers.ts"
+export * from "./AdminSemanticAnswers.ts"
 
 /** A point in time: ISO 8601 (UTC where no offset is given) or epoch milliseconds. Decodes to epoch milliseconds. */
 export const Time = Schema.String.annotate({ description: "ISO 8601, or epoch milliseconds" }).pipe(

@@ -15,6 +15,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
     floor: "words",
     files: [
       "AdminAnswers.ts",
+      "AdminSemanticAnswers.ts",
       "Attempt.ts",
       "BlockEvents.ts",
       "CacheKey.ts",
@@ -54,6 +55,12 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "TokenEstimate.ts",
       "Usage.ts",
       "UsageRecord.ts",
+      "SemanticEmbedder.ts",
+      "SemanticEntries.ts",
+      "SemanticJudge.ts",
+      "SemanticPairs.ts",
+      "SemanticPartition.ts",
+      "SemanticShadow.ts",
       "VectorIndex.ts",
       "VectorKernel.ts",
       "version.ts"
@@ -73,6 +80,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "RequestLog.ts",
       "Retry.ts",
       "Routing.ts",
+      "SemanticCache.ts",
       "Settle.ts",
       "SingleFlight.ts",
       "Tokenizer.ts",

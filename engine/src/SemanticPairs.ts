@@ -1,0 +1,51 @@
+/**
+ * What has been decided about two prompts once and for all: a caller's "wrong hit", and the judge's verdicts.
+ *
+ * Prompts are known by the keys of their requests, so nothing here is text, and a verdict outlives the answers it was
+ * about. Both kinds are bounded; of verdicts those go first that were not needed for the longest time, and so do wrong
+ * hits, of which more are kept.
+ */
+import { LRUCache } from "lru-cache"
+
+/** Pairs of wrong hits that are remembered. */
+export const wrongMax = 100_000
+const judgedMax = 10_000
+
+export class SemanticPairs {
+  private readonly wrong = new LRUCache<string, true>({ max: wrongMax })
+  private readonly judged = new LRUCache<string, boolean>({ max: judgedMax })
+
+  /** Wrong hits that are remembered. */
+  get size(): number {
+    return this.wrong.size
+  }
+
+  isWrong(a: string, b: string): boolean {
+    return this.wrong.get(pairOf(a, b)) === true
+  }
+
+  addWrong(a: string, b: string): void {
+    this.wrong.set(pairOf(a, b), true)
+  }
+
+  /** The judge's verdict on two prompts; undefined when it has not been asked. */
+  verdict(a: string, b: string): boolean | undefined {
+    return this.judged.get(pairOf(a, b))
+  }
+
+  addVerdict(a: string, b: string, same: boolean): void {
+    this.judged.set(pairOf(a, b), same)
+  }
+
+  /** The wrong hits as texts that `importWrong` takes. */
+  exportWrong(): ReadonlyArray<string> {
+    return [...this.wrong.rkeys()]
+  }
+
+  importWrong(pairs: Iterable<string>): void {
+    for (const pair of pairs) if (/^[\w-]{16,64} [\w-]{16,64}$/.test(pair)) this.wrong.set(pair, true)
+  }
+}
+
+/** The same for both orders: what may not be served one way is no safer the other. */
+const pairOf = (a: string, b: string): string => (a < b ? `${a} ${b}` : `${b} ${a}`)
