@@ -55,6 +55,21 @@ export interface LostAttempt {
   cost: Cost | undefined
 }
 
+/** One limit of the caller's own and what is left of it. */
+export interface CallerLimit {
+  /** A minute. */
+  readonly limit: number
+  readonly remaining: number
+  /** Milliseconds until all of it is there again, if nothing else is asked for. */
+  readonly resetMs: number
+}
+
+/** The limits of a call's tenant, as they stood when its last attempt took from them. */
+export interface CallerLimits {
+  readonly requests: CallerLimit | undefined
+  readonly tokens: CallerLimit | undefined
+}
+
 /** What the stages decided for one call, written as it travels. Times are epoch milliseconds of Effect's Clock. */
 export interface Journal {
   readonly startedAtMs: number
@@ -74,6 +89,8 @@ export interface Journal {
   /** Our count of the prompt, once the Tokenizer has seen it. */
   promptTokens: number | undefined
   queueMs: number
+  /** Undefined where its tenant has no limits. */
+  callerLimits?: CallerLimits | undefined
   /** `performance.now()` at the door: our own work is measured in real time, whatever Effect's Clock says. */
   readonly enteredAt: number
   /** Milliseconds of our own work before the first attempt. */
@@ -122,6 +139,7 @@ export const makeCall = (request: Request, clock: Clock.Clock): Call => ({
     cacheSimilarity: undefined,
     promptTokens: undefined,
     queueMs: 0,
+    callerLimits: undefined,
     enteredAt: performance.now(),
     overheadMs: undefined,
     attempts: [],

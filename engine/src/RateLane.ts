@@ -1,15 +1,20 @@
 /**
  * The way of attempts to one provider: what they reserve, whether they go, wait or are refused, and their settlement.
  *
- * Every decision is synchronous, so it is atomic: a permit, a request and tokens are taken together or not at all. The
- * limits are in `RateScope`, the waiters in `RateQueue`. A lane never opens a connection.
+ * Every decision is synchronous, so it is atomic: a permit, a request and tokens of the provider, of the model and of the
+ * tenant are taken together or not at all (law 5). The limits are in `RateScope`, the waiters in `RateQueue`. A lane never
+ * opens a connection.
  */
 import { Effect } from "effect"
-import type { Outcome } from "./Call.ts"
-import { QueueFull, RateLimitExceeded, ShuttingDown } from "./Errors.ts"
+import type { Call, Outcome } from "./Call.ts"
+import { ProviderRateLimited, QueueFull, RateLimitExceeded, ShuttingDown } from "./Errors.ts"
 import type { RateLimits } from "./Provider.ts"
-import { type QueueHost, type QueueOptions, RateQueue, type RateWaiter, type Refusal } from "./RateQueue.ts"
+import { RateEstimate } from "./RateEstimate.ts"
+import { type QueueHost, type QueueOptions, RateQueue, RateWaiter, type Refusal, type Scopes } from "./RateQueue.ts"
 import { type Hold, RateScope, type ScopeLimits } from "./RateScope.ts"
+import type { RateTenants } from "./RateTenants.ts"
+import { type Candidate, RateWait } from "./RateWait.ts"
+import { defaultTenant, priorityOf } from "./Request.ts"
 import type { AttemptCall, OpenAttempt } from "./Stage.ts"
 import { totalTokens } from "./Usage.ts"
 
@@ -17,21 +22,52 @@ export interface LaneOptions {
   readonly name: string
   readonly maxTokens: number | undefined
   readonly rateLimits: RateLimits
+  /** Limits of single models beside those of the provider. */
+  readonly modelLimits?: { readonly [model: string]: RateLimits } | undefined
 }
 
 export interface LaneStatus {
   readonly active: number
   readonly queued: number
   readonly oldestWaitMs: number
+  /** Milliseconds that a new interactive attempt without tenant would wait. */
+  readonly expectedWaitMs: number
   readonly limits: ScopeLimits
+  /** Models that have limits of their own. */
+  readonly models: ReadonlyArray<{ readonly model: string; readonly active: number; readonly limits: ScopeLimits }>
+  /** Who waits, the largest groups first. */
+  readonly queue: ReadonlyArray<{ readonly priority: number; readonly tenant: string; readonly waiting: number }>
+  /** The longest waits; a bounded list. */
+  readonly waiters: ReadonlyArray<{
+    readonly id: string
+    readonly tenant: string
+    readonly model: string
+    readonly priority: number
+    readonly waitedMs: number
+  }>
 }
 
 export interface LaneHost extends QueueHost {
   readonly onWait: ((provider: string, waitedMs: number) => void) | undefined
 }
 
-/** Completion tokens that are reserved for a request that names no bound, until some have been seen. */
-const initialTypicalCompletion = 256
+interface LimitedModel {
+  readonly model: string
+  readonly scope: RateScope<RateWaiter>
+  /** Its place in the queue, 1 or more. */
+  readonly line: number
+}
+
+/** What an attempt holds of its scopes until it is settled. */
+interface Reservation {
+  readonly provider: Hold
+  readonly model: Hold | undefined
+  readonly tenant: Hold | undefined
+  readonly takenAtMs: number
+}
+
+/** Groups and waiters that the status lists. */
+const listedMax = 20
 
 /** Shortest time in milliseconds that a refused caller is told to wait. */
 const retryAfterMsMin = 1000
@@ -42,47 +78,61 @@ export class RateLane {
   private readonly options: LaneOptions
   private readonly queueOptions: QueueOptions
   private readonly host: LaneHost
+  private readonly tenants: RateTenants
   private readonly scope: RateScope
+  /** Models with limits of their own; each has a line in the queue. */
+  private readonly models = new Map<string, LimitedModel>()
+  /** What attempts take of that have no limits beside the provider's. */
+  private readonly providerAlone: Scopes
   private readonly queue: RateQueue
-  private typicalCompletion = initialTypicalCompletion
+  private readonly wait: RateWait
+  private readonly estimate = new RateEstimate()
   private closed = false
 
-  constructor(options: LaneOptions, queueOptions: QueueOptions, host: LaneHost) {
+  constructor(options: LaneOptions, queueOptions: QueueOptions, tenants: RateTenants, host: LaneHost) {
     this.options = options
     this.queueOptions = queueOptions
     this.host = host
+    this.tenants = tenants
     this.scope = new RateScope(options.name, options.rateLimits)
-    this.queue = new RateQueue(host, {
-      roomInMs: ({ tokens }, nowMs) => (this.scope.hasPlace ? this.roomInMs(tokens, nowMs) : Infinity),
+    for (const [model, limits] of Object.entries(options.modelLimits ?? {})) {
+      const scope = new RateScope<RateWaiter>(`${options.name}/${model}`, limits)
+      this.models.set(model, { model, scope, line: this.models.size + 1 })
+    }
+    this.providerAlone = { model: undefined, tenant: undefined, line: 0, weight: tenants.weightOf(defaultTenant) }
+    this.queue = new RateQueue(host, queueOptions.maxWaitMs, {
+      openInMs: (nowMs) => (this.scope.hasPlace ? Math.max(0, this.pausedUntilMs - nowMs) : Number.POSITIVE_INFINITY),
+      roomInMs: ({ tokens }, nowMs) => this.scope.roomInMs(tokens, nowMs),
+      admit: (waiter, nowMs) => this.admitWaiter(waiter, nowMs),
+      refuse: ({ resume }, refusal) => resume(Effect.andThen(Effect.yieldNow, Effect.fail(refusal))),
       lateness: (waiter, nowMs) => this.lateness(waiter, nowMs)
     })
+    this.wait = new RateWait(this.scope, this.queue)
   }
 
   admit(call: AttemptCall, next: OpenAttempt): ReturnType<OpenAttempt> {
     return Effect.suspend(() => {
       const nowMs = this.nowMs
-      const prompt = call.journal.promptTokens ?? 0
-      const asked = call.request.maxTokens
-      const { tokens: window } = this.scope
-      if (window !== undefined && prompt + (asked ?? 0) > window.limit) {
-        const detail = `prompt and answer may have ${prompt + (asked ?? 0)} tokens, the limit of a window is ${window.limit}`
-        return Effect.fail(new RateLimitExceeded({ limit: `${this.options.name} tokens per minute`, detail }))
-      }
-      const tokens = prompt + Math.ceil(asked ?? Math.min(this.options.maxTokens ?? Infinity, this.typicalCompletion))
-      if (this.queue.size === 0 && this.scope.hasPlace && this.roomInMs(tokens, nowMs) === 0) {
-        this.take(call, tokens, nowMs)
+      const scopes = this.scopesOf(call, nowMs)
+      const least = (call.journal.promptTokens ?? 0) + (call.request.maxTokens ?? 0)
+      const tooLarge = this.tooLarge(scopes, least)
+      if (tooLarge !== undefined) return Effect.fail(tooLarge)
+      const tokens = this.tokensOf(call)
+      if (this.queue.size === 0 && this.free(scopes, tokens, nowMs)) {
+        this.take(call, scopes, tokens, nowMs)
         return next(call)
       }
-      const refusal = this.refusal(tokens, nowMs)
+      if (scopes.tenant !== undefined) call.journal.callerLimits = scopes.tenant.callerLimits(nowMs)
+      const refusal = this.refusal(call, scopes, tokens, nowMs)
       if (refusal !== undefined) return Effect.fail(refusal)
-      return Effect.flatMap(this.wait(call, tokens, nowMs), () => next(call))
+      return Effect.flatMap(this.join(call, scopes, tokens, nowMs), () => next(call))
     })
   }
 
   /** Milliseconds until an attempt of this size could start, behind those who wait already; 0 when it could now. */
   waitMs(tokens: number, nowMs: number): number {
-    const waitMs = this.expectedWaitMs(tokens, nowMs)
-    return this.scope.hasPlace && this.queue.size === 0 ? waitMs : Math.max(1, waitMs)
+    const waitMs = Math.max(this.pausedUntilMs - nowMs, this.wait.behindAllMs(tokens, nowMs))
+    return this.scope.hasPlace && this.queue.ready === 0 ? Math.max(0, waitMs) : Math.max(1, waitMs)
   }
 
   pause(untilMs: number): void {
@@ -91,11 +141,26 @@ export class RateLane {
 
   status(nowMs: number): LaneStatus {
     const oldest = this.queue.oldest()
+    const anybody = { priority: priorityOf(undefined), tenant: defaultTenant, scopes: this.providerAlone, tokens: 0 }
     return {
       active: this.scope.active,
       queued: this.queue.size,
       oldestWaitMs: oldest === undefined ? 0 : nowMs - oldest.joinedAtMs,
-      limits: this.scope.limits(nowMs)
+      expectedWaitMs: Math.ceil(this.expectedMs(anybody, nowMs)),
+      limits: this.scope.limits(nowMs),
+      models: [...this.models.values()].map(({ model, scope }) => ({
+        model,
+        active: scope.active,
+        limits: scope.limits(nowMs)
+      })),
+      queue: this.queue.groups(listedMax),
+      waiters: this.queue.oldestOf(listedMax).map((waiter) => ({
+        id: waiter.call.request.id,
+        tenant: waiter.call.request.tenant,
+        model: waiter.call.target.model,
+        priority: waiter.priority,
+        waitedMs: nowMs - waiter.joinedAtMs
+      }))
     }
   }
 
@@ -109,86 +174,152 @@ export class RateLane {
     return this.host.clock.currentTimeMillisUnsafe()
   }
 
-  private wait(call: AttemptCall, tokens: number, joinedAtMs: number): Effect.Effect<void, Refusal> {
+  private scopesOf({ request, target }: AttemptCall, nowMs: number): Scopes {
+    if (this.models.size === 0 && this.tenants.alike) return this.providerAlone
+    const model = this.models.get(target.model)
+    return {
+      model: model?.scope,
+      tenant: this.tenants.scopeOf(request.tenant, nowMs),
+      line: model?.line ?? 0,
+      weight: this.tenants.weightOf(request.tenant)
+    }
+  }
+
+  /** Tokens to reserve: the prompt and the bound of the answer, or what answers of the model typically take. */
+  private tokensOf({ journal, request, target }: AttemptCall): number {
+    const prompt = journal.promptTokens ?? 0
+    if (request.maxTokens !== undefined) return prompt + request.maxTokens
+    const typical = this.estimate.completionTokens(target.model)
+    return prompt + Math.min(this.options.maxTokens ?? typical, typical)
+  }
+
+  /** Share of a window that an attempt takes, by whichever it takes more of; the same for all where there is none. */
+  private costOf(tokens: number): number {
+    const { requests, tokens: window } = this.scope
+    const cost = Math.max(
+      requests === undefined ? 0 : 1 / requests.limit,
+      window === undefined ? 0 : tokens / window.limit
+    )
+    return cost > 0 ? cost : 1
+  }
+
+  private free({ model, tenant }: Scopes, tokens: number, nowMs: number): boolean {
+    return (
+      this.pausedUntilMs <= nowMs &&
+      hasRoom(this.scope, tokens, nowMs) &&
+      (model === undefined || hasRoom(model, tokens, nowMs)) &&
+      (tenant === undefined || hasRoom(tenant, tokens, nowMs))
+    )
+  }
+
+  private join(call: AttemptCall, scopes: Scopes, tokens: number, nowMs: number): Effect.Effect<void, Refusal> {
     return Effect.callback<void, Refusal>((resume) => {
-      // Whoever is resumed goes on in a turn of its own, so that a long queue never becomes a deep stack.
-      const waiter: RateWaiter = {
-        priority: call.request.priority,
-        joinedAtMs,
-        gone: false,
-        tokens,
-        deadlineMs: joinedAtMs + this.queueOptions.maxWaitMs,
-        refuse: (refusal) => resume(Effect.andThen(Effect.yieldNow, Effect.fail(refusal))),
-        admit: (nowMs) => {
-          const waitedMs = nowMs - joinedAtMs
-          call.attempt.queueMs += waitedMs
-          call.journal.queueMs += waitedMs
-          this.take(call, tokens, nowMs)
-          const told = Effect.sync(() => this.host.onWait?.(this.options.name, waitedMs))
-          resume(Effect.andThen(Effect.yieldNow, told))
-        }
-      }
+      const waiter = new RateWaiter(call, scopes, { tokens, cost: this.costOf(tokens) }, nowMs, resume)
       this.queue.join(waiter)
       return Effect.sync(() => this.queue.leave(waiter))
     })
   }
 
-  /** Milliseconds until the limits have room for these tokens, whoever waits. */
-  private roomInMs(tokens: number, nowMs: number): number {
-    return Math.max(0, this.pausedUntilMs - nowMs, this.scope.roomInMs(tokens, nowMs))
+  /** Whoever is resumed goes on in a turn of its own, so that a long queue never becomes a deep stack. */
+  private admitWaiter({ call, joinedAtMs, resume, scopes, tokens }: RateWaiter, nowMs: number): void {
+    const waitedMs = nowMs - joinedAtMs
+    call.attempt.queueMs += waitedMs
+    call.journal.queueMs += waitedMs
+    this.take(call, scopes, tokens, nowMs)
+    this.host.onWait?.(this.options.name, waitedMs)
+    resume(Effect.yieldNow)
   }
 
-  private expectedWaitMs(tokens: number, nowMs: number): number {
-    return this.roomInMs(tokens, nowMs) + this.scope.paceMs(this.queue.size, this.queue.tokens)
+  private take(call: AttemptCall, { model, tenant }: Scopes, tokens: number, nowMs: number): void {
+    const reservation: Reservation = {
+      provider: this.scope.take(tokens, nowMs),
+      model: model?.take(tokens, nowMs),
+      tenant: tenant?.take(tokens, nowMs),
+      takenAtMs: nowMs
+    }
+    if (tenant !== undefined) call.journal.callerLimits = tenant.callerLimits(nowMs)
+    call.settlement.add((outcome) => this.settle(call, reservation, outcome))
   }
 
-  private take(call: AttemptCall, tokens: number, nowMs: number): void {
-    const hold = this.scope.take(tokens, nowMs)
-    call.settlement.add((outcome) => this.settle(call, hold, outcome, nowMs))
-  }
-
-  private settle(call: AttemptCall, hold: Hold, outcome: Outcome, takenAtMs: number): void {
+  private settle(call: AttemptCall, { model, provider, takenAtMs, tenant }: Reservation, outcome: Outcome): void {
     const nowMs = this.nowMs
-    const counted = outcome._tag === "Success" || wasCounted(call, outcome)
-    hold.scope.settle(hold, counted ? 1 : 0, usedTokens(outcome), nowMs)
+    const tokens = usedTokens(outcome)
+    const requests = outcome._tag === "Success" || wasCounted(call, outcome) ? 1 : 0
+    provider.scope.settle(provider, requests, tokens, nowMs)
+    model?.scope.settle(model, requests, tokens, nowMs)
+    // However many attempts a call needs, it is one request of its tenant.
+    tenant?.scope.settle(tenant, failedBeforeReply(outcome) ? 0 : requests, tokens, nowMs)
+    if (requests === 1) this.wait.learn(nowMs - takenAtMs)
     if (outcome._tag === "Success") {
-      this.typicalCompletion += (outcome.completion.usage.output - this.typicalCompletion) / 16
+      this.estimate.learn(call.target.model, outcome.completion.usage.output)
     } else if (outcome._tag === "Failure" && outcome.error._tag === "ProviderRateLimited") {
       const { retryAfterMs } = outcome.error
-      if (retryAfterMs !== undefined && retryAfterMs > 0) this.pause(Math.max(nowMs, takenAtMs) + retryAfterMs)
+      if (retryAfterMs !== undefined && retryAfterMs > 0) this.pause(nowMs + retryAfterMs)
     }
+    tenant?.scope.tell()
     this.queue.pump()
   }
 
-  private lateness({ joinedAtMs, tokens }: RateWaiter, nowMs: number): Refusal {
-    return new RateLimitExceeded({
-      limit: `${this.options.name} queue`,
-      detail: `waited ${Math.round(nowMs - joinedAtMs)} ms for room (queue.maxWait)`,
-      retryAfterMs: this.retryAfterMs(tokens, nowMs)
-    })
+  private expectedMs(candidate: Candidate, nowMs: number): number {
+    return Math.max(this.pausedUntilMs - nowMs, this.wait.expectedMs(candidate, nowMs))
+  }
+
+  /** Why an attempt can never go: it is larger than a whole window. */
+  private tooLarge({ model, tenant }: Scopes, tokens: number): RateLimitExceeded | undefined {
+    for (const scope of [this.scope, model, tenant]) {
+      if (scope?.tokens === undefined || tokens <= scope.tokens.limit) continue
+      const detail = `prompt and answer may have ${tokens} tokens, the limit of a window is ${scope.tokens.limit}`
+      return new RateLimitExceeded({ limit: `${scope.name} tokens per minute`, detail })
+    }
+    return undefined
+  }
+
+  private lateness({ call, joinedAtMs, scopes, tokens }: RateWaiter, nowMs: number): Refusal {
+    return (
+      this.pauseOf(call, 0, nowMs) ??
+      new RateLimitExceeded({
+        limit: `${this.options.name} queue`,
+        detail: `waited ${Math.round(nowMs - joinedAtMs)} ms for room (queue.maxWait)`,
+        retryAfterMs: this.retryAfterMs(call, this.expectedMs(candidateOf(call, scopes, tokens), nowMs))
+      })
+    )
   }
 
   /** Why a new waiter can't join; undefined when it can. */
-  private refusal(tokens: number, nowMs: number): Refusal | undefined {
+  private refusal(call: AttemptCall, scopes: Scopes, tokens: number, nowMs: number): Refusal | undefined {
     if (this.closed) return new ShuttingDown({})
     const { maxWaiting, maxWaitMs } = this.queueOptions
-    if (this.queue.size >= maxWaiting) {
-      const retryAfterMs = this.retryAfterMs(tokens, nowMs)
-      return new QueueFull({ provider: this.options.name, maxWaiting, retryAfterMs })
-    }
-    const expectedMs = this.expectedWaitMs(tokens, nowMs)
-    if (expectedMs <= maxWaitMs) return undefined
-    return new RateLimitExceeded({
-      limit: `${this.options.name} ${this.pausedUntilMs > nowMs ? "pause (Retry-After)" : "rate limit"}`,
-      detail: `the expected wait of ${Math.ceil(expectedMs)} ms is longer than queue.maxWait (${maxWaitMs} ms)`,
-      retryAfterMs: this.retryAfterMs(tokens, nowMs)
-    })
+    const expectedMs = this.expectedMs(candidateOf(call, scopes, tokens), nowMs)
+    const retryAfterMs = this.retryAfterMs(call, expectedMs)
+    if (this.queue.size >= maxWaiting) return new QueueFull({ provider: this.options.name, maxWaiting, retryAfterMs })
+    const timeLeftMs = timeLeftOf(call, nowMs)
+    if (expectedMs <= Math.min(maxWaitMs, timeLeftMs)) return undefined
+    const bound =
+      timeLeftMs < maxWaitMs
+        ? `what the request's timeout leaves (${Math.max(0, Math.floor(timeLeftMs))} ms)`
+        : `queue.maxWait (${maxWaitMs} ms)`
+    return (
+      this.pauseOf(call, Math.min(maxWaitMs, timeLeftMs), nowMs) ??
+      new RateLimitExceeded({
+        limit: `${this.options.name} rate limit`,
+        detail: `the expected wait of ${Math.ceil(expectedMs)} ms is longer than ${bound}`,
+        retryAfterMs
+      })
+    )
   }
 
-  /** When the queue is short enough that a request of this size, if it joined then, would be served in time. */
-  private retryAfterMs(tokens: number, nowMs: number): number {
-    const lateMs = this.expectedWaitMs(tokens, nowMs) - this.queueOptions.maxWaitMs
-    return Math.ceil(Math.max(retryAfterMsMin, this.roomInMs(tokens, nowMs), lateMs))
+  /** The provider's own 429 again, counted down, while its pause is longer than a wait may be. */
+  private pauseOf({ target }: AttemptCall, waitMsMax: number, nowMs: number): ProviderRateLimited | undefined {
+    const retryAfterMs = this.pausedUntilMs - nowMs
+    if (retryAfterMs <= waitMsMax) return undefined
+    const detail = "it asked for a pause (Retry-After) that is not over"
+    return new ProviderRateLimited({ ...target, detail, upstreamStatus: 429, retryAfterMs })
+  }
+
+  /** When the queue is short enough that the request, if it came again then, would be served in time. */
+  private retryAfterMs({ request }: AttemptCall, expectedMs: number): number {
+    const lateMs = expectedMs - Math.min(this.queueOptions.maxWaitMs, request.timeoutMs ?? Number.POSITIVE_INFINITY)
+    return Math.ceil(Math.max(retryAfterMsMin, lateMs))
   }
 }
 
@@ -198,6 +329,8 @@ const usedTokens = (outcome: Outcome): number => {
   return completion === undefined ? 0 : totalTokens(completion.usage)
 }
 
+const failedBeforeReply = (outcome: Outcome): boolean => outcome._tag === "Failure" && outcome.partial === undefined
+
 /** False when nothing was sent, so that the provider can't have counted the request. */
 const wasCounted = ({ attempt }: AttemptCall, outcome: Outcome): boolean =>
   attempt.sentAtMs !== undefined &&
@@ -205,3 +338,17 @@ const wasCounted = ({ attempt }: AttemptCall, outcome: Outcome): boolean =>
     outcome._tag === "Failure" &&
     (outcome.error._tag === "ProviderUnreachable" || outcome.error._tag === "UnsupportedAbility")
   )
+
+const hasRoom = (scope: RateScope, tokens: number, nowMs: number): boolean =>
+  scope.hasPlace && scope.keptFor === undefined && scope.roomInMs(tokens, nowMs) === 0
+
+const candidateOf = ({ request }: AttemptCall, scopes: Scopes, tokens: number): Candidate => ({
+  priority: request.priority,
+  tenant: scopes.tenant?.tenant ?? request.tenant,
+  scopes,
+  tokens
+})
+
+/** Milliseconds that the request's own timeout leaves; infinite without one. */
+const timeLeftOf = ({ journal, request }: Call, nowMs: number): number =>
+  request.timeoutMs === undefined ? Number.POSITIVE_INFINITY : journal.startedAtMs + request.timeoutMs - nowMs

@@ -8,16 +8,20 @@
  */
 import { Clock, Context, Effect, Layer } from "effect"
 import { type LaneOptions, type LaneStatus, RateLane } from "./RateLane.ts"
-import type { QueueOptions, Wake } from "./RateQueue.ts"
+import type { QueueHost, QueueOptions } from "./RateQueue.ts"
+import { noTenants, RateTenants, type TenantsOptions, type TenantStatus } from "./RateTenants.ts"
 import type { AttemptStage } from "./Stage.ts"
 
 export type { LaneOptions, LaneStatus } from "./RateLane.ts"
 export type { QueueOptions } from "./RateQueue.ts"
 export type { LimitStatus } from "./RateScope.ts"
+export type { TenantOptions, TenantsOptions, TenantStatus } from "./RateTenants.ts"
 
 export interface RateLimiterOptions {
   readonly providers: ReadonlyArray<LaneOptions>
   readonly queue: QueueOptions
+  /** Weights and limits of tenants; all weigh the same and none has limits without it. */
+  readonly tenants?: TenantsOptions | undefined
   /** Told about every wait that ended with admission. */
   readonly onWait?: ((provider: string, waitedMs: number) => void) | undefined
 }
@@ -33,6 +37,8 @@ export class RateLimiter extends Context.Service<
     /** Epoch milliseconds until which a provider is paused, 0 when it is not. */
     readonly pausedUntilMs: (provider: string) => number
     readonly status: (provider: string, nowMs: number) => LaneStatus | undefined
+    /** Tenants that have limits of their own, at most `count`. */
+    readonly tenants: (nowMs: number, count: number) => ReadonlyArray<TenantStatus>
   }
 >()("millrace/RateLimiter") {
   /** Limits of this process alone. */
@@ -43,24 +49,27 @@ export class RateLimiter extends Context.Service<
         const clock = yield* Clock.Clock
         const runFork = Effect.runForkWith(yield* Effect.context<never>())
         const lanes = new Map<string, RateLane>()
-        const wakeAfter: Wake = (delayMs, run) => {
+        const wakeAfter: QueueHost["wakeAfter"] = (delayMs, run) => {
           const fiber = runFork(Effect.andThen(Effect.sleep(delayMs), Effect.sync(run)))
           return () => fiber.interruptUnsafe()
         }
+        const later: QueueHost["later"] = (run) => void runFork(Effect.andThen(Effect.yieldNow, Effect.sync(run)))
+        const tenants = new RateTenants(options.tenants ?? noTenants)
+        const host = { clock, wakeAfter, later, onWait: options.onWait }
         for (const provider of options.providers) {
-          lanes.set(provider.name, new RateLane(provider, options.queue, { clock, wakeAfter, onWait: options.onWait }))
+          lanes.set(provider.name, new RateLane(provider, options.queue, tenants, host))
         }
         yield* Effect.addFinalizer(() =>
           Effect.sync(() => {
             for (const lane of lanes.values()) lane.close()
           })
         )
-        return make(lanes)
+        return make(lanes, tenants)
       })
     )
 }
 
-const make = (lanes: Map<string, RateLane>): RateLimiter["Service"] =>
+const make = (lanes: Map<string, RateLane>, tenants: RateTenants): RateLimiter["Service"] =>
   RateLimiter.of({
     stage: (next) => (call) => {
       const lane = lanes.get(call.target.provider)
@@ -69,5 +78,6 @@ const make = (lanes: Map<string, RateLane>): RateLimiter["Service"] =>
     waitMs: (provider, tokens, nowMs) => lanes.get(provider)?.waitMs(tokens, nowMs) ?? 0,
     pause: (provider, untilMs) => lanes.get(provider)?.pause(untilMs),
     pausedUntilMs: (provider) => lanes.get(provider)?.pausedUntilMs ?? 0,
-    status: (provider, nowMs) => lanes.get(provider)?.status(nowMs)
+    status: (provider, nowMs) => lanes.get(provider)?.status(nowMs),
+    tenants: (nowMs, count) => tenants.status(nowMs, count)
   })

@@ -1,13 +1,18 @@
 /**
  * The attempts that wait for one provider, and the pump that serves them.
  *
- * The pump runs whenever something is given back and when a timer says that a window has moved. It serves the next waiter
- * while there is room and drops those whose time is over. Whether there is room, and what is taken, is for the lane to
- * say; the queue holds waiters and one timer.
+ * The pump runs whenever something is given back and when a timer says that a window has moved. It serves who is next
+ * while there is room, passes over those whose own limits have none, and drops those whose time is over. It works in slices, with a turn
+ * of the event loop between them, so that no number of waiters stops the process. Whether there is room, and what is
+ * taken, is for the lane to say; the queue holds waiters and one timer.
  */
-import type { Clock } from "effect"
-import type { QueueFull, RateLimitExceeded, ShuttingDown } from "./Errors.ts"
+import type { Clock, Effect } from "effect"
+import type { ProviderRateLimited, QueueFull, RateLimitExceeded, ShuttingDown } from "./Errors.ts"
 import { FairQueue, type Waiter } from "./FairQueue.ts"
+import type { Standing } from "./FairQueue.ts"
+import type { Place } from "./QueueFlow.ts"
+import type { RateScope, Watcher } from "./RateScope.ts"
+import type { AttemptCall } from "./Stage.ts"
 
 export interface QueueOptions {
   /** Waiters per provider. */
@@ -16,43 +21,103 @@ export interface QueueOptions {
   readonly maxWaitMs: number
 }
 
-export type Refusal = QueueFull | RateLimitExceeded | ShuttingDown
-
-/** Runs something after a delay in milliseconds; returns how to cancel it. */
-export type Wake = (delayMs: number, run: () => void) => () => void
+export type Refusal = ProviderRateLimited | QueueFull | RateLimitExceeded | ShuttingDown
 
 export interface QueueHost {
   readonly clock: Clock.Clock
-  readonly wakeAfter: Wake
+  /** Runs something after a delay in milliseconds; returns how to cancel it. */
+  readonly wakeAfter: (delayMs: number, run: () => void) => () => void
+  /** Runs something in a later turn of the event loop. */
+  readonly later: (run: () => void) => void
 }
 
-export interface RateWaiter extends Waiter {
+/** The scopes that an attempt takes from beside its provider's. */
+export interface Scopes {
+  readonly model: RateScope<RateWaiter> | undefined
+  readonly tenant: RateScope | undefined
+  /** The model's place among the limited ones of the provider, 0 for all others. */
+  readonly line: number
+  readonly weight: number
+}
+
+/** One attempt that waits. */
+export class RateWaiter implements Waiter {
+  gone = false
+  place: Place | undefined = undefined
+  readonly call: AttemptCall
+  readonly scopes: Scopes
+  /** Tokens that it will reserve. */
   readonly tokens: number
-  readonly deadlineMs: number
-  /** Takes what the attempt needs and lets it go on. */
-  readonly admit: (nowMs: number) => void
-  readonly refuse: (refusal: Refusal) => void
+  readonly cost: number
+  readonly joinedAtMs: number
+  readonly resume: (effect: Effect.Effect<void, Refusal>) => void
+
+  constructor(
+    call: AttemptCall,
+    scopes: Scopes,
+    size: { readonly tokens: number; readonly cost: number },
+    joinedAtMs: number,
+    resume: (effect: Effect.Effect<void, Refusal>) => void
+  ) {
+    this.call = call
+    this.scopes = scopes
+    this.tokens = size.tokens
+    this.cost = size.cost
+    this.joinedAtMs = joinedAtMs
+    this.resume = resume
+  }
+
+  get priority(): number {
+    return this.call.request.priority
+  }
+
+  get tenant(): string {
+    return this.scopes.tenant?.tenant ?? this.call.request.tenant
+  }
+
+  get weight(): number {
+    return this.scopes.weight
+  }
+
+  get line(): number {
+    return this.scopes.line
+  }
 }
 
-/** What the lane decides for its queue. */
+/** What the lane decides for its queue. All of it is asked at the same instant, `nowMs`. */
 export interface Admission {
-  /** Milliseconds until there is room for the waiter; infinite while a permit is missing. */
+  /** Milliseconds until the provider takes anybody; infinite while it has no place. */
+  readonly openInMs: (nowMs: number) => number
+  /** Milliseconds until the provider's windows have room for the waiter. */
   readonly roomInMs: (waiter: RateWaiter, nowMs: number) => number
+  /** Takes what the waiter needs and lets it go on. */
+  readonly admit: (waiter: RateWaiter, nowMs: number) => void
+  readonly refuse: (waiter: RateWaiter, refusal: Refusal) => void
   /** Why a waiter is sent away whose time is over. */
   readonly lateness: (waiter: RateWaiter, nowMs: number) => Refusal
 }
 
-export class RateQueue {
+/** Waiters that are served or refused in one turn of the event loop. */
+const sliceMax = 128
+
+export class RateQueue implements Watcher {
   /** Tokens that all waiters together will reserve. */
   tokens = 0
   private readonly host: QueueHost
+  private readonly maxWaitMs: number
   private readonly admission: Admission
   private readonly waiters = new FairQueue<RateWaiter>()
+  /** Lines whose model had no room when the pump ran last. */
+  private readonly closedLines = new Set<number>()
   private timer: { readonly atMs: number; readonly cancel: () => void } | undefined
+  private pumping = false
+  /** True while another slice is to come. */
+  private sliced = false
   private closed = false
 
-  constructor(host: QueueHost, admission: Admission) {
+  constructor(host: QueueHost, maxWaitMs: number, admission: Admission) {
     this.host = host
+    this.maxWaitMs = maxWaitMs
     this.admission = admission
   }
 
@@ -60,8 +125,30 @@ export class RateQueue {
     return this.waiters.size
   }
 
+  /** Waiters that only the provider keeps waiting. */
+  get ready(): number {
+    return this.waiters.ready(this.closedLines)
+  }
+
   oldest(): RateWaiter | undefined {
     return this.waiters.oldest()
+  }
+
+  /** The waiters that have waited longest, at most `count`. */
+  oldestOf(count: number): ReadonlyArray<RateWaiter> {
+    return this.waiters.oldestOf(count)
+  }
+
+  groups(count: number): ReturnType<FairQueue<RateWaiter>["groups"]> {
+    return this.waiters.groups(count)
+  }
+
+  standing(priority: number, tenant: string, weight: number): Standing {
+    return this.waiters.standing(priority, tenant, weight, this.closedLines)
+  }
+
+  inLine(line: number, priority: number): number {
+    return this.waiters.inLine(line, priority)
   }
 
   join(waiter: RateWaiter): void {
@@ -77,56 +164,117 @@ export class RateQueue {
     this.pump()
   }
 
+  unpark(tenant: string): void {
+    this.waiters.unpark(tenant)
+    this.pump()
+  }
+
   /** Serves waiters while there is room, drops those whose time is over, and sets the timer for the next change. */
   pump(): void {
+    if (this.pumping || this.sliced || this.closed) return
     if (this.waiters.size === 0) return this.stopTimer()
+    this.pumping = true
     const nowMs = this.host.clock.currentTimeMillisUnsafe()
-    do this.serve(nowMs)
-    while (this.dropLate(nowMs))
-    const oldest = this.waiters.oldest()
-    if (oldest === undefined) return this.stopTimer()
-    const roomInMs = this.admission.roomInMs(this.waiters.peek()!, nowMs)
-    this.setTimer(Math.min(oldest.deadlineMs, nowMs + roomInMs), nowMs)
+    const nextAtMs = this.slice(nowMs)
+    this.pumping = false
+    if (this.waiters.size === 0) this.stopTimer()
+    else if (nextAtMs <= nowMs) this.continueLater(() => this.pump())
+    else this.setTimer(nextAtMs, nowMs)
   }
 
   /** Refuses whoever waits and sets no timer again. */
   close(refusal: () => Refusal): void {
     this.closed = true
     this.stopTimer()
-    for (let waiter = this.oldest(); waiter !== undefined; waiter = this.oldest()) {
+    for (let count = 0; count < sliceMax; count++) {
+      const waiter = this.oldest()
+      if (waiter === undefined) return
       this.remove(waiter)
-      waiter.refuse(refusal())
+      this.admission.refuse(waiter, refusal())
+    }
+    this.continueLater(() => this.close(refusal))
+  }
+
+  private continueLater(run: () => void): void {
+    this.sliced = true
+    this.host.later(() => {
+      this.sliced = false
+      run()
+    })
+  }
+
+  /** One slice of the pump. Returns when there is something to do again: now, when the slice was full. */
+  private slice(nowMs: number): number {
+    this.closedLines.clear()
+    this.waiters.unparkDue(nowMs)
+    let left = sliceMax
+    for (;;) {
+      const served = this.serve(nowMs, left)
+      left -= served.count
+      if (left <= 0) return nowMs
+      const dropped = this.dropLate(nowMs, left)
+      left -= dropped
+      if (left <= 0) return nowMs
+      const oldest = this.waiters.oldest()
+      if (oldest === undefined) return Number.POSITIVE_INFINITY
+      if (dropped === 0) return Math.min(served.nextAtMs, this.waiters.unparkAtMs(), oldest.joinedAtMs + this.maxWaitMs)
     }
   }
 
-  private serve(nowMs: number): void {
-    for (let next = this.waiters.peek(); next !== undefined; next = this.waiters.peek()) {
-      if (this.admission.roomInMs(next, nowMs) > 0) return
+  private serve(nowMs: number, countMax: number): { readonly count: number; readonly nextAtMs: number } {
+    let nextAtMs = Number.POSITIVE_INFINITY
+    let count = 0
+    while (count < countMax) {
+      const openInMs = this.admission.openInMs(nowMs)
+      if (openInMs > 0) return { count, nextAtMs: nowMs + openInMs }
+      const first = this.waiters.peek(this.closedLines)
+      if (first === undefined) return { count, nextAtMs }
+      const kept = first.scopes.model?.keptFor
+      const next = kept !== undefined && scopeInMs(kept.scopes.tenant, kept, nowMs) === 0 ? kept : first
+      const { model, tenant } = next.scopes
+      const tenantInMs = scopeInMs(tenant, next, nowMs)
+      if (tenantInMs > 0) {
+        tenant!.watchers.add(this)
+        this.waiters.park(next, nowMs + tenantInMs)
+        continue
+      }
+      const modelInMs = scopeInMs(model, next, nowMs)
+      if (modelInMs > 0) {
+        this.closedLines.add(next.line)
+        nextAtMs = Math.min(nextAtMs, nowMs + modelInMs)
+        continue
+      }
+      const roomInMs = this.admission.roomInMs(next, nowMs)
+      if (roomInMs > 0) return { count, nextAtMs: Math.min(nextAtMs, nowMs + roomInMs) }
       this.tokens -= next.tokens
+      const claimed = tenant?.keptFor === next
       this.waiters.serve(next)
-      next.admit(nowMs)
+      this.admission.admit(next, nowMs)
+      if (claimed) tenant.tell()
+      count++
     }
+    return { count, nextAtMs }
   }
 
-  /** True when somebody was dropped, so that a smaller request may be first now. */
-  private dropLate(nowMs: number): boolean {
-    let dropped = false
-    for (let oldest = this.oldest(); oldest !== undefined; oldest = this.oldest()) {
-      if (oldest.deadlineMs > nowMs) return dropped
+  /** Drops at most `countMax` whose time is over; returns how many. */
+  private dropLate(nowMs: number, countMax: number): number {
+    for (let count = 0; count < countMax; count++) {
+      const oldest = this.oldest()
+      if (oldest === undefined || oldest.joinedAtMs + this.maxWaitMs > nowMs) return count
       this.remove(oldest)
-      oldest.refuse(this.admission.lateness(oldest, nowMs))
-      dropped = true
+      this.admission.refuse(oldest, this.admission.lateness(oldest, nowMs))
     }
-    return dropped
+    return countMax
   }
 
   private remove(waiter: RateWaiter): void {
     this.tokens -= waiter.tokens
     this.waiters.leave(waiter)
+    waiter.scopes.model?.left(waiter)
+    waiter.scopes.tenant?.left(waiter)
   }
 
   private setTimer(atMs: number, nowMs: number): void {
-    if (this.closed) return
     if (this.timer !== undefined) {
       if (this.timer.atMs <= atMs && this.timer.atMs > nowMs) return
       this.timer.cancel()
@@ -142,4 +290,14 @@ export class RateQueue {
     this.timer?.cancel()
     this.timer = undefined
   }
+}
+
+/** Milliseconds until a scope has room for the waiter, which may get a claim; infinite while it has no place for it. */
+const scopeInMs = (scope: RateScope | undefined, waiter: RateWaiter, nowMs: number): number => {
+  if (scope === undefined) return 0
+  const kept = scope.keptFor
+  if (!scope.hasPlace || (kept !== undefined && kept !== waiter)) return Number.POSITIVE_INFINITY
+  const roomInMs = scope.roomInMs(waiter.tokens, nowMs)
+  if (roomInMs > 0) scope.passOver(waiter)
+  return roomInMs
 }

@@ -5,6 +5,7 @@
  * scope that it belongs to in one synchronous step, and settles each of them with the true usage. A scope holds numbers
  * alone: it has no clock and knows no waiters.
  */
+import type { CallerLimit, CallerLimits } from "./Call.ts"
 import type { RateLimits } from "./Provider.ts"
 import { SlidingWindow } from "./SlidingWindow.ts"
 
@@ -21,6 +22,19 @@ export interface ScopeLimits {
   readonly concurrent: LimitStatus
 }
 
+/** Who waits for a scope, as far as it matters to the scope. */
+export interface Claimant {
+  readonly joinedAtMs: number
+  /** Set when it was served or has left. */
+  readonly gone: boolean
+}
+
+/** A queue in which waiters of a scope were passed over. */
+export interface Watcher {
+  /** Lets the waiters of a tenant take part again, and serves them if there is room. */
+  readonly unpark: (tenant: string) => void
+}
+
 /** What an attempt holds of one scope until it is settled. */
 export interface Hold {
   readonly scope: RateScope
@@ -30,16 +44,23 @@ export interface Hold {
   readonly tokenTicket: number
 }
 
-export class RateScope {
+export class RateScope<W extends Claimant = Claimant> {
   /** As errors name it: `openai`. */
   readonly name: string
   active = 0
   readonly requests: SlidingWindow | undefined
   readonly tokens: SlidingWindow | undefined
+  /** The tenant whose scope it is; a text that names nobody for other scopes. */
+  readonly tenant: string
+  /** Queues in which a waiter was passed over because of this scope; each is told once when something is given back. */
+  readonly watchers = new Set<Watcher>()
+  private claimant: W | undefined
+  private overtaken = 0
   private readonly rateLimits: RateLimits
 
-  constructor(name: string, rateLimits: RateLimits) {
+  constructor(name: string, rateLimits: RateLimits, tenant = "") {
     this.name = name
+    this.tenant = tenant
     this.rateLimits = rateLimits
     const { requestsPerMinute, tokensPerMinute, windowMs } = rateLimits
     if (requestsPerMinute !== undefined) {
@@ -53,6 +74,14 @@ export class RateScope {
   /** Calls at once. */
   get concurrent(): number {
     return this.rateLimits.concurrent
+  }
+
+  /** True when nothing runs, nobody waits and the windows are as new. */
+  idle(nowMs: number): boolean {
+    if (this.active > 0 || this.watchers.size > 0) return false
+    return (
+      this.requests?.available(nowMs) === this.requests?.limit && this.tokens?.available(nowMs) === this.tokens?.limit
+    )
   }
 
   get hasPlace(): boolean {
@@ -71,9 +100,34 @@ export class RateScope {
     return Math.max(this.requests?.paceMs(requests) ?? 0, this.tokens?.paceMs(tokens) ?? 0)
   }
 
+  /**
+   * Notes who was passed over for want of room. The one that came first has a claim: when so many others have gone before
+   * it, the scope is kept for it, so that a large request does not starve beside small ones.
+   */
+  passOver(waiter: W): void {
+    if (this.claimant !== undefined && !this.claimant.gone && this.claimant.joinedAtMs <= waiter.joinedAtMs) return
+    this.claimant = waiter
+    this.overtaken = 0
+  }
+
+  /** Somebody left without being served: a claim of theirs is over, and whoever was passed over may have room. */
+  left(waiter: Claimant): void {
+    if (this.claimant === waiter) this.claimant = undefined
+    this.tell()
+  }
+
+  /** Who has a claim that is due: nobody else may take anything. */
+  get keptFor(): W | undefined {
+    return this.overtaken >= overtakenMax && this.claimant?.gone === false ? this.claimant : undefined
+  }
+
   /** Takes a permit, a request and tokens; call it only when there is a place and room. */
   take(tokens: number, nowMs: number): Hold {
     this.active++
+    if (this.claimant !== undefined) {
+      if (this.claimant.gone) this.claimant = undefined
+      else this.overtaken++
+    }
     return {
       scope: this,
       tokens,
@@ -89,17 +143,51 @@ export class RateScope {
     if (requests !== 1) this.requests?.correct(hold.requestTicket, 1, requests, nowMs)
   }
 
+  /** Tells the queues that watch that there may be room; each is told once. */
+  tell(): void {
+    if (this.watchers.size === 0) return
+    const watchers = [...this.watchers]
+    this.watchers.clear()
+    for (const watcher of watchers) watcher.unpark(this.tenant)
+  }
+
+  /** What is left of the rates, for whom they are the own limits. */
+  callerLimits(nowMs: number): CallerLimits {
+    const { requestsPerMinute, tokensPerMinute } = this.rateLimits
+    return {
+      requests: callerLimit(requestsPerMinute, this.requests, nowMs),
+      tokens: callerLimit(tokensPerMinute, this.tokens, nowMs)
+    }
+  }
+
   limits(nowMs: number): ScopeLimits {
     const { concurrent, requestsPerMinute, tokensPerMinute } = this.rateLimits
     return {
       requestsPerMinute: limitStatus(requestsPerMinute, this.requests, nowMs),
       tokensPerMinute: limitStatus(tokensPerMinute, this.tokens, nowMs),
-      concurrent: { configured: concurrent, learned: null, available: Math.max(0, concurrent - this.active) }
+      concurrent: Number.isFinite(concurrent)
+        ? { configured: concurrent, learned: null, available: Math.max(0, concurrent - this.active) }
+        : noLimit
     }
   }
 }
 
+/** So many others may go before the one that has a claim. */
+const overtakenMax = 8
+
+const noLimit: LimitStatus = { configured: null, learned: null, available: null }
+
 const limitStatus = (configured: number | undefined, window: SlidingWindow | undefined, nowMs: number): LimitStatus =>
   configured === undefined || window === undefined
-    ? { configured: null, learned: null, available: null }
+    ? noLimit
     : { configured, learned: null, available: Math.floor(window.available(nowMs)) }
+
+const callerLimit = (
+  limit: number | undefined,
+  window: SlidingWindow | undefined,
+  nowMs: number
+): CallerLimit | undefined => {
+  if (limit === undefined || window === undefined) return undefined
+  const available = window.available(nowMs)
+  return { limit, remaining: Math.floor(available), resetMs: window.paceMs(window.limit - available) }
+}

@@ -81,7 +81,7 @@ describe("RateLimiter", () => {
     Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(attempt({ prompt: 100, completion: 50, work: Effect.sleep(1000) }))
       yield* Effect.yieldNow
-      expect(yield* statusOf).toEqual({
+      expect(yield* statusOf).toMatchObject({
         active: 1,
         queued: 0,
         oldestWaitMs: 0,
@@ -285,7 +285,13 @@ describe("RateLimiter", () => {
       limiter.pause("a", 200_000)
       limiter.pause("a", 100_000)
       const error = yield* Effect.flip(attempt())
-      expect(error).toMatchObject({ _tag: "RateLimitExceeded", retryAfterMs: 197_000 })
+      expect(error).toMatchObject({
+        _tag: "ProviderRateLimited",
+        fault: "provider",
+        status: 429,
+        upstreamStatus: 429,
+        retryAfterMs: 197_000
+      })
       expect(error.message).toContain("Retry-After")
     }).pipe(Effect.provide(layer({})))
   )

@@ -1,0 +1,96 @@
+/**
+ * What each tenant may take: its weight in the queues, and its own limits over all providers.
+ *
+ * Tenants that are not listed get the defaults, each for itself. Their names may come from callers, so their number is
+ * bounded: idle ones are forgotten, and what comes beyond the bound shares one scope. It never waits and never refuses.
+ */
+import type { RateLimits } from "./Provider.ts"
+import { RateScope, type ScopeLimits } from "./RateScope.ts"
+
+export interface TenantOptions {
+  /** Share of a provider's queue within a priority, over 0. */
+  readonly weight: number
+  /** Undefined for none. */
+  readonly rateLimits: RateLimits | undefined
+}
+
+export interface TenantsOptions {
+  /** By name; has no prototype. */
+  readonly listed: { readonly [tenant: string]: TenantOptions }
+  /** For each tenant that is not listed. */
+  readonly others: TenantOptions
+}
+
+export interface TenantStatus {
+  readonly tenant: string
+  readonly active: number
+  readonly limits: ScopeLimits
+}
+
+export const noTenants: TenantsOptions = {
+  listed: Object.create(null) as TenantsOptions["listed"],
+  others: { weight: 1, rateLimits: undefined }
+}
+
+/** Tenants that are not listed and have a scope of their own at a time. */
+const othersMax = 10_000
+
+/** What the tenants beyond the bound are called together; no caller can be called so. */
+const restName = "\u0000rest"
+
+export class RateTenants {
+  private readonly options: TenantsOptions
+  private readonly listed = new Map<string, RateScope>()
+  private readonly others = new Map<string, RateScope>()
+  /** True when all tenants have the same weight and none has limits. */
+  readonly alike: boolean
+  private rest: RateScope | undefined
+  private sweptAtMs = 0
+
+  constructor(options: TenantsOptions) {
+    this.options = options
+    const { listed, others } = options
+    this.alike = others.rateLimits === undefined && Object.keys(listed).length === 0
+    for (const [name, { rateLimits }] of Object.entries(options.listed)) {
+      if (rateLimits !== undefined) this.listed.set(name, new RateScope(`tenant ${name}`, rateLimits, name))
+    }
+  }
+
+  weightOf(tenant: string): number {
+    return (this.options.listed[tenant] ?? this.options.others).weight
+  }
+
+  /** The scope of a tenant; undefined when it has no limits. */
+  scopeOf(tenant: string, nowMs: number): RateScope | undefined {
+    if (this.options.listed[tenant] !== undefined) return this.listed.get(tenant)
+    const { rateLimits } = this.options.others
+    if (rateLimits === undefined) return undefined
+    const known = this.others.get(tenant)
+    if (known !== undefined) return known
+    if (this.others.size >= othersMax) this.forget(nowMs)
+    if (this.others.size >= othersMax)
+      return (this.rest ??= new RateScope("tenants that are not listed", rateLimits, restName))
+    const scope = new RateScope(`tenant ${tenant}`, rateLimits, tenant)
+    this.others.set(tenant, scope)
+    return scope
+  }
+
+  /** Tenants with limits, the listed ones first, at most `count`. */
+  status(nowMs: number, count: number): ReadonlyArray<TenantStatus> {
+    const out: Array<TenantStatus> = []
+    for (const scopes of [this.listed, this.others]) {
+      for (const [tenant, scope] of scopes) {
+        if (out.length === count) return out
+        out.push({ tenant, active: scope.active, limits: scope.limits(nowMs) })
+      }
+    }
+    return out
+  }
+
+  /** Forgets those of whom nothing is remembered; looks at most once a second. */
+  private forget(nowMs: number): void {
+    if (nowMs - this.sweptAtMs < 1000) return
+    this.sweptAtMs = nowMs
+    for (const [tenant, scope] of this.others) if (scope.idle(nowMs)) this.others.delete(tenant)
+  }
+}

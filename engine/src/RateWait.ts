@@ -1,0 +1,68 @@
+/**
+ * How long an attempt would wait at a provider: what refusals, `Retry-After` and the status tell.
+ *
+ * Windows and paces are known; how long a permit is held is followed from the attempts that came back. The wait is the
+ * longest of what provider, model and tenant ask for, for everybody who would be served before. It is an estimate for
+ * the queue as it stands: better priorities that come later lengthen it. O(1), and nothing is remembered but one mean.
+ */
+import type { RateQueue, Scopes } from "./RateQueue.ts"
+import type { RateScope } from "./RateScope.ts"
+
+/** Who would wait. */
+export interface Candidate {
+  readonly priority: number
+  readonly tenant: string
+  readonly scopes: Scopes
+  /** Tokens that it would reserve. */
+  readonly tokens: number
+}
+
+export class RateWait {
+  private readonly provider: RateScope
+  private readonly queue: RateQueue
+  /** Milliseconds for which a permit is held, as a moving mean; 0 until one has come back. */
+  private heldMs = 0
+
+  constructor(provider: RateScope, queue: RateQueue) {
+    this.provider = provider
+    this.queue = queue
+  }
+
+  /** Follows how long attempts hold their permit. */
+  learn(heldMs: number): void {
+    this.heldMs = this.heldMs === 0 ? heldMs : this.heldMs + (heldMs - this.heldMs) / 16
+  }
+
+  /** Milliseconds until a new attempt would be served; 0 when it would be at once. */
+  expectedMs({ priority, scopes, tenant, tokens }: Candidate, nowMs: number): number {
+    const { model } = scopes
+    const { size } = this.queue
+    if (size === 0) {
+      return Math.max(
+        this.scopeMs(this.provider, 0, tokens, nowMs),
+        model === undefined ? 0 : this.scopeMs(model, 0, tokens, nowMs),
+        scopes.tenant === undefined ? 0 : this.scopeMs(scopes.tenant, 0, tokens, nowMs)
+      )
+    }
+    const { ahead, own } = this.queue.standing(priority, tenant, scopes.weight)
+    return Math.max(
+      this.scopeMs(this.provider, ahead, tokens, nowMs),
+      model === undefined ? 0 : this.scopeMs(model, this.queue.inLine(scopes.line, priority), tokens, nowMs),
+      scopes.tenant === undefined ? 0 : this.scopeMs(scopes.tenant, own, tokens, nowMs)
+    )
+  }
+
+  /** Milliseconds until the provider would serve an attempt of this size behind everybody that could be served. */
+  behindAllMs(tokens: number, nowMs: number): number {
+    return this.scopeMs(this.provider, this.queue.ready, tokens, nowMs)
+  }
+
+  private scopeMs(scope: RateScope, ahead: number, tokens: number, nowMs: number): number {
+    const roomInMs = scope.roomInMs(tokens, nowMs)
+    const short = ahead + 1 - (scope.concurrent - scope.active)
+    const placeInMs = short > 0 ? (short / scope.concurrent) * this.heldMs : 0
+    if (ahead === 0) return Math.max(roomInMs, placeInMs)
+    const queuedTokens = (ahead * this.queue.tokens) / this.queue.size
+    return Math.max(roomInMs + scope.paceMs(ahead, queuedTokens), placeInMs)
+  }
+}
