@@ -21,6 +21,51 @@ export type Limit = typeof Limit.Type
 export const BreakerState = Schema.Literals(["closed", "half-open", "open"])
 export type BreakerState = typeof BreakerState.Type
 
+/** What became of the calls to a provider since the process started. */
+export const AttemptTotals = Schema.Struct({
+  /** Calls that reached it: first attempts, retries and second attempts of hedging. */
+  attempts: Schema.Finite,
+  succeeded: Schema.Finite,
+  /** By the provider's fault. */
+  failed: Schema.Finite,
+  /** By the caller's fault. */
+  rejected: Schema.Finite,
+  /** Given up by us: the caller left, the deadline passed, another attempt answered first. */
+  left: Schema.Finite,
+  /** Attempts after a failure at the same provider. */
+  retries: Schema.Finite,
+  /** Second attempts beside one that was late. */
+  hedges: Schema.Finite,
+  /** Succeeded as a share of succeeded and failed; null before the first. */
+  successRate: NullableNumber
+}).annotate({ identifier: "AttemptTotals" })
+export type AttemptTotals = typeof AttemptTotals.Type
+
+/** One API key of a provider, known by its place in the configuration alone. */
+export const KeyStatus = Schema.Struct({
+  index: Schema.Finite,
+  state: Schema.Literals(["ready", "resting"]),
+  reason: Schema.NullOr(Schema.Literals(["rejected", "quota", "rate-limited"])),
+  /** Milliseconds until it is used again. */
+  restMs: NullableNumber
+}).annotate({ identifier: "KeyStatus" })
+export type KeyStatus = typeof KeyStatus.Type
+
+/** The circuit of one model of a provider. */
+export const CircuitStatus = Schema.Struct({
+  model: Schema.String,
+  state: BreakerState,
+  /** True while an operator's order holds. */
+  manual: Schema.Boolean,
+  /** Milliseconds until the next probe; null when it is not open. */
+  retryMs: NullableNumber,
+  /** Calls of the last minute that say something about the provider. */
+  calls: Schema.Finite,
+  failures: Schema.Finite,
+  consecutiveFailures: Schema.Finite
+}).annotate({ identifier: "CircuitStatus" })
+export type CircuitStatus = typeof CircuitStatus.Type
+
 const providerFields = {
   name: Schema.String,
   kind: Schema.String,
@@ -31,6 +76,9 @@ const providerFields = {
   active: Schema.Finite,
   /** Calls that wait for the provider now. */
   queued: Schema.Finite,
+  attempts: AttemptTotals,
+  /** Empty for a provider without keys. */
+  keys: Schema.Array(KeyStatus),
   limits: Schema.Struct({ requestsPerMinute: Limit, tokensPerMinute: Limit, concurrent: Limit })
 }
 
@@ -238,7 +286,9 @@ export const Provider = Schema.Struct({
   ...providerFields,
   /** Models that are routed here; null when every model is. */
   models: Schema.NullOr(Schema.Array(Schema.String)),
-  baseUrl: NullableString
+  baseUrl: NullableString,
+  /** One for each model that was called. */
+  circuits: Schema.Array(CircuitStatus)
 }).annotate({ identifier: "Provider" })
 export type Provider = typeof Provider.Type
 

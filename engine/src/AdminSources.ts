@@ -2,12 +2,15 @@
  * What the admin routes need of the engine beside status and usage: one service, implemented where the engine is built.
  */
 import { Context, type Effect } from "effect"
+import type { ManualState } from "./Breaker.ts"
 import type { CacheStatus, Provider, RedactedConfig } from "./AdminAnswers.ts"
 
 export class AdminSources extends Context.Service<
   AdminSources,
   {
     readonly providers: Effect.Effect<ReadonlyArray<Provider>>
+    /** Opens or closes circuits by hand; undefined when no provider has this name. */
+    readonly setBreaker: (provider: string, manual: ManualState) => Effect.Effect<Provider | undefined>
     /** The effective configuration without its secrets. */
     readonly config: Effect.Effect<RedactedConfig>
     readonly cache: Effect.Effect<CacheStatus>

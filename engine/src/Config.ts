@@ -70,7 +70,13 @@ export interface EngineConfig {
     /** Retries as a share of recent calls. */
     readonly budget: number
   }
-  readonly breaker: { readonly failureRate: number; readonly minimumCalls: number; readonly openForMs: number }
+  readonly breaker: {
+    readonly failureRate: number
+    readonly minimumCalls: number
+    /** Undefined: failures in a row alone open nothing. */
+    readonly consecutiveFailures: number | undefined
+    readonly openForMs: number
+  }
   readonly hedge: { readonly enabled: boolean; readonly afterPercentile: number; readonly maxShare: number }
   readonly queue: { readonly maxWaiting: number; readonly maxWaitMs: number }
   readonly keys: { readonly required: boolean }
@@ -251,6 +257,7 @@ const build = (input: EngineConfigInput, notes: ReadonlyArray<string>, door: "li
     breaker: {
       failureRate: breaker?.failureRate ?? 0.5,
       minimumCalls: breaker?.minimumCalls ?? 20,
+      consecutiveFailures: breaker?.consecutiveFailures,
       openForMs: millis(breaker?.openFor, 30_000)
     },
     hedge: {

@@ -225,6 +225,8 @@ export const EngineConfig = Schema.Struct({
   breaker: section({
     failureRate: Schema.optional(Share),
     minimumCalls: Schema.optional(PositiveInteger),
+    /** Failures in a row that open a circuit, however few calls there were. */
+    consecutiveFailures: Schema.optional(PositiveInteger),
     openFor: Schema.optional(PositiveTime)
   }),
   hedge: section({

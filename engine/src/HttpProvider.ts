@@ -6,10 +6,11 @@
  * even if it was streamed. The rest of a stream is pulled as the caller reads; `idleTimeout` of silence while somebody waits
  * ends it with `StreamStalled`.
  */
-import { Cause, Effect, Predicate, type Redacted, Result, type Scope, Stream } from "effect"
+import { Cause, Effect, type Redacted, Result, type Scope, Stream } from "effect"
 import {
   type EngineError,
   ProviderInvalidResponse,
+  ProviderRateLimited,
   ProviderUnreachable,
   StreamStalled,
   StreamTruncated
@@ -19,6 +20,7 @@ import { PartReader } from "./protocols/PartReader.ts"
 import type { Endpoint, HttpHeaders, Protocol } from "./protocols/Protocol.ts"
 import { counterOf } from "./protocols/TokenCounting.ts"
 import type { Provider, ProviderInfo } from "./Provider.ts"
+import { type ProviderKey, ProviderKeys } from "./ProviderKeys.ts"
 import * as Reply from "./Reply.ts"
 import type { Request } from "./Request.ts"
 import type { AttemptCall } from "./Stage.ts"
@@ -42,40 +44,62 @@ const errorBytesMax = 1 << 20
 type Opened = Effect.Effect<Reply.Reply, EngineError, Scope.Scope>
 
 export const httpProvider = (options: HttpProviderOptions): Provider => {
-  const { apiKeys, info, transport } = options
+  const { info, transport } = options
+  const keys = new ProviderKeys(options.apiKeys)
   const protocolOf = ({ wire }: Request): Protocol =>
     options.ownProtocols?.find(({ dialect }) => dialect === wire?.dialect) ?? options.protocol
-  let turn = 0
-  const endpointOf = (model: string): Endpoint => ({
+  const endpointOf = (model: string, key: ProviderKey | undefined): Endpoint => ({
     provider: info.name,
     model,
     baseUrl: options.baseUrl,
-    apiKey: apiKeys.length === 0 ? undefined : apiKeys[turn++ % apiKeys.length],
+    apiKey: key?.secret,
     maxTokens: info.maxTokens
   })
+  /** Counting takes whichever key is ready: what becomes of it says nothing about calls. */
+  const count = (protocol: Protocol, request: Request, model: string) =>
+    Effect.clockWith((clock) => {
+      const endpoint = endpointOf(model, keys.next(clock.currentTimeMillisUnsafe()))
+      return countTokens({ protocol, transport, timeoutMs: info.timeoutMs }, request, endpoint)
+    })
   const counting = [options.protocol, ...(options.ownProtocols ?? [])].find(({ dialect }) => counterOf(dialect))
-  const { timeoutMs } = info
   return {
     ...info,
-    countTokens:
-      counting === undefined
-        ? undefined
-        : (request, model) => countTokens({ protocol: counting, transport, timeoutMs }, request, endpointOf(model)),
+    countTokens: counting === undefined ? undefined : (request, model) => count(counting, request, model),
+    keys: (nowMs) => keys.status(nowMs),
     open: (call) =>
       Effect.suspend((): Opened => {
-        const endpoint = endpointOf(call.target.model)
+        const key = keys.next(call.clock.currentTimeMillisUnsafe())
+        const endpoint = endpointOf(call.target.model, key)
         const protocol = protocolOf(call.request)
         const encoded = protocol.encode(call.request, endpoint)
         if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
         const { omitted = [] } = encoded.success
         if (omitted.length > 0) call.attempt.omitted = [...(call.attempt.omitted ?? []), ...omitted]
-        return Effect.matchEffect(transport.send(encoded.success), {
+        const opened = Effect.matchEffect(transport.send(encoded.success), {
           onFailure: (failure) => Effect.fail(new ProviderUnreachable({ ...call.target, detail: failure.detail })),
           onSuccess: (response) => new Exchange(call, info, protocol, endpoint, response).read()
         })
+        return key === undefined || keys.size < 2 ? opened : watched(keys, key, call, opened)
       })
   }
 }
+
+/** Learns from one of several keys. What is wrong with one of them is no reason to wait while another is ready. */
+const watched = (keys: ProviderKeys, { index }: ProviderKey, call: AttemptCall, opened: Opened): Opened =>
+  Effect.matchEffect(opened, {
+    onSuccess: (reply) => {
+      keys.worked(index)
+      return Effect.succeed(reply)
+    },
+    onFailure: (error): Opened => {
+      const nowMs = call.clock.currentTimeMillisUnsafe()
+      call.attempt.otherKey = keys.failed(index, error, nowMs)
+      if (error._tag !== "ProviderRateLimited" || error.retryAfterMs === undefined) return Effect.fail(error)
+      const { code, detail, model, provider, type, upstreamStatus } = error
+      const retryAfterMs = call.attempt.otherKey ? undefined : keys.readyInMs(nowMs)
+      return Effect.fail(new ProviderRateLimited({ code, detail, model, provider, type, upstreamStatus, retryAfterMs }))
+    }
+  })
 
 const isEventStream = (headers: HttpHeaders): boolean =>
   headers["content-type"]?.toLowerCase().includes("text/event-stream") ?? false
@@ -147,10 +171,7 @@ class Exchange {
 
   /** Reads up to the first part that says something; what came with it is handed on with it. */
   private stream(): Opened {
-    const parts = new PartReader(this.protocol, this.endpoint, {
-      wire: this.wire && this.call.request.stream,
-      wireUsage: wantsUsage(this.call.request)
-    })
+    const parts = new PartReader(this.protocol, this.endpoint, { wire: this.wire && this.call.request.stream })
     const reader = new StreamReader(this.call, this.info, this.response, parts)
     const pending: Array<Reply.Part> = []
     const peek: Opened = Effect.matchEffect(reader.pull, {
@@ -174,15 +195,6 @@ class Exchange {
   private invalid(detail: string): ProviderInvalidResponse {
     return new ProviderInvalidResponse({ ...this.call.target, detail, upstreamStatus: this.response.status })
   }
-}
-
-/** Whether an OpenAI caller asked for usage in its stream; in other dialects it always comes. */
-const wantsUsage = ({ wire }: Request): boolean => {
-  const options = wire?.body["stream_options"]
-  return (
-    wire?.dialect !== "openai-chat" ||
-    (Predicate.isObject(options) && "include_usage" in options && options["include_usage"] === true)
-  )
 }
 
 /** `start` and raw events commit to nothing: a provider may still fail after them. */

@@ -5,13 +5,14 @@
  */
 import { Clock, Effect, Layer } from "effect"
 import { AdminSources } from "./AdminSources.ts"
-import type { Provider as AdminProvider, Status } from "./AdminAnswers.ts"
+import type { Provider as AdminProvider, ProviderStatus, Status } from "./AdminAnswers.ts"
 import { Breaker } from "./Breaker.ts"
 import { Cache } from "./Cache.ts"
 import type { EngineConfig, ProviderConfig } from "./Config.ts"
 import { redact } from "./ConfigRedact.ts"
 import { baseUrlOf } from "./LiveProviders.ts"
 import { Metrics } from "./Metrics.ts"
+import { Providers } from "./Providers.ts"
 import { RateLimiter } from "./RateLimiter.ts"
 import { StatusSource } from "./Status.ts"
 import { UsageLog } from "./UsageLog.ts"
@@ -19,32 +20,36 @@ import { version } from "./version.ts"
 
 const emptyLimit = { configured: null, learned: null, available: null }
 
-const providerStatus = (
-  config: ProviderConfig,
-  limiter: RateLimiter["Service"],
-  breaker: Breaker["Service"],
-  nowMs: number
-) => {
-  const lane = limiter.status(config.name, nowMs)
-  return {
-    name: config.name,
-    kind: config.kind,
-    model: config.model,
-    breaker: breaker.stateOfProvider(config.name, nowMs),
-    active: lane?.active ?? 0,
-    queued: lane?.queued ?? 0,
-    limits: lane?.limits ?? { requestsPerMinute: emptyLimit, tokensPerMinute: emptyLimit, concurrent: emptyLimit }
+/** Reads the status of a provider from the concerns that know it. */
+const providerStatus = Effect.gen(function* () {
+  const limiter = yield* RateLimiter
+  const breaker = yield* Breaker
+  const usageLog = yield* UsageLog
+  const providers = yield* Providers
+  return (config: ProviderConfig, nowMs: number): ProviderStatus => {
+    const lane = limiter.status(config.name, nowMs)
+    return {
+      name: config.name,
+      kind: config.kind,
+      model: config.model,
+      breaker: breaker.stateOfProvider(config.name, nowMs),
+      active: lane?.active ?? 0,
+      queued: lane?.queued ?? 0,
+      attempts: usageLog.attemptsAt(config.name),
+      keys: providers.get(config.name)?.keys?.(nowMs) ?? [],
+      limits: lane?.limits ?? { requestsPerMinute: emptyLimit, tokensPerMinute: emptyLimit, concurrent: emptyLimit }
+    }
   }
-}
+})
 
 export const statusLayer = (config: EngineConfig) =>
   Layer.effect(
     StatusSource,
     Effect.gen(function* () {
       const limiter = yield* RateLimiter
-      const breaker = yield* Breaker
       const cache = yield* Cache
       const usageLog = yield* UsageLog
+      const statusOf = yield* providerStatus
       const startedAtMs = yield* Clock.currentTimeMillis
       const statusAt = (nowMs: number): Status => {
         let waiting = 0
@@ -58,7 +63,7 @@ export const statusLayer = (config: EngineConfig) =>
           version,
           uptimeSeconds: Math.floor((nowMs - startedAtMs) / 1000),
           simulated: config.simulated,
-          providers: config.providers.map((provider) => providerStatus(provider, limiter, breaker, nowMs)),
+          providers: config.providers.map((provider) => statusOf(provider, nowMs)),
           cache: cache.stats(),
           queue: { waiting, oldestWaitMs },
           totals: usageLog.totals(),
@@ -73,17 +78,26 @@ export const adminLayer = (config: EngineConfig) =>
   Layer.effect(
     AdminSources,
     Effect.gen(function* () {
-      const limiter = yield* RateLimiter
       const breaker = yield* Breaker
       const cache = yield* Cache
+      const statusOf = yield* providerStatus
+      const detailOf = (provider: ProviderConfig, nowMs: number): AdminProvider => ({
+        ...statusOf(provider, nowMs),
+        models: provider.models ?? null,
+        baseUrl: baseUrlOf(provider) ?? null,
+        circuits: breaker.circuits(provider.name, nowMs)
+      })
       return AdminSources.of({
         providers: Effect.map(Clock.currentTimeMillis, (nowMs) =>
-          config.providers.map((provider): AdminProvider => ({
-            ...providerStatus(provider, limiter, breaker, nowMs),
-            models: provider.models ?? null,
-            baseUrl: baseUrlOf(provider) ?? null
-          }))
+          config.providers.map((provider) => detailOf(provider, nowMs))
         ),
+        setBreaker: (name, manual) =>
+          Effect.map(Clock.currentTimeMillis, (nowMs) => {
+            const provider = config.providers.find((each) => each.name === name)
+            if (provider === undefined) return undefined
+            breaker.set(name, manual, nowMs)
+            return detailOf(provider, nowMs)
+          }),
         config: Effect.sync(() => redact(config)),
         cache: Effect.sync(() => cache.stats()),
         purgeCache: Effect.sync(() => cache.purge())
@@ -97,16 +111,15 @@ export const gauges = (config: EngineConfig) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
-      const limiter = yield* RateLimiter
-      const breaker = yield* Breaker
       const cache = yield* Cache
       const usageLog = yield* UsageLog
       const metrics = yield* Metrics
+      const statusOf = yield* providerStatus
       const stop = metrics.observe({
         providers: () => {
           const nowMs = clock.currentTimeMillisUnsafe()
           return config.providers.map((provider) => {
-            const { active, breaker: circuit, queued } = providerStatus(provider, limiter, breaker, nowMs)
+            const { active, breaker: circuit, queued } = statusOf(provider, nowMs)
             return { name: provider.name, active, queued, circuit: circuitNumber[circuit] }
           })
         },

@@ -8,6 +8,7 @@ import type { Effect, Scope } from "effect"
 import type { AttemptCall } from "./Stage.ts"
 import type { EngineError } from "./Errors.ts"
 import type { Dialect, Reply } from "./Reply.ts"
+import type { KeyStatus } from "./ProviderKeys.ts"
 import type { Request } from "./Request.ts"
 
 export interface RateLimits {
@@ -66,6 +67,8 @@ export interface Provider extends ProviderInfo {
   readonly countTokens?:
     | ((request: Request, model: string) => Effect.Effect<number | undefined, EngineError>)
     | undefined
+  /** What is known of its keys, by their place in the configuration; undefined where it has no such thing. */
+  readonly keys?: ((nowMs: number) => ReadonlyArray<KeyStatus>) | undefined
   /** Frees what the provider holds. Run when an engine that it was given to closes. */
   readonly close?: Effect.Effect<void> | undefined
 }

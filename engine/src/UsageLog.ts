@@ -7,6 +7,7 @@
  */
 import { Clock, Context, Effect, Layer, Schema, type Scope } from "effect"
 import type {
+  AttemptTotals,
   Bucket,
   CacheKind,
   DatabaseStatus,
@@ -17,6 +18,7 @@ import type {
   Totals,
   UsageReport
 } from "./AdminAnswers.ts"
+import { ProviderTotals } from "./ProviderTotals.ts"
 import type { Stage } from "./Stage.ts"
 import * as UsageRecord from "./UsageRecord.ts"
 
@@ -119,6 +121,8 @@ export class UsageLog extends Context.Service<
     readonly record: (record: UsageRecord.UsageRecord) => Effect.Effect<void> | void
     /** Sums since the process started. */
     readonly totals: () => Totals
+    /** What became of the calls to a provider since the process started. */
+    readonly attemptsAt: (provider: string) => AttemptTotals
     readonly usage: (query: UsageQuery) => Effect.Effect<UsageReport, UsageUnavailable | SeriesTooLong>
     readonly requests: (query: RequestsQuery) => Effect.Effect<RequestPage, UsageUnavailable | InvalidCursor>
     readonly request: (id: string) => Effect.Effect<RequestDetail | undefined, UsageUnavailable>
@@ -147,6 +151,7 @@ const make = (store: UsageStore): UsageLog["Service"] => {
     savedUsd: 0,
     savedTokens: 0
   }
+  const providers = new ProviderTotals()
 
   const record = (entry: UsageRecord.UsageRecord) => {
     totals.requests += 1
@@ -156,6 +161,7 @@ const make = (store: UsageStore): UsageLog["Service"] => {
     totals.costUsd += entry.costUsd ?? 0
     totals.savedUsd += entry.savedUsd ?? 0
     totals.savedTokens += entry.savedTokens
+    providers.add(entry)
     return store.write(entry)
   }
 
@@ -190,6 +196,7 @@ const make = (store: UsageStore): UsageLog["Service"] => {
     },
     record,
     totals: () => ({ ...totals }),
+    attemptsAt: (provider) => providers.get(provider),
     usage,
     requests,
     request: (id) =>

@@ -158,7 +158,8 @@ const unseen: ReadonlySet<string> = new Set<EngineError["_tag"]>([
   "UnsupportedAbility"
 ])
 
-const reachedProvider = ({ error }: AttemptRecord): boolean => error === null || !unseen.has(error.kind)
+/** True when a provider has seen the attempt. */
+export const reachedProvider = ({ error }: AttemptRecord): boolean => error === null || !unseen.has(error.kind)
 
 /** A record as a line of `GET requests`. */
 export const toItem = (record: UsageRecord): RequestItem => ({

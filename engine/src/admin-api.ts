@@ -19,6 +19,7 @@ import {
   CacheKind,
   CacheStatus,
   GroupBy,
+  Provider,
   ProviderList,
   PurgeResult,
   RedactedConfig,
@@ -83,6 +84,18 @@ export const RequestQuery = Schema.Struct({
 })
 export type RequestQuery = typeof RequestQuery.Type
 
+/**
+ * `open` refuses calls, `closed` lets them go whatever happens, `auto` leaves it to the outcomes again; for one model, or for
+ * all. Without `forMs` an open circuit is probed after `breaker.openFor`, and a closed one opens again as its calls fail.
+ */
+export const BreakerOrder = Schema.Struct({
+  state: Schema.Literals(["open", "closed", "auto"]),
+  model: Schema.optional(Schema.NonEmptyString),
+  /** Milliseconds that it holds, at most a week. */
+  forMs: Schema.optional(Schema.Finite.check(Schema.isBetween({ minimum: 1, maximum: 604_800_000 })))
+}).annotate({ identifier: "BreakerOrder", parseOptions: { errors: "all", onExcessProperty: "error" } })
+export type BreakerOrder = typeof BreakerOrder.Type
+
 /** The bearer token is missing or wrong. */
 export class Unauthorized extends Schema.TaggedError<Unauthorized>()(
   "Unauthorized",
@@ -139,6 +152,14 @@ const statusGroup = HttpApiGroup.make("status", { topLevel: true })
   .add(HttpApiEndpoint.get("status", "/status", { success: Status }))
   .add(HttpApiEndpoint.get("events", "/events", { success: HttpApiSchema.StreamSse({ events: StatusEvent }) }))
   .add(HttpApiEndpoint.get("providers", "/providers", { success: ProviderList }))
+  .add(
+    HttpApiEndpoint.post("breaker", "/providers/:name/breaker", {
+      params: { name: Schema.NonEmptyString },
+      payload: BreakerOrder,
+      success: Provider,
+      error: NotFound
+    })
+  )
   .add(HttpApiEndpoint.get("config", "/config", { success: RedactedConfig }))
   .annotateMerge(
     OpenApi.annotations({ title: "Status", description: "What runs, how it is configured, how it is doing" })

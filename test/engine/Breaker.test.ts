@@ -1,9 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Clock, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
+import fc from "fast-check"
 import { openAttempt } from "../../engine/src/Attempt.ts"
 import { Breaker, type BreakerOptions } from "../../engine/src/Breaker.ts"
 import { makeCall } from "../../engine/src/Call.ts"
+import { Circuit, type Verdict } from "../../engine/src/Circuit.ts"
 import {
   DeadlineExceeded,
   type EngineError,
@@ -205,14 +207,14 @@ describe("Breaker", () => {
     Effect.gen(function* () {
       const breaker = yield* Breaker
       yield* attempt("success")
-      breaker.set("a", "open", 0)
+      breaker.set("a", { state: "open" }, 0)
       expect(breaker.state(target, 0)).toBe("open")
       expect(breaker.retryAtMs({ provider: "a", model: "new" }, 0)).toBe(30_000)
       const exit = yield* attempt("success", { provider: "a", model: "new" })
       expect(exit).toMatchObject({ cause: { reasons: [{ error: { _tag: "CircuitOpen" } }] } })
-      breaker.set("never called", "open", 0)
+      breaker.set("never called", { state: "open" }, 0)
       expect(breaker.stateOfProvider("never called", 0)).toBe("open")
-      breaker.set("a", "closed", 0)
+      breaker.set("a", { state: "closed" }, 0)
       expect(breaker.stateOfProvider("a", 0)).toBe("closed")
       yield* attempt("success", { provider: "a", model: "newer" })
     }).pipe(Effect.provide(layer()))
@@ -231,7 +233,7 @@ describe("Breaker", () => {
           breaker.stage(() => Effect.succeed(Reply.whole(answer)))
         )
       )
-      breaker.set("a", "open", 30_000)
+      breaker.set("a", { state: "open" }, 30_000)
       yield* probe.settlement.run({ _tag: "Success", completion: answer })
       expect(yield* state).toBe("open")
     }).pipe(Effect.provide(layer()))
@@ -241,6 +243,96 @@ describe("Breaker", () => {
     Effect.gen(function* () {
       yield* failTimes(4)
       for (let i = 0; i < 3000; i++) yield* attempt("success", { provider: "a", model: `made up ${i}` })
+      expect(yield* state).toBe("open")
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("opens by failures in a row, however few calls there were, and not by as many with an answer between", () =>
+    Effect.gen(function* () {
+      yield* failTimes(2)
+      yield* attempt("success")
+      yield* failTimes(2)
+      yield* attempt(new ProviderRateLimited({ ...target, detail: "" }))
+      expect(yield* state).toBe("closed")
+      yield* failTimes(1)
+      expect(yield* state).toBe("open")
+    }).pipe(Effect.provide(layer({ minimumCalls: 1000, consecutiveFailures: 3 })))
+  )
+
+  it("lets exactly one call through at a time while it is half open, whatever order calls come and end in", () => {
+    const step = fc.oneof(
+      fc.constant({ kind: "admit" as const }),
+      fc.record({
+        kind: fc.constant("end" as const),
+        which: fc.nat(),
+        verdict: fc.constantFrom<Verdict>("success", "failure", "ignored")
+      }),
+      fc.record({ kind: fc.constant("wait" as const), ms: fc.nat({ max: 40_000 }) })
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+        const circuit = new Circuit({ failureRate: 0.5, minimumCalls: 2, openForMs: 30_000 }, "m")
+        let nowMs = 0
+        const running: Array<number> = []
+        let probe: number | undefined
+        for (const each of steps) {
+          if (each.kind === "wait") nowMs += each.ms
+          else if (each.kind === "admit") {
+            const before = circuit.state(nowMs)
+            const ready = circuit.retryAtMs(nowMs) === 0
+            const ticket = circuit.admit(nowMs)
+            expect(ticket !== undefined).toBe(ready)
+            if (before === "open") expect(ticket).toBeUndefined()
+            if (before === "half-open" && ticket !== undefined) {
+              expect(probe).toBeUndefined()
+              probe = ticket
+            }
+            if (ticket !== undefined) running.push(ticket)
+          } else if (running.length > 0) {
+            const [ticket] = running.splice(each.which % running.length, 1)
+            circuit.record(each.verdict, nowMs, ticket!)
+            if (ticket === probe) probe = undefined
+          }
+        }
+      })
+    )
+  })
+
+  it.effect("does not count the refusal of one of several keys", () =>
+    Effect.gen(function* () {
+      const breaker = yield* Breaker
+      for (let i = 0; i < 10; i++) {
+        const call = makeCall(makeRequest(), yield* Clock.Clock)
+        const open = breaker.stage(({ attempt: made }) => {
+          made.otherKey = true
+          return Effect.fail(new ProviderAuthFailed({ ...target, detail: "" }))
+        })
+        yield* Effect.exit(Effect.scoped(openAttempt(call, target, open)))
+      }
+      expect(yield* state).toBe("closed")
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("is set by hand for one model, for a time, and left to the outcomes again", () =>
+    Effect.gen(function* () {
+      const breaker = yield* Breaker
+      const other = { provider: "a", model: "other" }
+      breaker.set("a", { state: "open", model: "m", forMs: 90_000 }, 0)
+      expect([breaker.state(target, 89_999), breaker.state(target, 90_000), breaker.state(other, 0)]).toEqual([
+        "open",
+        "half-open",
+        "closed"
+      ])
+      expect(breaker.circuits("a", 0)).toMatchObject([{ model: "m", state: "open", manual: true, retryMs: 90_000 }])
+      breaker.set("a", { state: "auto" }, 0)
+      expect(breaker.state(target, 0)).toBe("closed")
+      breaker.set("a", { state: "closed", forMs: 1000 }, 0)
+      yield* failTimes(20)
+      expect(yield* state).toBe("closed")
+      yield* TestClock.adjust(1000)
+      yield* failTimes(1)
+      expect(yield* state).toBe("open")
+      breaker.set("a", { state: "auto" }, 1000)
       expect(yield* state).toBe("open")
     }).pipe(Effect.provide(layer()))
   )

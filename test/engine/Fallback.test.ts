@@ -48,9 +48,9 @@ describe("fallback", () => {
     const providers = ["a", "b"].map((name) => sequence(name, asked, ["ok"]))
     return Effect.gen(function* () {
       const breaker = yield* Breaker
-      breaker.set("b", "open", 0)
+      breaker.set("b", { state: "open" }, 0)
       yield* TestClock.adjust(5000)
-      breaker.set("a", "open", 5000)
+      breaker.set("a", { state: "open" }, 5000)
       const error = errorOf(yield* ask({}, 1))
       expect(error).toMatchObject({ _tag: "CircuitOpen", provider: "b", retryAfterMs: 25_000, status: 503 })
       expect(asked).toEqual([])
@@ -61,7 +61,7 @@ describe("fallback", () => {
     const asked: Array<Asked> = []
     const providers = [sequence("a", asked, [serverError("a"), "ok"]), sequence("b", asked, ["ok"])]
     return Effect.gen(function* () {
-      ;(yield* Breaker).set("b", "open", 0)
+      ;(yield* Breaker).set("b", { state: "open" }, 0)
       expect(contentOf(yield* ask({}, 5000))).toBe("answer of a")
       expect(names(asked)).toBe("a a")
     }).pipe(withEngine({ providers, config: { ...config, retry: { maxAttempts: 2 }, aliases: chainOf(providers) } }))
@@ -155,7 +155,7 @@ describe("fallback", () => {
     const providers = [sequence("a", asked, [Effect.never]), sequence("b", asked, ["ok"])]
     return Effect.gen(function* () {
       const breaker = yield* Breaker
-      breaker.set("a", "open", 0)
+      breaker.set("a", { state: "open" }, 0)
       yield* TestClock.adjust(30_000)
       const probe = yield* Effect.forkChild(ask({}, 1))
       yield* TestClock.adjust(1)

@@ -25,12 +25,17 @@ const provider: Provider = {
   breaker: "closed",
   active: 1,
   queued: 0,
+  attempts: { attempts: 3, succeeded: 1, failed: 1, rejected: 1, left: 0, retries: 1, hedges: 0, successRate: 0.5 },
+  keys: [{ index: 0, state: "ready", reason: null, restMs: null }],
   limits: { requestsPerMinute: limit, tokensPerMinute: limit, concurrent: limit },
   models: ["gpt-5.4-mini"],
-  baseUrl: null
+  baseUrl: null,
+  circuits: [
+    { model: "m", state: "closed", manual: false, retryMs: null, calls: 2, failures: 1, consecutiveFailures: 0 }
+  ]
 }
 
-const { baseUrl: _baseUrl, models: _models, ...providerStatus } = provider
+const { baseUrl: _baseUrl, circuits: _circuits, models: _models, ...providerStatus } = provider
 
 const cache = {
   enabled: true,
@@ -68,6 +73,7 @@ const status = Layer.effect(
 
 const sources = Layer.succeed(AdminSources, {
   providers: Effect.succeed([provider]),
+  setBreaker: (name) => Effect.succeed(name === provider.name ? provider : undefined),
   config: Effect.succeed({ providers: [{ name: "openai", apiKey: "<redacted>" }] }),
   cache: Effect.succeed(cache),
   purgeCache: Effect.sync(() => ++purged)
@@ -269,7 +275,7 @@ describe("the routes", () => {
       paths: Record<string, Record<string, { security: ReadonlyArray<unknown>; responses: object }>>
     }
     expect(api.openapi).toMatch(/^3\.1/)
-    const templates = [...paths.filter((path) => !path.includes("req_1")), "requests/{id}"]
+    const templates = [...paths.filter((path) => !path.includes("req_1")), "requests/{id}", "providers/{name}/breaker"]
     expect(Object.keys(api.paths).toSorted()).toEqual(templates.map((path) => `/admin/api/${path}`).toSorted())
     for (const operations of Object.values(api.paths)) {
       for (const operation of Object.values(operations)) {

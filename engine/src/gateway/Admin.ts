@@ -118,6 +118,12 @@ const statusHandlers = HttpApiBuilder.group(
       status: () => status.get,
       events: () => Effect.succeed(events),
       providers: () => Effect.map(sources.providers, (providers) => ({ providers })),
+      breaker: ({ params, payload }) =>
+        Effect.flatMap(sources.setBreaker(params.name, payload), (provider) =>
+          provider === undefined
+            ? Effect.fail(new NotFound({ message: `no provider is named ${JSON.stringify(params.name)}` }))
+            : Effect.succeed(provider)
+        ),
       config: () => sources.config
     })
   })
