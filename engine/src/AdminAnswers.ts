@@ -18,6 +18,39 @@ export const Limit = Schema.Struct({
 }).annotate({ identifier: "Limit" })
 export type Limit = typeof Limit.Type
 
+const Limits = Schema.Struct({ requestsPerMinute: Limit, tokensPerMinute: Limit, concurrent: Limit })
+
+/** Who waits for a provider. The lists are cut at 20 entries. */
+export const ProviderQueue = Schema.Struct({
+  oldestWaitMs: Schema.Finite,
+  /** What a new interactive request of the default tenant would wait; an estimate. */
+  expectedWaitMs: Schema.Finite,
+  /** The largest groups first. Priorities are 0 (served first) to 9. */
+  groups: Schema.Array(
+    Schema.Struct({ priority: Schema.Finite, tenant: Schema.String, waiting: Schema.Finite })
+  ),
+  /** The longest waits first. `position` and `expectedWaitMs` are estimates for those that join now. */
+  waiters: Schema.Array(
+    Schema.Struct({
+      id: Schema.String,
+      tenant: Schema.String,
+      model: Schema.String,
+      priority: Schema.Finite,
+      waitedMs: Schema.Finite,
+      /** How many are served before it, at most. */
+      position: Schema.Finite,
+      expectedWaitMs: Schema.Finite
+    })
+  )
+}).annotate({ identifier: "ProviderQueue" })
+export type ProviderQueue = typeof ProviderQueue.Type
+
+/** A model of a provider, or a tenant, that has limits of its own. */
+export const ScopeStatus = Schema.Struct({ name: Schema.String, active: Schema.Finite, limits: Limits }).annotate({
+  identifier: "ScopeStatus"
+})
+export type ScopeStatus = typeof ScopeStatus.Type
+
 export const BreakerState = Schema.Literals(["closed", "half-open", "open"])
 export type BreakerState = typeof BreakerState.Type
 
@@ -79,7 +112,10 @@ const providerFields = {
   attempts: AttemptTotals,
   /** Empty for a provider without keys. */
   keys: Schema.Array(KeyStatus),
-  limits: Schema.Struct({ requestsPerMinute: Limit, tokensPerMinute: Limit, concurrent: Limit })
+  limits: Limits,
+  queue: Schema.optional(ProviderQueue),
+  /** Models with limits of their own. */
+  modelLimits: Schema.optional(Schema.Array(ScopeStatus))
 }
 
 export const ProviderStatus = Schema.Struct(providerFields).annotate({ identifier: "ProviderStatus" })
@@ -129,6 +165,8 @@ export const Status = Schema.Struct({
   providers: Schema.Array(ProviderStatus),
   cache: CacheStatus,
   queue: Schema.Struct({ waiting: Schema.Finite, oldestWaitMs: Schema.Finite }),
+  /** Tenants with limits of their own, the configured ones first, at most 100. */
+  tenants: Schema.optional(Schema.Array(ScopeStatus)),
   totals: Totals,
   stores: Schema.Struct({
     database: DatabaseStatus,

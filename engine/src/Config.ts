@@ -13,8 +13,10 @@ import {
   buildProvider,
   fromMade,
   millis,
+  ownLimits,
   placeholder,
   type ProviderConfig,
+  recordOf,
   unnamedIn,
   withMade
 } from "./ConfigProvider.ts"
@@ -24,6 +26,7 @@ import type { EngineConfigInput } from "./ConfigSchema.ts"
 import { formatPath, locateIssues, showType } from "./Issues.ts"
 import type { Located, Path } from "./Issues.ts"
 import type { ProviderInfo } from "./Provider.ts"
+import type { TenantOptions, TenantsOptions } from "./RateTenants.ts"
 
 export type { ProviderConfig } from "./ConfigProvider.ts"
 export type { EngineConfigInput, ProviderInput } from "./ConfigSchema.ts"
@@ -79,6 +82,7 @@ export interface EngineConfig {
   }
   readonly hedge: { readonly enabled: boolean; readonly afterPercentile: number; readonly maxShare: number }
   readonly queue: { readonly maxWaiting: number; readonly maxWaitMs: number }
+  readonly tenants: TenantsOptions
   readonly keys: { readonly required: boolean }
   readonly storage: {
     /** `memory`, `sqlite:<path>` or a `postgres://` URL. */
@@ -266,6 +270,10 @@ const build = (input: EngineConfigInput, notes: ReadonlyArray<string>, door: "li
       maxShare: hedge?.maxShare ?? 0.05
     },
     queue: { maxWaiting: queue?.maxWaiting ?? 10_000, maxWaitMs: millis(queue?.maxWait, 60_000) },
+    tenants: {
+      listed: recordOf(input.tenants, tenantOf),
+      others: tenantOf(input.tenantDefaults ?? {})
+    },
     keys: { required: input.keys?.required ?? false },
     storage: {
       database: storage?.database ?? (door === "serve" ? "sqlite:./millrace.db" : "memory"),
@@ -289,6 +297,11 @@ const build = (input: EngineConfigInput, notes: ReadonlyArray<string>, door: "li
     notes
   }
 }
+
+const tenantOf = ({ rateLimits, weight }: NonNullable<EngineConfigInput["tenantDefaults"]>): TenantOptions => ({
+  weight: weight ?? 1,
+  rateLimits: rateLimits === undefined ? undefined : ownLimits(rateLimits)
+})
 
 const onlySimulated = (providers: ReadonlyArray<ProviderConfig>): boolean =>
   providers.every((provider) => provider.kind === "simulated")

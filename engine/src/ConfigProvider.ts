@@ -10,6 +10,7 @@ import type { Kind } from "./ConfigRules.ts"
 import { providerKinds, secretText, toMillis } from "./ConfigSchema.ts"
 import type { ProviderInput } from "./ConfigSchema.ts"
 import type { Pricing, ProviderInfo, RateLimits } from "./Provider.ts"
+import type { ScopeRates } from "./RateScope.ts"
 
 /** One provider, ready to be made. */
 export interface ProviderConfig {
@@ -33,6 +34,8 @@ export interface ProviderConfig {
   /** Milliseconds of silence between parts. */
   readonly idleTimeoutMs: number
   readonly rateLimits: RateLimits
+  /** Limits of single models; has no prototype. */
+  readonly modelLimits: { readonly [model: string]: ScopeRates }
   readonly pricing: Pricing | undefined
   /** How the simulator behaves; used by kind `simulated` only. */
   readonly simulated: {
@@ -69,6 +72,7 @@ export const buildProvider = (input: ProviderInput): ProviderConfig => {
       concurrent: rateLimits?.concurrent ?? 64,
       windowMs: millis(rateLimits?.window, 60_000)
     },
+    modelLimits: recordOf(input.modelLimits, (limits) => ownLimits(limits, rateLimits?.window)),
     pricing:
       pricing === undefined
         ? undefined
@@ -85,6 +89,27 @@ export const buildProvider = (input: ProviderInput): ProviderConfig => {
       seed: simulated?.seed ?? 1
     }
   }
+}
+
+/** Limits of a model or a tenant; the window is the provider's where there is one. */
+export const ownLimits = (
+  limits: NonNullable<ProviderInput["rateLimits"]>,
+  window?: number | string | undefined
+): ScopeRates => ({
+  requestsPerMinute: limits.requestsPerMinute,
+  tokensPerMinute: limits.tokensPerMinute,
+  concurrent: limits.concurrent,
+  windowMs: millis(limits.window ?? window, 60_000)
+})
+
+/** A record without a prototype: names come from people. */
+export const recordOf = <A, B>(
+  input: { readonly [name: string]: A } | undefined,
+  of: (value: A) => B
+): { readonly [name: string]: B } => {
+  const out = Object.create(null) as Record<string, B>
+  for (const [name, value] of Object.entries(input ?? {})) out[name] = of(value)
+  return out
 }
 
 /** Stands for the providers of an input that has none, where code has made some. */

@@ -84,6 +84,13 @@ const providerRules = (provider: unknown, before: ReadonlyArray<unknown>): Reado
     wrong("simulated", `only a provider of kind simulated has these settings, this one is ${kind}`)
   }
 
+  const models = modelsOf(provider)
+  const limited = read(provider, "modelLimits")
+  for (const model of Predicate.isObject(limited) ? Object.keys(limited) : []) {
+    if (models === undefined || models.includes(model)) continue
+    out.push({ path: ["modelLimits", model], detail: `is not a model of this provider; its models: ${models.join(", ")}` })
+  }
+
   switch (kind) {
     case undefined: {
       if (Predicate.isString(name) && !given("kind")) {

@@ -111,6 +111,18 @@ const RateLimits = Schema.Struct({
   window: Schema.optional(PositiveTime)
 })
 
+/** A model's or a tenant's own limits; no `concurrent` stands for any number of calls. */
+const OwnLimits = RateLimits.annotate({ expected: "an object of limits" })
+
+const Weight = number("a number over 0", (value) => Number.isFinite(value) && value > 0)
+
+const Tenant = Schema.Struct({
+  /** Share of a provider's queue among tenants of one priority; 1 by default. */
+  weight: Schema.optional(Weight),
+  /** Over all providers. */
+  rateLimits: Schema.optional(OwnLimits)
+}).annotate({ expected: "an object of settings" })
+
 /** Overrides the price catalogue. */
 const Pricing = Schema.Struct({
   input: Dollars,
@@ -160,6 +172,10 @@ const Provider = Schema.Struct({
   /** Silence between parts after the first one. */
   idleTimeout: Schema.optional(PositiveTime),
   rateLimits: Schema.optional(RateLimits.annotate({ expected: "an object of limits" })),
+  /** Limits of single models, beside those of the provider. */
+  modelLimits: Schema.optional(
+    Schema.Record(Schema.String, OwnLimits).annotate({ expected: "an object of limits by model" })
+  ),
   pricing: Schema.optional(Pricing.annotate({ expected: "an object of prices" })),
   /** Only for kind `simulated`. */
   simulated: Schema.optional(Simulated.annotate({ expected: "an object of settings" }))
@@ -240,6 +256,10 @@ export const EngineConfig = Schema.Struct({
     ),
     maxWait: Schema.optional(Time)
   }),
+  /** Weights and limits by tenant. */
+  tenants: Schema.optional(Schema.Record(Schema.String, Tenant).annotate({ expected: "an object of tenants" })),
+  /** For each tenant that `tenants` does not list. */
+  tenantDefaults: Schema.optional(Tenant),
   keys: section({ required: Schema.optional(Flag) }),
   storage: section({
     database: Schema.optional(

@@ -127,8 +127,17 @@ export class FairQueue<W extends Waiter> {
     return this.parked.nextAtMs()
   }
 
-  /** How a new waiter of a tenant would stand. Parked tenants and `closed` lines don't count, but for its own. */
-  standing(priority: number, tenant: string, weight: number, closed?: ReadonlySet<number>): Standing {
+  /**
+   * How a waiter of a tenant stands that has `before` of its own tenant before it; all of them when not told, as for a
+   * new one. Parked tenants and `closed` lines don't count, but for its own.
+   */
+  standing(
+    priority: number,
+    tenant: string,
+    weight: number,
+    options: { readonly closed?: ReadonlySet<number>; readonly before?: number } = {}
+  ): Standing {
+    const { before, closed } = options
     let better = 0
     let lower = 0
     this.classes.forEach((each, index) => {
@@ -138,11 +147,12 @@ export class FairQueue<W extends Waiter> {
     })
     const equal = this.classes[priority]
     const share = equal?.shares.get(tenant)
-    const own = share?.waiting ?? 0
+    const all = share?.waiting ?? 0
+    const own = before ?? all
     let ahead = better + own
     if (equal !== undefined) {
-      const others = Math.max(0, equal.readyBeside(closed) - own)
-      const otherWeights = equal.weights - (own > 0 ? share!.weight : 0)
+      const others = Math.max(0, equal.readyBeside(closed) - all)
+      const otherWeights = equal.weights - (all > 0 ? share!.weight : 0)
       ahead += Math.min(others, ((own + 1) * otherWeights) / weight)
     }
     return { ahead: ahead + Math.min(lower, ahead / turnsOfBest), own }

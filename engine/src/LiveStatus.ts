@@ -37,7 +37,8 @@ const providerStatus = Effect.gen(function* () {
       queued: lane?.queued ?? 0,
       attempts: usageLog.attemptsAt(config.name),
       keys: providers.get(config.name)?.keys?.(nowMs) ?? [],
-      limits: lane?.limits ?? { requestsPerMinute: emptyLimit, tokensPerMinute: emptyLimit, concurrent: emptyLimit }
+      limits: lane?.limits ?? { requestsPerMinute: emptyLimit, tokensPerMinute: emptyLimit, concurrent: emptyLimit },
+      ...(lane === undefined ? {} : { queue: lane.queue, modelLimits: lane.models })
     }
   }
 })
@@ -57,7 +58,7 @@ export const statusLayer = (config: EngineConfig) =>
         for (const { name } of config.providers) {
           const lane = limiter.status(name, nowMs)
           waiting += lane?.queued ?? 0
-          oldestWaitMs = Math.max(oldestWaitMs, lane?.oldestWaitMs ?? 0)
+          oldestWaitMs = Math.max(oldestWaitMs, lane?.queue.oldestWaitMs ?? 0)
         }
         return {
           version,
@@ -66,6 +67,7 @@ export const statusLayer = (config: EngineConfig) =>
           providers: config.providers.map((provider) => statusOf(provider, nowMs)),
           cache: cache.stats(),
           queue: { waiting, oldestWaitMs },
+          tenants: limiter.tenants(nowMs, 100),
           totals: usageLog.totals(),
           stores: { database: usageLog.health(), redis: null }
         }

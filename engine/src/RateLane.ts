@@ -11,10 +11,11 @@ import { ProviderRateLimited, QueueFull, RateLimitExceeded, ShuttingDown } from 
 import type { RateLimits } from "./Provider.ts"
 import { RateEstimate } from "./RateEstimate.ts"
 import { type QueueHost, type QueueOptions, RateQueue, RateWaiter, type Refusal, type Scopes } from "./RateQueue.ts"
-import { type Hold, RateScope, type ScopeLimits } from "./RateScope.ts"
+import { type Hold, RateScope, type ScopeRates } from "./RateScope.ts"
+import { laneStatus, type LaneStatus, type LimitedModel } from "./RateStatus.ts"
 import type { RateTenants } from "./RateTenants.ts"
 import { type Candidate, RateWait } from "./RateWait.ts"
-import { defaultTenant, priorityOf } from "./Request.ts"
+import { defaultTenant } from "./Request.ts"
 import type { AttemptCall, OpenAttempt } from "./Stage.ts"
 import { totalTokens } from "./Usage.ts"
 
@@ -23,39 +24,11 @@ export interface LaneOptions {
   readonly maxTokens: number | undefined
   readonly rateLimits: RateLimits
   /** Limits of single models beside those of the provider. */
-  readonly modelLimits?: { readonly [model: string]: RateLimits } | undefined
-}
-
-export interface LaneStatus {
-  readonly active: number
-  readonly queued: number
-  readonly oldestWaitMs: number
-  /** Milliseconds that a new interactive attempt without tenant would wait. */
-  readonly expectedWaitMs: number
-  readonly limits: ScopeLimits
-  /** Models that have limits of their own. */
-  readonly models: ReadonlyArray<{ readonly model: string; readonly active: number; readonly limits: ScopeLimits }>
-  /** Who waits, the largest groups first. */
-  readonly queue: ReadonlyArray<{ readonly priority: number; readonly tenant: string; readonly waiting: number }>
-  /** The longest waits; a bounded list. */
-  readonly waiters: ReadonlyArray<{
-    readonly id: string
-    readonly tenant: string
-    readonly model: string
-    readonly priority: number
-    readonly waitedMs: number
-  }>
+  readonly modelLimits?: { readonly [model: string]: ScopeRates } | undefined
 }
 
 export interface LaneHost extends QueueHost {
   readonly onWait: ((provider: string, waitedMs: number) => void) | undefined
-}
-
-interface LimitedModel {
-  readonly model: string
-  readonly scope: RateScope<RateWaiter>
-  /** Its place in the queue, 1 or more. */
-  readonly line: number
 }
 
 /** What an attempt holds of its scopes until it is settled. */
@@ -65,9 +38,6 @@ interface Reservation {
   readonly tenant: Hold | undefined
   readonly takenAtMs: number
 }
-
-/** Groups and waiters that the status lists. */
-const listedMax = 20
 
 /** Shortest time in milliseconds that a refused caller is told to wait. */
 const retryAfterMsMin = 1000
@@ -97,7 +67,7 @@ export class RateLane {
     this.scope = new RateScope(options.name, options.rateLimits)
     for (const [model, limits] of Object.entries(options.modelLimits ?? {})) {
       const scope = new RateScope<RateWaiter>(`${options.name}/${model}`, limits)
-      this.models.set(model, { model, scope, line: this.models.size + 1 })
+      this.models.set(model, { name: model, scope, line: this.models.size + 1 })
     }
     this.providerAlone = { model: undefined, tenant: undefined, line: 0, weight: tenants.weightOf(defaultTenant) }
     this.queue = new RateQueue(host, queueOptions.maxWaitMs, {
@@ -140,28 +110,7 @@ export class RateLane {
   }
 
   status(nowMs: number): LaneStatus {
-    const oldest = this.queue.oldest()
-    const anybody = { priority: priorityOf(undefined), tenant: defaultTenant, scopes: this.providerAlone, tokens: 0 }
-    return {
-      active: this.scope.active,
-      queued: this.queue.size,
-      oldestWaitMs: oldest === undefined ? 0 : nowMs - oldest.joinedAtMs,
-      expectedWaitMs: Math.ceil(this.expectedMs(anybody, nowMs)),
-      limits: this.scope.limits(nowMs),
-      models: [...this.models.values()].map(({ model, scope }) => ({
-        model,
-        active: scope.active,
-        limits: scope.limits(nowMs)
-      })),
-      queue: this.queue.groups(listedMax),
-      waiters: this.queue.oldestOf(listedMax).map((waiter) => ({
-        id: waiter.call.request.id,
-        tenant: waiter.call.request.tenant,
-        model: waiter.call.target.model,
-        priority: waiter.priority,
-        waitedMs: nowMs - waiter.joinedAtMs
-      }))
-    }
+    return laneStatus(this.scope, this.models.values(), this.queue, this.wait, this.pausedUntilMs, nowMs)
   }
 
   /** Refuses whoever waits and lets nobody join. What is running is still settled. */

@@ -7,14 +7,16 @@
  * never calls a provider and never retries.
  */
 import { Clock, Context, Effect, Layer } from "effect"
-import { type LaneOptions, type LaneStatus, RateLane } from "./RateLane.ts"
+import { type LaneOptions, RateLane } from "./RateLane.ts"
 import type { QueueHost, QueueOptions } from "./RateQueue.ts"
+import type { LaneStatus } from "./RateStatus.ts"
 import { noTenants, RateTenants, type TenantsOptions, type TenantStatus } from "./RateTenants.ts"
 import type { AttemptStage } from "./Stage.ts"
 
-export type { LaneOptions, LaneStatus } from "./RateLane.ts"
+export type { LaneOptions } from "./RateLane.ts"
 export type { QueueOptions } from "./RateQueue.ts"
 export type { LimitStatus } from "./RateScope.ts"
+export type { LaneStatus } from "./RateStatus.ts"
 export type { TenantOptions, TenantsOptions, TenantStatus } from "./RateTenants.ts"
 
 export interface RateLimiterOptions {

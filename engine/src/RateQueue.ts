@@ -143,8 +143,9 @@ export class RateQueue implements Watcher {
     return this.waiters.groups(count)
   }
 
-  standing(priority: number, tenant: string, weight: number): Standing {
-    return this.waiters.standing(priority, tenant, weight, this.closedLines)
+  standing(priority: number, tenant: string, weight: number, before?: number): Standing {
+    const closed = this.closedLines
+    return this.waiters.standing(priority, tenant, weight, before === undefined ? { closed } : { closed, before })
   }
 
   inLine(line: number, priority: number): number {

@@ -6,7 +6,6 @@
  * alone: it has no clock and knows no waiters.
  */
 import type { CallerLimit, CallerLimits } from "./Call.ts"
-import type { RateLimits } from "./Provider.ts"
 import { SlidingWindow } from "./SlidingWindow.ts"
 
 /** One limit: what was configured and what is left now; null where there is no such limit. */
@@ -14,6 +13,15 @@ export interface LimitStatus {
   readonly configured: number | null
   readonly learned: number | null
   readonly available: number | null
+}
+
+/** The limits of a scope, as configured; undefined where there is none. */
+export interface ScopeRates {
+  readonly requestsPerMinute: number | undefined
+  readonly tokensPerMinute: number | undefined
+  /** Calls at the same time. */
+  readonly concurrent: number | undefined
+  readonly windowMs: number
 }
 
 export interface ScopeLimits {
@@ -48,6 +56,8 @@ export class RateScope<W extends Claimant = Claimant> {
   /** As errors name it: `openai`. */
   readonly name: string
   active = 0
+  /** Calls at once; infinite where there is no such limit. */
+  readonly concurrent: number
   readonly requests: SlidingWindow | undefined
   readonly tokens: SlidingWindow | undefined
   /** The tenant whose scope it is; a text that names nobody for other scopes. */
@@ -56,24 +66,20 @@ export class RateScope<W extends Claimant = Claimant> {
   readonly watchers = new Set<Watcher>()
   private claimant: W | undefined
   private overtaken = 0
-  private readonly rateLimits: RateLimits
+  private readonly rateLimits: ScopeRates
 
-  constructor(name: string, rateLimits: RateLimits, tenant = "") {
+  constructor(name: string, rateLimits: ScopeRates, tenant = "") {
     this.name = name
     this.tenant = tenant
     this.rateLimits = rateLimits
-    const { requestsPerMinute, tokensPerMinute, windowMs } = rateLimits
+    const { concurrent, requestsPerMinute, tokensPerMinute, windowMs } = rateLimits
+    this.concurrent = concurrent ?? Number.POSITIVE_INFINITY
     if (requestsPerMinute !== undefined) {
       this.requests = SlidingWindow.perMinute(requestsPerMinute, windowMs, () => 10)
     }
     if (tokensPerMinute !== undefined) {
       this.tokens = SlidingWindow.perMinute(tokensPerMinute, windowMs, (limit) => limit / 4)
     }
-  }
-
-  /** Calls at once. */
-  get concurrent(): number {
-    return this.rateLimits.concurrent
   }
 
   /** True when nothing runs, nobody waits and the windows are as new. */
@@ -85,7 +91,7 @@ export class RateScope<W extends Claimant = Claimant> {
   }
 
   get hasPlace(): boolean {
-    return this.active < this.rateLimits.concurrent
+    return this.active < this.concurrent
   }
 
   /** Milliseconds until the windows have room for one request of so many tokens, whoever waits; 0 when they have. */
@@ -161,7 +167,8 @@ export class RateScope<W extends Claimant = Claimant> {
   }
 
   limits(nowMs: number): ScopeLimits {
-    const { concurrent, requestsPerMinute, tokensPerMinute } = this.rateLimits
+    const { requestsPerMinute, tokensPerMinute } = this.rateLimits
+    const { concurrent } = this
     return {
       requestsPerMinute: limitStatus(requestsPerMinute, this.requests, nowMs),
       tokensPerMinute: limitStatus(tokensPerMinute, this.tokens, nowMs),

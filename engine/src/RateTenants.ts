@@ -4,14 +4,13 @@
  * Tenants that are not listed get the defaults, each for itself. Their names may come from callers, so their number is
  * bounded: idle ones are forgotten, and what comes beyond the bound shares one scope. It never waits and never refuses.
  */
-import type { RateLimits } from "./Provider.ts"
-import { RateScope, type ScopeLimits } from "./RateScope.ts"
+import { RateScope, type ScopeLimits, type ScopeRates } from "./RateScope.ts"
 
 export interface TenantOptions {
   /** Share of a provider's queue within a priority, over 0. */
   readonly weight: number
   /** Undefined for none. */
-  readonly rateLimits: RateLimits | undefined
+  readonly rateLimits: ScopeRates | undefined
 }
 
 export interface TenantsOptions {
@@ -22,7 +21,8 @@ export interface TenantsOptions {
 }
 
 export interface TenantStatus {
-  readonly tenant: string
+  /** The tenant. */
+  readonly name: string
   readonly active: number
   readonly limits: ScopeLimits
 }
@@ -79,9 +79,9 @@ export class RateTenants {
   status(nowMs: number, count: number): ReadonlyArray<TenantStatus> {
     const out: Array<TenantStatus> = []
     for (const scopes of [this.listed, this.others]) {
-      for (const [tenant, scope] of scopes) {
+      for (const [name, scope] of scopes) {
         if (out.length === count) return out
-        out.push({ tenant, active: scope.active, limits: scope.limits(nowMs) })
+        out.push({ name, active: scope.active, limits: scope.limits(nowMs) })
       }
     }
     return out

@@ -17,6 +17,14 @@ export interface Candidate {
   readonly tokens: number
 }
 
+export interface Estimate {
+  /** How many are served before. */
+  readonly position: number
+  readonly expectedMs: number
+}
+
+const nobody = { ahead: 0, own: 0 }
+
 export class RateWait {
   private readonly provider: RateScope
   private readonly queue: RateQueue
@@ -34,22 +42,27 @@ export class RateWait {
   }
 
   /** Milliseconds until a new attempt would be served; 0 when it would be at once. */
-  expectedMs({ priority, scopes, tenant, tokens }: Candidate, nowMs: number): number {
+  expectedMs(candidate: Candidate, nowMs: number): number {
+    return this.estimate(candidate, undefined, nowMs).expectedMs
+  }
+
+  /** The same for one that waits already, behind `before` of its own tenant. */
+  ofWaiter(waiter: Candidate, before: number, nowMs: number): Estimate {
+    return this.estimate(waiter, before, nowMs)
+  }
+
+  private estimate(candidate: Candidate, before: number | undefined, nowMs: number): Estimate {
+    const { priority, scopes, tenant, tokens } = candidate
     const { model } = scopes
     const { size } = this.queue
-    if (size === 0) {
-      return Math.max(
-        this.scopeMs(this.provider, 0, tokens, nowMs),
-        model === undefined ? 0 : this.scopeMs(model, 0, tokens, nowMs),
-        scopes.tenant === undefined ? 0 : this.scopeMs(scopes.tenant, 0, tokens, nowMs)
-      )
-    }
-    const { ahead, own } = this.queue.standing(priority, tenant, scopes.weight)
-    return Math.max(
+    const { ahead, own } = size === 0 ? nobody : this.queue.standing(priority, tenant, scopes.weight, before)
+    const inLine = model === undefined || size === 0 ? 0 : (before ?? this.queue.inLine(scopes.line, priority))
+    const expectedMs = Math.max(
       this.scopeMs(this.provider, ahead, tokens, nowMs),
-      model === undefined ? 0 : this.scopeMs(model, this.queue.inLine(scopes.line, priority), tokens, nowMs),
+      model === undefined ? 0 : this.scopeMs(model, inLine, tokens, nowMs),
       scopes.tenant === undefined ? 0 : this.scopeMs(scopes.tenant, own, tokens, nowMs)
     )
+    return { position: Math.floor(ahead), expectedMs }
   }
 
   /** Milliseconds until the provider would serve an attempt of this size behind everybody that could be served. */

@@ -41,6 +41,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "RateLane.ts",
       "RateQueue.ts",
       "RateScope.ts",
+      "RateStatus.ts",
       "Reply.ts",
       "ReportedLimit.ts",
       "Request.ts",

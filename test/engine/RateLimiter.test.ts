@@ -84,7 +84,7 @@ describe("RateLimiter", () => {
       expect(yield* statusOf).toMatchObject({
         active: 1,
         queued: 0,
-        oldestWaitMs: 0,
+        queue: { oldestWaitMs: 0 },
         limits: {
           requestsPerMinute: { configured: 60, learned: null, available: 59 },
           tokensPerMinute: { configured: 1000, learned: null, available: 850 },
@@ -246,7 +246,7 @@ describe("RateLimiter", () => {
       const error = yield* Fiber.join(waiting)
       expect(error).toMatchObject({ _tag: "RateLimitExceeded", retryable: true })
       expect(error.message).toBe("a queue: waited 5000 ms for room (queue.maxWait)")
-      expect(yield* statusOf).toMatchObject({ active: 1, queued: 0, oldestWaitMs: 0 })
+      expect(yield* statusOf).toMatchObject({ active: 1, queued: 0, queue: { oldestWaitMs: 0 } })
     }).pipe(Effect.provide(layer({ concurrent: 1 }, { maxWaitMs: 5000 })))
   )
 

@@ -7,7 +7,7 @@
 import { Predicate, Result, type Schema } from "effect"
 import { isUtf8 } from "node:buffer"
 import type { IncomingMessage, OutgoingHttpHeaders } from "node:http"
-import { type Call, upstreamAttempts } from "../Call.ts"
+import { type Call, type CallerLimits, upstreamAttempts } from "../Call.ts"
 import { InvalidRequest } from "../Errors.ts"
 import { type CacheMode, defaultTenant, priorityOf, type Request } from "../Request.ts"
 
@@ -129,7 +129,21 @@ export const answerHeaders = (call: Call, out: OutgoingHttpHeaders): OutgoingHtt
   if (journal.omitted.length > 0) out["x-millrace-omitted"] = listText(journal.omitted)
   if (journal.saved?._tag === "Priced") out["x-millrace-saved-usd"] = decimal(journal.saved.usd)
   if (journal.cost?._tag === "Priced") out["x-millrace-cost-usd"] = decimal(journal.cost.usd)
+  if (journal.callerLimits !== undefined) limitHeaders(journal.callerLimits, out)
   return out
+}
+
+/** The limits of the caller's own tenant, in the form of OpenAI's headers. */
+const limitHeaders = ({ requests, tokens }: CallerLimits, out: OutgoingHttpHeaders): void => {
+  for (const [name, limit] of [
+    ["requests", requests],
+    ["tokens", tokens]
+  ] as const) {
+    if (limit === undefined) continue
+    out[`x-ratelimit-limit-${name}`] = limit.limit
+    out[`x-ratelimit-remaining-${name}`] = limit.remaining
+    out[`x-ratelimit-reset-${name}`] = `${(Math.ceil(limit.resetMs) / 1000).toFixed(3).replace(/\.?0+$/, "")}s`
+  }
 }
 
 /** Model names come from callers; a header takes printable ASCII only. */
