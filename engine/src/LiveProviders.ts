@@ -13,6 +13,7 @@ import { Providers } from "./Providers.ts"
 import { anthropicMessages } from "./protocols/AnthropicMessages.ts"
 import { gemini } from "./protocols/Gemini.ts"
 import { openAiChat } from "./protocols/OpenAiChat.ts"
+import { openAiCompletions } from "./protocols/OpenAiCompletions.ts"
 import { openAiResponses } from "./protocols/OpenAiResponses.ts"
 import type { Protocol } from "./protocols/Protocol.ts"
 import { simulatedProvider } from "./SimulatedProvider.ts"
@@ -29,7 +30,7 @@ const protocols: { readonly [K in ProviderConfig["kind"]]?: Protocol } = {
 }
 
 const protocolOf = ({ api, kind }: ProviderConfig): Protocol | undefined =>
-  api === "responses" ? openAiResponses : protocols[kind]
+  api === "responses" ? openAiResponses : api === "completions" ? openAiCompletions : protocols[kind]
 
 /** `auto` answers a caller of the Responses API with it, where it is known to be: at OpenAI. */
 const ownProtocolsOf = ({ api, kind }: ProviderConfig): ReadonlyArray<Protocol> =>

@@ -35,13 +35,26 @@ const pdf = "data:application/pdf;base64,aGk="
 const chatTools = [{ type: "function", function: { name: "f", description: "d", parameters: schema } }]
 const chatUser = (...content: ReadonlyArray<unknown>) => ({ messages: [{ role: "user", content }] })
 
+const chatTurn = (turn: object) => ({
+  messages: [
+    { role: "user", content: "hi" },
+    { role: "assistant", content: "a", ...turn }
+  ]
+})
+
 const chat: DialectFields = {
   title: "Chat Completions (`POST /v1/chat/completions`)",
   dialect: chatDialect,
   schema: ChatBody,
   base: { messages: [{ role: "user", content: "hi" }] },
   contexts: {
+    "messages (reasoning_content)": chatTurn({}),
+    "messages (reasoning_details of Anthropic)": chatTurn({}),
+    "messages (extra_content of Gemini)": chatTurn({
+      tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: "{}" } }]
+    }),
     "messages (file, filename)": chatUser({ type: "file", file: { file_data: pdf } }),
+    top_logprobs: { logprobs: true },
     tool_choice: { tools: chatTools },
     parallel_tool_calls: { tools: chatTools }
   },
@@ -76,6 +89,20 @@ const chat: DialectFields = {
         { role: "tool", tool_call_id: "c", content: "r" }
       ]
     },
+    "messages (reasoning_content)": chatTurn({ reasoning_content: "t" }),
+    "messages (reasoning_details of Anthropic)": chatTurn({
+      reasoning_details: [{ type: "reasoning.text", text: "t", signature: "c2ln", format: "anthropic-claude-v1" }]
+    }),
+    "messages (extra_content of Gemini)": chatTurn({
+      tool_calls: [
+        {
+          id: "c",
+          type: "function",
+          function: { name: "f", arguments: "{}" },
+          extra_content: { google: { thought_signature: "c2ln" } }
+        }
+      ]
+    }),
     "messages[].name": { messages: [{ role: "user", content: "hi", name: "ann" }] },
     temperature: { temperature: 0.5 },
     top_p: { top_p: 0.5 },
@@ -84,6 +111,7 @@ const chat: DialectFields = {
     n: { n: 2 },
     stop: { stop: ["END"] },
     seed: { seed: 1 },
+    top_k: { top_k: 5 },
     presence_penalty: { presence_penalty: 1 },
     frequency_penalty: { frequency_penalty: 1 },
     logit_bias: { logit_bias: { "1": 1 } },
@@ -96,6 +124,8 @@ const chat: DialectFields = {
     "response_format (json_object)": { response_format: { type: "json_object" } },
     response_format: { response_format: { type: "json_schema", json_schema: { name: "n", schema } } },
     reasoning_effort: { reasoning_effort: "low" },
+    "reasoning (effort)": { reasoning: { effort: "low" } },
+    "reasoning (max_tokens)": { reasoning: { max_tokens: 2000 } },
     functions: { functions: [{ name: "f" }] },
     function_call: { function_call: "auto" },
     modalities: { modalities: ["audio"] },
@@ -116,6 +146,12 @@ const messages: DialectFields = {
   schema: MessagesBody,
   base: { max_tokens: 20_000, messages: [{ role: "user", content: "hi" }] },
   contexts: {
+    "messages (text with citations)": {
+      messages: [
+        { role: "user", content: "hi" },
+        { role: "assistant", content: [{ type: "text", text: "a" }] }
+      ]
+    },
     tool_choice: { tools: claudeTools },
     "tool_choice.disable_parallel_tool_use": { tools: claudeTools, tool_choice: { type: "auto" } }
   },
@@ -157,7 +193,13 @@ const messages: DialectFields = {
         { role: "user", content: "b" }
       ]
     },
-    "messages (citations)": claudeUser({
+    "messages (text with citations)": {
+      messages: [
+        { role: "user", content: "hi" },
+        { role: "assistant", content: [{ type: "text", text: "a", citations: [{ type: "char_location" }] }] }
+      ]
+    },
+    "messages (documents with citations)": claudeUser({
       type: "document",
       citations: { enabled: true },
       source: { type: "text", data: "t" }
@@ -261,6 +303,7 @@ const gemini: DialectFields = {
   base: { contents: [{ role: "user", parts: [{ text: "hi" }] }] },
   contexts: {
     toolConfig: { tools: googleTools },
+    "generationConfig.logprobs": config({ responseLogprobs: true }),
     "generationConfig.responseSchema": config({ responseMimeType: "application/json" }),
     "generationConfig.responseJsonSchema": config({ responseMimeType: "application/json" })
   },
@@ -306,7 +349,7 @@ const gemini: DialectFields = {
     }),
     "generationConfig.responseJsonSchema": config({ responseMimeType: "application/json", responseJsonSchema: schema }),
     "generationConfig.responseLogprobs": config({ responseLogprobs: true }),
-    "generationConfig.logprobs": config({ logprobs: 2 }),
+    "generationConfig.logprobs": config({ responseLogprobs: true, logprobs: 2 }),
     "generationConfig.responseModalities": config({ responseModalities: ["AUDIO"] }),
     "generationConfig.speechConfig": config({ speechConfig: {} }),
     "generationConfig.imageConfig": config({ imageConfig: {} }),

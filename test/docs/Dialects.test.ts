@@ -9,7 +9,10 @@ import { gemini } from "../../engine/src/protocols/Gemini.ts"
 import { openAiChat } from "../../engine/src/protocols/OpenAiChat.ts"
 import { openAiResponses } from "../../engine/src/protocols/OpenAiResponses.ts"
 import type { Endpoint, HttpRequest, Protocol } from "../../engine/src/protocols/Protocol.ts"
+import { type Call, makeCall } from "../../engine/src/Call.ts"
+import type { Block, Completion } from "../../engine/src/Reply.ts"
 import type { Request } from "../../engine/src/Request.ts"
+import * as Usage from "../../engine/src/Usage.ts"
 import { endpointOf, requestOf } from "../engine/protocols/Samples.ts"
 import { type Body, type DialectFields, dialectFields } from "./DialectFields.ts"
 
@@ -60,6 +63,61 @@ const fateOf = (fields: DialectFields, field: string, upstream: Upstream): Fate 
   const before = outcomeOf(fields, base, upstream)
   if (after.omitted > before.omitted) return "omitted"
   return after.body === before.body ? undefined : "carried"
+}
+
+const url = { url: "https://example.com", title: "t", start: 0, end: 1 }
+const token = { token: "a", logprob: -1, top: [] }
+
+/** By what an answer may say: the blocks that say it. */
+const answerProbes: { readonly [name: string]: ReadonlyArray<Block> } = {
+  "citation of an address": [{ type: "text", text: "a", citations: [url] }],
+  "citation of a file or document": [{ type: "text", text: "a", citations: [{ source: "file-1", quote: "q" }] }],
+  "quote of a citation": [{ type: "text", text: "a", citations: [{ ...url, quote: "quoted" }] }],
+  "place of a citation in the text": [{ type: "text", text: "ab", citations: [{ ...url, start: 1, end: 2 }] }],
+  "log probabilities": [{ type: "text", text: "a", logprobs: [token] }],
+  reasoning: [{ type: "reasoning", text: "thought" }],
+  "signature of Anthropic": [{ type: "reasoning", text: "t", signature: "c2ln" }],
+  "redacted reasoning of Anthropic": [{ type: "reasoning", text: "", redacted: "c2ln" }],
+  "encrypted reasoning of OpenAI": [{ type: "reasoning", text: "t", signature: "openai-responses:summary:rs_1:enc" }],
+  "signature of Gemini at a call": [
+    { type: "reasoning", text: "", signature: "gemini:c2ln" },
+    { type: "tool-call", id: "c", name: "f", arguments: "{}" }
+  ],
+  refusal: [{ type: "refusal", text: "no" }]
+}
+
+/** What the answer would be without what is probed. */
+const plainBlock = (block: Block): ReadonlyArray<Block> => {
+  if (block.type === "text") {
+    const moved = block.citations?.map(({ quote: _, ...citation }) => ({ ...citation, start: 0, end: 1 }))
+    const probesPart =
+      block.text === "ab" || block.citations?.some(({ quote, url }) => quote !== undefined && url !== undefined)
+    return [
+      { type: "text", text: block.text, ...(probesPart === true && moved !== undefined ? { citations: moved } : {}) }
+    ]
+  }
+  return block.type === "reasoning" && block.text === "t"
+    ? [{ type: "reasoning", text: "t" }]
+    : block.type === "tool-call"
+      ? [block]
+      : []
+}
+
+const answerFate = ({ dialect }: DialectFields, content: ReadonlyArray<Block>): string => {
+  const clock = { currentTimeMillisUnsafe: () => 1_760_000_000_000 } as Call["clock"]
+  const written = (blocks: ReadonlyArray<Block>) => {
+    const call = makeCall({ ...requestOf({ prompt: "hi", model: "m" }), id: "req_sample" }, clock)
+    const completion: Completion = {
+      id: "1",
+      model: "m",
+      content: blocks,
+      finishReason: "stop",
+      rawFinishReason: "stop",
+      usage: Usage.zero
+    }
+    return dialect.encodeWhole(call, completion).replaceAll(/(?<=req_sample_)\w{16}/g, "")
+  }
+  return written(content) === written(content.flatMap(plainBlock)) ? "left out" : "carried"
 }
 
 const namesIn = (schema: unknown): ReadonlyArray<string> => {
@@ -116,11 +174,35 @@ const guide = (): string =>
         ? []
         : [`The gateway itself acts on ${fields.served.map((field) => `\`${field}\``).join(", ")}.`, ""])
     ]),
-    "## Reasoning between turns",
+    "## Answers",
+    "",
+    "What an upstream of another protocol says in its answer, by the dialect of the caller. Where both are the same, the answer",
+    "goes through as it came. A cached answer keeps all of it.",
+    "",
+    `| answer | ${dialectFields.map(({ title }) => title.replace(/ \(.*/, "")).join(" | ")} |`,
+    `|---|${dialectFields.map(() => "---|").join("")}`,
+    ...Object.entries(answerProbes).map(
+      ([name, block]) => `| ${name} | ${dialectFields.map((fields) => answerFate(fields, block)).join(" | ")} |`
+    ),
+    "",
+    "Citations are read from Anthropic's `citations`, `annotations` of Chat and Responses, Gemini's `groundingMetadata` and",
+    "`citationMetadata`, and the lists of addresses of Perplexity and xAI. `start` and `end` count UTF-16 code units of the whole",
+    "text; Gemini's are written in bytes. A caller of Messages gets the citations that come while their text is open; those that",
+    "another provider hands out after it has moved on to something else are left out of a stream. The AI SDK and Effect get",
+    "`source` parts.",
+    "",
+    "## Reasoning",
+    "",
+    "An effort and a budget of tokens stand for each other where a provider knows only one of them. Efforts become budgets for",
+    "Gemini before 3 (low 1,024, medium 8,192, high 24,576, as Google maps them) and for Claude before 4.6 (a share of",
+    "`max_tokens`: minimal .1, low .2, medium .5, high .8, xhigh .95, at least 1,024). A budget becomes the least of Google's",
+    "efforts that it fits in, and high above, for OpenAI and compatible servers; routers get it as `reasoning.max_tokens`.",
     "",
     "Signed reasoning goes back to the provider that signed it, through any dialect: it travels in `signature`,",
-    "`encrypted_content` or `thoughtSignature` under a label. What another provider signed is taken out of a body that goes",
-    "through as it is, and reported, since the upstream would refuse all of it.",
+    "`encrypted_content` or `thoughtSignature` under a label; for callers of Chat in `reasoning_details`, as OpenRouter has them,",
+    "and Gemini's signatures of calls in `extra_content.google.thought_signature`, as Google's compatible endpoint has them. What",
+    "another provider signed is taken out of a body that goes through as it is, and reported, since the upstream would refuse all",
+    "of it. So are citations that Millrace wrote for another provider's answer.",
     "",
     "## State",
     "",

@@ -342,7 +342,7 @@ describe("an AI SDK model as a provider", () => {
         () => "answered",
         (error: AIEngineError) => `${error.kind}: ${error.message}`
       )
-    expect(await kindOf({ prompt: "x", reasoning: { maxTokens: 2048 } })).toMatch(/^UnsupportedAbility.*reasoning/)
+    expect(await kindOf({ prompt: "x", logprobs: 2 })).toMatch(/^UnsupportedAbility.*log probabilities/)
     expect(
       await kindOf({ messages: [{ role: "user", content: [{ type: "image", image: "https://example.com/a.png" }] }] })
     ).toMatch(/^UnsupportedAbility.*images by URL/)

@@ -150,7 +150,6 @@ describe("requests to another dialect", () => {
   it.each([
     ["Google's own search", { tools: [{ googleSearch: {} }] }, "tools of kind googleSearch"],
     ["a cached prompt", { cachedContent: "cachedContents/1" }, "cachedContent"],
-    ["topK", { generationConfig: { topK: 4 } }, "topK"],
     ["several candidates", { generationConfig: { candidateCount: 2 } }, "candidateCount"],
     ["sound", { generationConfig: { responseModalities: ["AUDIO"] } }, "responseModalities"],
     [

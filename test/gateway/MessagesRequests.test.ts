@@ -125,7 +125,6 @@ describe("requests to another dialect", () => {
   })
 
   it.each([
-    ["top_k", { top_k: 5 }, "top_k"],
     ["a tool of Anthropic's", { tools: [{ type: "web_search_20250305", name: "s" }] }, "web_search_20250305"],
     ["MCP servers", { mcp_servers: [{ type: "url", url: "https://example.com", name: "x" }] }, "mcp_servers"],
     [

@@ -141,8 +141,7 @@ describe("requests to another dialect", () => {
     ["a stored prompt", { prompt: { id: "p" }, input: undefined }, "prompt"],
     ["a tool of OpenAI's", { tools: [{ type: "web_search" }] }, "tools of type web_search"],
     ["an item that stands elsewhere", { input: [{ type: "item_reference", id: "x" }] }, "items of type item_reference"],
-    ["truncation", { truncation: "auto" }, "truncation"],
-    ["log probabilities", { top_logprobs: 3 }, "log probabilities"]
+    ["truncation", { truncation: "auto" }, "truncation"]
   ])("%s is a 400 that names it, and nothing is sent", async (_, body, named) => {
     const before = compatible.requests.length
     const { json, status } = await ask({ ...viaChat, ...body })

@@ -18,6 +18,7 @@ import { returned } from "../ForeignMetadata.ts"
 import { type ToolResult, type Turn, turnsOf } from "../ForeignTurns.ts"
 import { sourceOf } from "../protocols/Attachments.ts"
 import { parseJson } from "../protocols/Json.ts"
+import { effortOf } from "../protocols/ReasoningEffort.ts"
 import type { ContentPart, Request } from "../Request.ts"
 
 type Encoded<A> = Result.Result<A, EngineError>
@@ -42,9 +43,8 @@ export interface UpstreamCall {
 
 export const toCall = (request: Request, model: UpstreamModel): Encoded<UpstreamCall> =>
   Result.gen(function* () {
-    if (request.reasoning?.maxTokens !== undefined) {
-      const ability = "a token budget for reasoning (reasoning.maxTokens)"
-      return yield* Result.fail(new UnsupportedAbility({ provider: model.provider, ability }))
+    if (request.logprobs !== undefined) {
+      return yield* Result.fail(new UnsupportedAbility({ provider: model.provider, ability: "log probabilities" }))
     }
     const context: Context = { model, omitted: [], field: "" }
     const options: LanguageModelV4CallOptions = { prompt: yield* toPrompt(request, context) }
@@ -54,9 +54,14 @@ export const toCall = (request: Request, model: UpstreamModel): Encoded<Upstream
     if (request.topP !== undefined) options.topP = request.topP
     if (request.stop !== undefined) options.stopSequences = request.stop.slice()
     if (request.seed !== undefined) options.seed = request.seed
-    if (request.reasoning?.effort !== undefined) options.reasoning = request.reasoning.effort
+    if (request.topK !== undefined) options.topK = request.topK
+    if (request.presencePenalty !== undefined) options.presencePenalty = request.presencePenalty
+    if (request.frequencyPenalty !== undefined) options.frequencyPenalty = request.frequencyPenalty
+    const effort = effortOf(request.reasoning)
+    if (effort !== undefined) options.reasoning = effort
     addTools(options, request)
     addFormat(options, request, context)
+    addParallel(options, request, context)
     return { options, omitted: context.omitted }
   })
 
@@ -98,6 +103,25 @@ const addFormat = (options: LanguageModelV4CallOptions, request: Request, { mode
   }
   Object.assign(own, request.providerOptions)
   if (Object.keys(own).length > 0) options.providerOptions = { [model.namespace]: own } as SharedV4ProviderOptions
+}
+
+/** Providers name the wish for one call at a time each in their own way. */
+const addParallel = (options: LanguageModelV4CallOptions, request: Request, { model, omitted }: Context): void => {
+  const { parallelToolCalls: parallel } = request
+  if (options.tools === undefined || parallel === undefined) return
+  const field = parallelFields[model.namespace]
+  if (field === undefined) return void (parallel ? undefined : omitted.push("parallelToolCalls"))
+  const own = { [field]: field === "disableParallelToolUse" ? !parallel : parallel }
+  options.providerOptions = { [model.namespace]: { ...own, ...options.providerOptions?.[model.namespace] } }
+}
+
+const parallelFields: { readonly [namespace: string]: string | undefined } = {
+  openai: "parallelToolCalls",
+  azure: "parallelToolCalls",
+  groq: "parallelToolCalls",
+  mistral: "parallelToolCalls",
+  xai: "parallelToolCalls",
+  anthropic: "disableParallelToolUse"
 }
 
 const toPrompt = (request: Request, context: Context): Encoded<LanguageModelV4Prompt> =>

@@ -203,7 +203,19 @@ const inabilityOf = (request: Request, configured: boolean): string | undefined 
   if (request.embed !== undefined) return "embeddings"
   if (request.responseFormat?.type === "json") return "JSON mode without a schema (responseFormat json)"
   if (configured) return undefined
-  const settings = ["temperature", "topP", "maxTokens", "stop", "seed", "reasoning", "providerOptions"] as const
+  const settings = [
+    "temperature",
+    "topP",
+    "topK",
+    "maxTokens",
+    "stop",
+    "seed",
+    "presencePenalty",
+    "frequencyPenalty",
+    "logprobs",
+    "reasoning",
+    "providerOptions"
+  ] as const
   const set = settings.filter((setting) => request[setting] !== undefined)
   return set.length === 0
     ? undefined

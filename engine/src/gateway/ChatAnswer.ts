@@ -11,6 +11,7 @@ import { toOpenAi } from "../protocols/Logprobs.ts"
 import * as Reply from "../Reply.ts"
 import { completionTokens, promptTokens, totalTokens, type Usage } from "../Usage.ts"
 import { chatAnnotation } from "./CitationForms.ts"
+import { ChatReasoning, wholeReasoning } from "./ChatReasoning.ts"
 import { decodeChat } from "./ChatRequest.ts"
 import { type InboundDialect, type StreamEncoder, wireEvent } from "./Dialect.ts"
 import { openAiError } from "./OpenAiErrors.ts"
@@ -19,7 +20,7 @@ const encodeWhole = (call: Call, completion: Reply.Completion): string => {
   if (completion.wire?.dialect === "openai-chat") return withUsage(completion.wire.body, completion.usage)
   const toolCalls = Reply.toolCallsOf(completion)
   const content = Reply.textOf(completion)
-  const reasoning = Reply.reasoningOf(completion)
+  const reasoning = wholeReasoning(completion.content)
   const refusal = Reply.refusalOf(completion)
   const annotations = Reply.citationsOf(completion).flatMap((citation) => chatAnnotation(citation) ?? [])
   return JSON.stringify({
@@ -35,14 +36,15 @@ const encodeWhole = (call: Call, completion: Reply.Completion): string => {
           content: content === "" && (toolCalls.length > 0 || refusal !== "") ? null : content,
           refusal: refusal === "" ? null : refusal,
           ...(annotations.length === 0 ? {} : { annotations }),
-          ...(reasoning === "" ? {} : { reasoning_content: reasoning }),
+          ...reasoning.message,
           ...(toolCalls.length === 0
             ? {}
             : {
-                tool_calls: toolCalls.map(({ arguments: args, id, name }) => ({
+                tool_calls: toolCalls.map(({ arguments: args, id, name }, index) => ({
                   id,
                   type: "function",
-                  function: { name, arguments: args === "" ? "{}" : args }
+                  function: { name, arguments: args === "" ? "{}" : args },
+                  ...reasoning.calls[index]
                 }))
               })
         },
@@ -82,6 +84,7 @@ class ChatStream implements StreamEncoder {
   private raw = false
   private opened = false
   private toolCalls = 0
+  private readonly reasoning = new ChatReasoning()
 
   constructor(call: Call) {
     this.call = call
@@ -96,7 +99,7 @@ class ChatStream implements StreamEncoder {
   part(part: Reply.Part): string {
     if (part.type === "wire") {
       this.raw = true
-      return wireEvent(part)
+      return part.usageOnly === true && !this.includeUsage ? "" : wireEvent(part)
     }
     if (part.type === "start") {
       this.model = modelOf(this.call, part.model)
@@ -106,11 +109,13 @@ class ChatStream implements StreamEncoder {
     if (this.raw) return part.type === "finish" && part.usage.estimated ? this.usage(part.usage) : ""
     switch (part.type) {
       case "text":
-        return this.delta({ content: part.text })
+        return this.delta({ ...this.reasoning.rest(), content: part.text })
       case "refusal":
-        return this.delta({ refusal: part.text })
-      case "reasoning":
-        return part.text === "" ? "" : this.delta({ reasoning_content: part.text })
+        return this.delta({ ...this.reasoning.rest(), refusal: part.text })
+      case "reasoning": {
+        const fields = this.reasoning.add(part)
+        return Object.keys(fields).length === 0 ? "" : this.delta(fields)
+      }
       case "tool-call":
         return this.delta({ tool_calls: [this.toolCall(part)] })
       case "citation": {
@@ -120,7 +125,7 @@ class ChatStream implements StreamEncoder {
       case "logprobs":
         return this.delta({}, null, logprobsOf(part.logprobs))
       case "finish": {
-        const finish = this.delta({}, finishReasonOf(part.finishReason, this.toolCalls > 0))
+        const finish = this.delta(this.reasoning.rest(), finishReasonOf(part.finishReason, this.toolCalls > 0))
         return finish + this.usage(part.usage)
       }
     }
@@ -139,7 +144,8 @@ class ChatStream implements StreamEncoder {
     return {
       index: part.index,
       ...(part.id === undefined ? {} : { id: part.id, type: "function" }),
-      function: { ...(part.name === undefined ? {} : { name: part.name }), arguments: part.arguments }
+      function: { ...(part.name === undefined ? {} : { name: part.name }), arguments: part.arguments },
+      ...(part.id === undefined ? {} : this.reasoning.call())
     }
   }
 

@@ -8,8 +8,10 @@
 import { Result, Schema } from "effect"
 import { InvalidRequest } from "../Errors.ts"
 import { describeIssue } from "../Issues.ts"
+import { thoughtSignatureOf } from "../protocols/OpenAiChatCalls.ts"
 import type { ContentPart, Message, ResponseFormat, Tool, ToolChoice } from "../Request.ts"
 import type { DecodedBody } from "./Dialect.ts"
+import { addSignature, earlierReasoning } from "./ChatReasoning.ts"
 import { type HintRules, hintsOf } from "./Hints.ts"
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
@@ -43,7 +45,8 @@ const RefusalPart = Schema.Struct({ type: Schema.Literal("refusal"), refusal: te
 const FunctionCall = Schema.Struct({
   id: text,
   type: Schema.Literal("function"),
-  function: Schema.Struct({ name: text, arguments: text })
+  function: Schema.Struct({ name: text, arguments: text }),
+  extra_content: optional(anyObject)
 })
 
 /** One struct for each word, so that a wrong field is reported by its own path. */
@@ -67,6 +70,9 @@ const ChatMessage = Schema.Union([
     content: optional(Schema.Union([text, Schema.Array(Schema.Union([TextPart, RefusalPart]))])),
     refusal: optional(text),
     name: optional(text),
+    reasoning_content: optional(text),
+    reasoning: optional(text),
+    reasoning_details: optional(Schema.Array(anyObject)),
     tool_calls: optional(
       Schema.Array(Schema.Union([FunctionCall, Schema.Struct({ id: text, type: Schema.Literal("custom") })]))
     ),
@@ -126,6 +132,7 @@ export const ChatBody = Schema.Struct({
   n: optional(integer(1, 128)),
   stop: optional(Schema.Union([text, Schema.Array(text)])),
   seed: optional(Schema.Int),
+  top_k: optional(Schema.Int),
   presence_penalty: optional(range(-2, 2)),
   frequency_penalty: optional(range(-2, 2)),
   logit_bias: optional(Schema.Record(Schema.String, range(-100, 100))),
@@ -136,6 +143,12 @@ export const ChatBody = Schema.Struct({
   parallel_tool_calls: optional(Schema.Boolean),
   response_format: optional(ChatFormat),
   reasoning_effort: optional(Schema.Literals(["default", "none", "minimal", "low", "medium", "high", "xhigh"])),
+  reasoning: optional(
+    Schema.Struct({
+      effort: optional(Schema.Literals(["none", "minimal", "low", "medium", "high", "xhigh"])),
+      max_tokens: optional(positive)
+    })
+  ),
   functions: optional(Schema.Array(anyObject)),
   function_call: optional(Schema.Union([text, anyObject])),
   modalities: optional(Schema.Array(text)),
@@ -147,9 +160,9 @@ export const ChatBody = Schema.Struct({
 type ChatBody = typeof ChatBody.Type
 
 export const chatHints: HintRules = {
-  hints: { user: undefined, top_logprobs: 0 },
+  hints: { user: undefined },
   inert: new Set(["annotations", "include_obfuscation"]),
-  freeForm: new Set(["parameters", "schema", "logit_bias"])
+  freeForm: new Set(["parameters", "schema", "logit_bias", "reasoning_details", "extra_content"])
 }
 
 const decodeBody = Schema.decodeUnknownResult(ChatBody)
@@ -167,6 +180,10 @@ export const decodeChat = (body: { readonly [key: string]: unknown }): Result.Re
     maxTokens: chat.max_completion_tokens ?? chat.max_tokens ?? undefined,
     stop: typeof chat.stop === "string" ? [chat.stop] : (chat.stop ?? undefined),
     seed: chat.seed ?? undefined,
+    topK: chat.top_k != null && chat.top_k > 0 ? chat.top_k : undefined,
+    presencePenalty: chat.presence_penalty || undefined,
+    frequencyPenalty: chat.frequency_penalty || undefined,
+    logprobs: chat.logprobs === true ? (chat.top_logprobs ?? 0) : undefined,
     tools: toolsOf(chat),
     toolChoice: toolChoiceOf(chat),
     parallelToolCalls: chat.parallel_tool_calls ?? undefined,
@@ -203,8 +220,9 @@ type AssistantMessage = Extract<ChatBody["messages"][number], { readonly role: "
 
 const assistantContent = (message: AssistantMessage): Message["content"] => {
   const { content, refusal, tool_calls: calls } = message
-  if (typeof content === "string" && calls == null && refusal == null) return content
-  const parts: Array<ContentPart> = []
+  const thought = message.reasoning_content ?? message.reasoning ?? ""
+  const parts = earlierReasoning(thought, message.reasoning_details ?? [])
+  if (typeof content === "string" && calls == null && refusal == null && parts.length === 0) return content
   if (typeof content === "string") {
     if (content !== "") parts.push({ type: "text", text: content })
   } else {
@@ -214,6 +232,7 @@ const assistantContent = (message: AssistantMessage): Message["content"] => {
   if (refusal != null) parts.push({ type: "text", text: refusal })
   for (const call of calls ?? []) {
     if (call.type === "function") {
+      addSignature(parts, thoughtSignatureOf(call))
       parts.push({ type: "tool-call", id: call.id, name: call.function.name, arguments: call.function.arguments })
     }
   }
@@ -262,8 +281,13 @@ const toolChoiceOf = ({ tool_choice: choice }: ChatBody): ToolChoice | undefined
   return choice.type === "function" ? { name: choice.function.name } : undefined
 }
 
-const reasoningOf = ({ reasoning_effort: effort }: ChatBody): DecodedBody["reasoning"] =>
-  effort == null || effort === "default" ? undefined : { effort }
+/** OpenAI's effort, or effort and budget as routers have them. */
+const reasoningOf = ({ reasoning, reasoning_effort: stated }: ChatBody): DecodedBody["reasoning"] => {
+  const effort = (stated === "default" ? undefined : stated) ?? reasoning?.effort ?? undefined
+  const maxTokens = reasoning?.max_tokens ?? undefined
+  if (effort === undefined && maxTokens === undefined) return undefined
+  return { ...(effort === undefined ? {} : { effort }), ...(maxTokens === undefined ? {} : { maxTokens }) }
+}
 
 const formatOf = ({ response_format: format }: ChatBody): ResponseFormat | undefined => {
   if (format == null) return undefined
@@ -283,9 +307,6 @@ const formatOf = ({ response_format: format }: ChatBody): ResponseFormat | undef
 const needsOf = (chat: ChatBody): ReadonlyArray<string> => {
   const needs: Array<string> = []
   if ((chat.n ?? 1) !== 1) needs.push("several choices (n)")
-  if (chat.logprobs === true) needs.push("log probabilities (logprobs)")
-  if ((chat.presence_penalty ?? 0) !== 0) needs.push("presence_penalty")
-  if ((chat.frequency_penalty ?? 0) !== 0) needs.push("frequency_penalty")
   if (chat.logit_bias != null && Object.keys(chat.logit_bias).length > 0) needs.push("logit_bias")
   if (chat.functions != null || chat.function_call != null) needs.push("functions (use tools)")
   if (chat.modalities != null && chat.modalities.some((name) => name !== "text")) needs.push("modalities")

@@ -1,9 +1,11 @@
 /**
- * Takes thinking that another provider signed, or none, out of an Anthropic body: Anthropic would refuse all of it.
+ * Takes thinking that another provider signed, or none, out of an Anthropic body, and citations of another's answers:
+ * Anthropic would refuse all of it.
  */
 import { isObject, stringOr } from "../protocols/Json.ts"
 import type { JsonBody } from "./BodySchema.ts"
 import { isForeign } from "./CarriedSignatures.ts"
+import { isMadeLocation } from "./CitationForms.ts"
 
 /** The body as an Anthropic upstream takes it, and the paths that it lacks. The body itself when nothing is to be done. */
 export const withoutForeign = (
@@ -16,14 +18,27 @@ export const withoutForeign = (
   const kept = (messages as ReadonlyArray<unknown>).flatMap((message, index) => {
     if (!isObject(message) || !Array.isArray(message["content"])) return [message]
     const blocks = message["content"] as ReadonlyArray<unknown>
-    const content = blocks.filter((block, at) => {
-      if (!isForeignBlock(block)) return true
-      dropped.push(`messages[${index}].content[${at}]`)
-      return false
+    const before = dropped.length
+    const content = blocks.flatMap((block, at) => {
+      const path = `messages[${index}].content[${at}]`
+      if (!isForeignBlock(block)) return [withOwnCitations(block, path, dropped)]
+      dropped.push(path)
+      return []
     })
-    return content.length === blocks.length ? [message] : content.length === 0 ? [] : [{ ...message, content }]
+    return dropped.length === before ? [message] : content.length === 0 ? [] : [{ ...message, content }]
   })
   return dropped.length === 0 ? { body } : { body: { ...body, messages: kept }, dropped }
+}
+
+const withOwnCitations = (block: unknown, path: string, dropped: Array<string>): unknown => {
+  const citations = isObject(block) && block["type"] === "text" ? block["citations"] : undefined
+  if (!Array.isArray(citations)) return block
+  const own = (citations as ReadonlyArray<unknown>).filter(
+    (location) => !isObject(location) || !isMadeLocation(location)
+  )
+  if (own.length === citations.length) return block
+  dropped.push(`${path}.citations`)
+  return { ...(block as object), citations: own.length === 0 ? null : own }
 }
 
 const isForeignBlock = (block: unknown): boolean => {

@@ -23,8 +23,7 @@ export const geminiHints: HintRules = {
   hints: {
     safetySettings: undefined,
     labels: undefined,
-    "generationConfig.thinkingConfig.includeThoughts": false,
-    "generationConfig.logprobs": undefined
+    "generationConfig.thinkingConfig.includeThoughts": false
   },
   freeForm
 }
@@ -55,6 +54,10 @@ export const decodeGemini = (raw: JsonBody, target: Target): Result.Result<Decod
       maxTokens: config?.maxOutputTokens ?? undefined,
       stop: config?.stopSequences ?? undefined,
       seed: config?.seed ?? undefined,
+      topK: Math.round(config?.topK ?? 0) || undefined,
+      presencePenalty: config?.presencePenalty || undefined,
+      frequencyPenalty: config?.frequencyPenalty || undefined,
+      logprobs: config?.responseLogprobs === true ? Math.min(20, Math.max(0, config.logprobs ?? 0)) : undefined,
       tools,
       toolChoice: toolChoiceOf(read, tools, reader.needs),
       responseFormat: formatOf(read, reader.needs),
@@ -240,11 +243,7 @@ const reasoningOf = ({ generationConfig }: GeminiBody): DecodedBody["reasoning"]
 const needsOf = ({ cachedContent, generationConfig: config }: GeminiBody, needs: Set<string>): void => {
   if (cachedContent != null) needs.add("cachedContent")
   if (config == null) return
-  if (config.topK != null) needs.add("topK")
   if ((config.candidateCount ?? 1) > 1) needs.add("several candidates (candidateCount)")
-  if ((config.presencePenalty ?? 0) !== 0) needs.add("presencePenalty")
-  if ((config.frequencyPenalty ?? 0) !== 0) needs.add("frequencyPenalty")
-  if (config.responseLogprobs === true) needs.add("log probabilities (responseLogprobs)")
   if (config.responseModalities?.some((kind) => kind.toUpperCase() !== "TEXT") === true) needs.add("responseModalities")
   if (config.speechConfig != null) needs.add("speechConfig")
   if (config.imageConfig != null) needs.add("imageConfig")

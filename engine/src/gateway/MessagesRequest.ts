@@ -28,7 +28,7 @@ import type { DecodedBody } from "./Dialect.ts"
 import { withoutForeign } from "./ForeignThinking.ts"
 import { type HintRules, hintsOf } from "./Hints.ts"
 
-const Text = Schema.Struct({ type: Schema.Literal("text"), text })
+const Text = Schema.Struct({ type: Schema.Literal("text"), text, citations: optional(Schema.Array(anyObject)) })
 
 const Image = Schema.Struct({
   type: Schema.Literal("image"),
@@ -142,7 +142,7 @@ type MessagesBody = typeof MessagesBody.Type
 const decodeBody = bodyDecoder(MessagesBody)
 
 export const messagesHints: HintRules = {
-  hints: { metadata: undefined, service_tier: undefined, "thinking.display": "summarized" },
+  hints: { metadata: undefined, service_tier: undefined, "thinking.display": "summarized", "*.citations": undefined },
   freeForm: new Set(["input", "input_schema", "schema"])
 }
 
@@ -163,6 +163,7 @@ export const decodeMessages = (body: JsonBody): Result.Result<DecodedBody, Inval
       maxTokens: read.max_tokens || undefined,
       stop: read.stop_sequences ?? undefined,
       seed: undefined,
+      topK: read.top_k || undefined,
       tools,
       toolChoice: toolChoiceOf(read),
       parallelToolCalls: parallelOf(read),
@@ -183,11 +184,12 @@ export const decodeMessages = (body: JsonBody): Result.Result<DecodedBody, Inval
 class Reader {
   readonly messages: Array<Message> = []
   readonly needs = new Set<string>()
-  /** True when there is reasoning of earlier turns. */
+  /** True when there is reasoning of earlier turns, or text of theirs with citations. */
   signed = false
 
   system(content: string | ReadonlyArray<typeof Text.Type>): void {
-    this.messages.push({ role: "system", content })
+    const plain = typeof content === "string" ? content : content.map(({ text, type }) => ({ type, text }))
+    this.messages.push({ role: "system", content: plain })
   }
 
   message(message: MessagesBody["messages"][number]): void {
@@ -207,6 +209,7 @@ class Reader {
   private part(block: Block): ContentPart | undefined {
     switch (block.type) {
       case "text":
+        this.signed ||= block.citations != null && block.citations.length > 0
         return { type: "text", text: block.text }
       case "image":
         return this.image(block.source)
@@ -333,7 +336,6 @@ const reasoningOf = ({ output_config: output, thinking }: MessagesBody): Decoded
 
 const needsOf = (read: MessagesBody, { needs }: Reader): void => {
   if (read.max_tokens === 0) needs.add("max_tokens 0")
-  if (read.top_k != null) needs.add("top_k")
   if (read.thread != null) needs.add(threadAbility)
   if (read.container != null) needs.add("container")
   if (read.context_management != null) needs.add("context_management")

@@ -170,6 +170,7 @@ export const decodeResponses = (body: JsonBody): Result.Result<DecodedBody, Inva
       maxTokens: read.max_output_tokens ?? undefined,
       stop: undefined,
       seed: undefined,
+      logprobs: logprobsOf(read),
       tools,
       toolChoice: toolChoiceOf(read),
       parallelToolCalls: read.parallel_tool_calls ?? undefined,
@@ -301,6 +302,9 @@ const formatOf = (read: ResponsesBody): ResponseFormat | undefined => {
   }
 }
 
+const logprobsOf = ({ include, top_logprobs: top }: ResponsesBody): number | undefined =>
+  (top ?? 0) > 0 || include?.includes("message.output_text.logprobs") === true ? (top ?? 0) : undefined
+
 /** What has no canonical form. Values that equal OpenAI's defaults ask for nothing. */
 const needsOf = (read: ResponsesBody, { needs }: Reader): void => {
   const choice = read.tool_choice
@@ -311,9 +315,6 @@ const needsOf = (read: ResponsesBody, { needs }: Reader): void => {
   if (read.background === true) needs.add("background")
   if (read.truncation === "auto") needs.add("truncation: auto")
   if (read.max_tool_calls != null) needs.add("max_tool_calls")
-  if ((read.top_logprobs ?? 0) > 0 || read.include?.includes("message.output_text.logprobs") === true) {
-    needs.add("log probabilities")
-  }
 }
 
 /** The body without reasoning that another provider signed: an upstream of this API would refuse all of it. */

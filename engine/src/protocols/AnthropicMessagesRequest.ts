@@ -8,8 +8,8 @@
  * xhigh .95, at least 1,024). `providerOptions` are merged last.
  *
  * Left out and reported in `omitted`, since they change no meaning: names of participants, the detail of an image, and
- * reasoning of earlier turns that Anthropic did not sign. Not possible, and an error: a seed, a temperature over 1,
- * JSON mode without a schema, files that are neither PDF, text nor image.
+ * reasoning of earlier turns that Anthropic did not sign. Not possible, and an error: a seed, penalties, log
+ * probabilities, a temperature over 1, JSON mode without a schema, files that are neither PDF, text nor image.
  */
 import { Redacted, Result } from "effect"
 import * as Base64 from "effect/encoding/Base64"
@@ -74,6 +74,7 @@ const canonicalBody = (request: Request, endpoint: Endpoint, omitted: Array<stri
   if (conversation.system.length > 0) body["system"] = simplified(conversation.system)
   if (request.temperature !== undefined) body["temperature"] = request.temperature
   if (request.topP !== undefined) body["top_p"] = request.topP
+  if (request.topK !== undefined) body["top_k"] = request.topK
   if (request.stop !== undefined && request.stop.length > 0) body["stop_sequences"] = request.stop
   addTools(body, request)
   const output: Body = {}
@@ -88,6 +89,8 @@ const canonicalBody = (request: Request, endpoint: Endpoint, omitted: Array<stri
 const inabilityOf = (request: Request): string | undefined => {
   if (request.wire !== undefined && request.wire.needs.length > 0) return request.wire.needs.join(", ")
   if (request.seed !== undefined) return "a seed"
+  if (request.presencePenalty !== undefined || request.frequencyPenalty !== undefined) return "penalties"
+  if (request.logprobs !== undefined) return "log probabilities"
   if (request.temperature !== undefined && request.temperature > 1) return "a temperature over 1"
   if (request.responseFormat?.type === "json") return "JSON mode without a schema (responseFormat json)"
   return undefined

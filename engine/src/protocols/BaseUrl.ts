@@ -11,10 +11,10 @@ interface Split {
   readonly query: string
 }
 
-/** For APIs whose base URL ends with a version: a bare origin gets `/v1`, a path is taken as it is. */
-export const versionedUrl = (baseUrl: string, resource: string, versioned = true): string => {
+/** For APIs whose base URL ends with a version: a bare origin gets `root`, a path is taken as it is. */
+export const versionedUrl = (baseUrl: string, resource: string, root = "/v1"): string => {
   const { origin, path, query } = split(baseUrl)
-  return `${origin}${path === "" && versioned ? "/v1" : path}${resource}${query}`
+  return `${origin}${path === "" ? root : path}${resource}${query}`
 }
 
 /** For APIs whose resource names the version: a `version` at the end of the path is not doubled. */

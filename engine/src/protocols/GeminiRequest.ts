@@ -130,6 +130,13 @@ const generationConfigOf = (request: Request, endpoint: Endpoint, omitted: Array
   if (request.topP !== undefined) config["topP"] = request.topP
   if (request.stop !== undefined && request.stop.length > 0) config["stopSequences"] = request.stop
   if (request.seed !== undefined) config["seed"] = request.seed
+  if (request.topK !== undefined) config["topK"] = request.topK
+  if (request.presencePenalty !== undefined) config["presencePenalty"] = request.presencePenalty
+  if (request.frequencyPenalty !== undefined) config["frequencyPenalty"] = request.frequencyPenalty
+  if (request.logprobs !== undefined) {
+    config["responseLogprobs"] = true
+    if (request.logprobs > 0) config["logprobs"] = request.logprobs
+  }
   const format = request.responseFormat
   if (format !== undefined && format.type !== "text") config["responseMimeType"] = "application/json"
   if (format?.type === "json-schema") {

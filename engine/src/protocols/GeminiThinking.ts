@@ -6,16 +6,15 @@
  * for whenever reasoning is.
  */
 import type { Request } from "../Request.ts"
+import { effortBudgets } from "./ReasoningEffort.ts"
 
 type Effort = NonNullable<NonNullable<Request["reasoning"]>["effort"]>
 
 const budgets: Readonly<Record<Effort, number>> = {
   none: 0,
-  minimal: 1024,
-  low: 1024,
-  medium: 8192,
-  high: 24_576,
-  xhigh: 24_576
+  minimal: effortBudgets.low,
+  ...effortBudgets,
+  xhigh: effortBudgets.high
 }
 
 /** Gemini 2.5 Pro thinks at least and at most so many tokens. */

@@ -85,7 +85,6 @@ class ChatStream implements StreamDecoder {
   private readonly dialect: Dialect
   private readonly endpoint: Endpoint
   private readonly wire: boolean
-  private readonly wireUsage: boolean
   private readonly tools = new ToolCalls(true)
   private readonly sources = new ListedSources()
   /** What came before the first content; undefined once content has come. */
@@ -102,7 +101,6 @@ class ChatStream implements StreamDecoder {
     this.dialect = dialect
     this.endpoint = endpoint
     this.wire = options?.wire === true
-    this.wireUsage = options?.wireUsage !== false
   }
 
   event(event: SseEvent, out: Array<Part>): EngineError | undefined {
@@ -155,9 +153,10 @@ class ChatStream implements StreamDecoder {
   }
 
   private pass(event: SseEvent, choices: unknown, usage: unknown, out: Array<Part>): void {
-    if (!this.wireUsage && isObject(usage) && Array.isArray(choices) && choices.length === 0) return
     const sink = this.held ?? out
-    sink.push({ type: "wire", dialect: this.dialect, event: event.event, data: event.data })
+    const part = { type: "wire", dialect: this.dialect, event: event.event, data: event.data } as const
+    const usageOnly = isObject(usage) && Array.isArray(choices) && choices.length === 0
+    sink.push(usageOnly ? { ...part, usageOnly } : part)
   }
 
   private finish(out: Array<Part>): EngineError | undefined {

@@ -5,9 +5,13 @@
  * any other is built from its canonical fields. The limit of completion tokens is `max_completion_tokens` for OpenAI's
  * own host and for the o and gpt-5 families, else `max_tokens`. `providerOptions` are merged last.
  *
+ * A budget of reasoning becomes an effort (`ReasoningEffort.ts`), but for routers, which know budgets. A schema that says
+ * nothing of strictness and has the strict form is asked for strictly where the server is known to hold answers to it.
+ *
  * Left out and reported in `omitted`, since they change no meaning: `isError` of a tool result (its text says so), the
- * name of a tool result (its id says so), and reasoning of earlier turns where the server has no field for it. Not
- * possible, and an error: images or files in tool results, files by URL, a reasoning budget (but for routers).
+ * name of a tool result (its id says so), and reasoning of earlier turns where the server has no field for it; also from a
+ * body that came in this dialect. Not possible, and an error: images or files in tool results, files by URL, and `top_k`
+ * where the server has none.
  */
 import { Result } from "effect"
 import { type EngineError, InvalidRequest, UnsupportedAbility } from "../Errors.ts"
@@ -17,7 +21,9 @@ import { versionedUrl } from "./BaseUrl.ts"
 import { isObject, jsonText, parseJson, stringOr } from "./Json.ts"
 import { headersOf, type OpenAiServer, readsMaxCompletionTokens, serverOf } from "./OpenAiServers.ts"
 import type { Endpoint, HttpRequest } from "./Protocol.ts"
+import { effortOf } from "./ReasoningEffort.ts"
 import { ownSignature } from "./Signatures.ts"
+import { isStrictSchema } from "./StrictSchema.ts"
 
 export const defaultBaseUrl = "https://api.openai.com/v1"
 
@@ -28,7 +34,7 @@ export const encode = (request: Request, endpoint: Endpoint): Result.Result<Http
   const omitted: Array<string> = []
   const encoded =
     request.wire?.dialect === "openai-chat"
-      ? Result.succeed(wireBody(request.wire.body, endpoint, server))
+      ? Result.succeed(wireBody(request.wire.body, endpoint, server, omitted))
       : canonicalBody(request, endpoint, server, omitted)
   if (Result.isFailure(encoded)) return Result.fail(encoded.failure)
   const body: Body = { ...encoded.success, ...request.providerOptions, model: endpoint.model, stream: request.stream }
@@ -39,14 +45,15 @@ export const encode = (request: Request, endpoint: Endpoint): Result.Result<Http
   if (text === undefined)
     return Result.fail(new InvalidRequest({ field: "", detail: "the request is nested too deeply" }))
   return Result.succeed({
-    url: versionedUrl(endpoint.baseUrl, "/chat/completions", server.versioned),
+    url: versionedUrl(endpoint.baseUrl, "/chat/completions", server.root),
     headers: headersOf(endpoint, server, request.stream),
     body: text,
     omitted
   })
 }
 
-const wireBody = (wire: Body, endpoint: Endpoint, server: OpenAiServer): Body => {
+const wireBody = (given: Body, endpoint: Endpoint, server: OpenAiServer, omitted: Array<string>): Body => {
+  const wire = server.reasoning === "none" ? withoutReasoning(given, server, omitted) : given
   const { max_tokens: limit, max_completion_tokens: newLimit, ...rest } = wire
   const stated = newLimit ?? limit ?? undefined
   if (stated === undefined) return { ...rest, ...limitOf(endpoint.maxTokens, endpoint, server) }
@@ -83,6 +90,16 @@ const canonicalBody = (
   if (request.topP !== undefined) body["top_p"] = request.topP
   if (request.stop !== undefined && request.stop.length > 0) body["stop"] = request.stop
   if (request.seed !== undefined) body[server.seed] = request.seed
+  if (request.topK !== undefined) {
+    if (!server.topK) return unsupported(endpoint.provider, "topK")
+    body["top_k"] = request.topK
+  }
+  if (request.presencePenalty !== undefined) body["presence_penalty"] = request.presencePenalty
+  if (request.frequencyPenalty !== undefined) body["frequency_penalty"] = request.frequencyPenalty
+  if (request.logprobs !== undefined) {
+    body["logprobs"] = true
+    if (request.logprobs > 0) body["top_logprobs"] = request.logprobs
+  }
   if (request.tools !== undefined && request.tools.length > 0) {
     body["tools"] = request.tools.map((tool) => ({
       type: "function",
@@ -100,18 +117,42 @@ const canonicalBody = (
   if (format?.type === "json") body["response_format"] = { type: "json_object" }
   if (format?.type === "json-schema") {
     const { type: _, name, ...schema } = format
-    body["response_format"] = { type: "json_schema", json_schema: { name: name ?? "response", ...schema } }
+    const strict = server.strictSchemas && isStrictSchema(schema.schema) ? { strict: true } : {}
+    body["response_format"] = { type: "json_schema", json_schema: { name: name ?? "response", ...strict, ...schema } }
   }
-  const effort = request.reasoning?.effort
+  const effort = effortOf(request.reasoning)
   const budget = request.reasoning?.maxTokens
-  if (budget === undefined) {
-    if (effort !== undefined) body["reasoning_effort"] = effort
-  } else if (server.reasoningBudget) {
-    body["reasoning"] = { max_tokens: budget, ...(effort === undefined ? {} : { effort }) }
-  } else {
-    return unsupported(endpoint.provider, "a token budget for reasoning (reasoning.maxTokens)")
-  }
+  if (budget !== undefined && server.reasoningBudget) {
+    const stated = request.reasoning?.effort
+    body["reasoning"] = { max_tokens: budget, ...(stated === undefined ? {} : { effort: stated }) }
+  } else if (effort !== undefined) body["reasoning_effort"] = effort
   return Result.succeed(body)
+}
+
+/** A body for a server that refuses fields it does not know: without the reasoning that earlier answers had. */
+const withoutReasoning = (body: Body, server: OpenAiServer, omitted: Array<string>): Body => {
+  const { messages } = body
+  if (!Array.isArray(messages)) return body
+  const before = omitted.length
+  const kept = (messages as ReadonlyArray<unknown>).map((message, index) => {
+    if (!isObject(message) || message["role"] !== "assistant") return message
+    const { extra_content: _, reasoning, reasoning_content: text, reasoning_details: details, ...rest } = message
+    if ((reasoning ?? text ?? details ?? undefined) !== undefined) omitted.push(`messages[${index}].reasoning`)
+    const calls = message["tool_calls"]
+    if (server.thoughtSignatures || !Array.isArray(calls)) return rest
+    return {
+      ...rest,
+      tool_calls: calls.map((call, at) => withoutSignature(call, `messages[${index}].tool_calls[${at}]`, omitted))
+    }
+  })
+  return omitted.length === before ? body : { ...body, messages: kept }
+}
+
+const withoutSignature = (call: unknown, field: string, omitted: Array<string>): unknown => {
+  if (!isObject(call) || call["extra_content"] === undefined) return call
+  const { extra_content: _, ...rest } = call
+  omitted.push(`${field}.extra_content`)
+  return rest
 }
 
 interface Context {
@@ -159,13 +200,19 @@ const encodeAssistant = (
   const content: Array<Body> = []
   const calls: Array<Body> = []
   const thoughts: Array<Reasoning> = []
+  /** Of Gemini's, for the call after it. */
+  let signature: string | undefined
   for (let index = 0; index < parts.length; index++) {
     const part = parts[index]!
     if (part.type === "text") content.push({ type: "text", text: part.text })
-    else if (part.type === "reasoning") thoughts.push(part)
-    else if (part.type === "tool-call") {
+    else if (part.type === "reasoning") {
+      signature = context.server.thoughtSignatures ? ownSignature("gemini", part.signature) : undefined
+      if (signature === undefined) thoughts.push(part)
+    } else if (part.type === "tool-call") {
       const written = part.arguments.trim() === "" ? "{}" : part.arguments
-      calls.push({ id: part.id, type: "function", function: { name: part.name, arguments: written } })
+      const signed = signature === undefined ? {} : { extra_content: { google: { thought_signature: signature } } }
+      calls.push({ id: part.id, type: "function", function: { name: part.name, arguments: written }, ...signed })
+      signature = undefined
     } else return notHere(`${context.field}.content[${index}]`, "a text, reasoning or tool-call part")
   }
   const message: Body = { role: "assistant", content: content.length === 0 ? null : simplified(content), ...name }

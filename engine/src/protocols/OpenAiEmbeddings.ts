@@ -45,7 +45,7 @@ const encode = (
     return Result.fail(new InvalidRequest({ field: "", detail: "the request is nested too deeply" }))
   }
   return Result.succeed({
-    url: versionedUrl(endpoint.baseUrl, "/embeddings", server.versioned),
+    url: versionedUrl(endpoint.baseUrl, "/embeddings", server.root),
     headers: headersOf(endpoint, server, false),
     body
   })

@@ -7,8 +7,9 @@
  * the reasoning comes when they ask for one, since not every organisation may have it.
  *
  * Left out and reported in `omitted`, since they change no meaning: names of participants, `isError` and name of a tool
- * result, and reasoning of earlier turns that no server of this API signed. Not possible, and an error: stop sequences, a
- * seed, a reasoning budget, and files that are neither image nor document.
+ * result, and reasoning of earlier turns that no server of this API signed. A budget of reasoning becomes an effort
+ * (`ReasoningEffort.ts`). Not possible, and an error: stop sequences, a seed, `topK`, penalties, and files that are neither
+ * image nor document.
  */
 import { Result } from "effect"
 import { type EngineError, InvalidRequest, UnsupportedAbility } from "../Errors.ts"
@@ -19,6 +20,8 @@ import { jsonText } from "./Json.ts"
 import { itemOf } from "./OpenAiResponsesReasoning.ts"
 import { encryptsReasoning, headersOf, serverOf } from "./OpenAiServers.ts"
 import type { Endpoint, HttpRequest } from "./Protocol.ts"
+import { effortOf } from "./ReasoningEffort.ts"
+import { isStrictSchema } from "./StrictSchema.ts"
 
 export const defaultBaseUrl = "https://api.openai.com/v1"
 
@@ -38,7 +41,7 @@ export const encode = (request: Request, endpoint: Endpoint): Encoded<HttpReques
   const text = jsonText(body)
   if (text === undefined) return Result.fail(invalid("", "the request is nested too deeply"))
   return Result.succeed({
-    url: versionedUrl(endpoint.baseUrl, "/responses", server.versioned),
+    url: versionedUrl(endpoint.baseUrl, "/responses", server.root),
     headers: headersOf(endpoint, server, request.stream),
     body: text,
     omitted
@@ -64,17 +67,24 @@ const canonicalBody = (request: Request, endpoint: Endpoint, omitted: Array<stri
   if (limit !== undefined) body["max_output_tokens"] = limit
   if (request.temperature !== undefined) body["temperature"] = request.temperature
   if (request.topP !== undefined) body["top_p"] = request.topP
-  const effort = request.reasoning?.effort
+  const effort = effortOf(request.reasoning)
   if (effort !== undefined) body["reasoning"] = { effort }
+  const include: Array<string> = []
   if (encryptsReasoning(endpoint.model) || (effort !== undefined && effort !== "none")) {
-    body["include"] = ["reasoning.encrypted_content"]
+    include.push("reasoning.encrypted_content")
   }
+  if (request.logprobs !== undefined) {
+    include.push("message.output_text.logprobs")
+    if (request.logprobs > 0) body["top_logprobs"] = request.logprobs
+  }
+  if (include.length > 0) body["include"] = include
   addTools(body, request)
   const format = request.responseFormat
   if (format?.type === "json") body["text"] = { format: { type: "json_object" } }
   if (format?.type === "json-schema") {
     const { type: _, name, ...schema } = format
-    body["text"] = { format: { type: "json_schema", name: name ?? "response", ...schema } }
+    const strict = isStrictSchema(schema.schema) ? { strict: true } : {}
+    body["text"] = { format: { type: "json_schema", name: name ?? "response", ...strict, ...schema } }
   }
   return Result.succeed(body)
 }
@@ -84,7 +94,8 @@ const inabilityOf = (request: Request): string | undefined => {
   if (request.wire !== undefined && request.wire.needs.length > 0) return request.wire.needs.join(", ")
   if (request.stop !== undefined && request.stop.length > 0) return "stop sequences"
   if (request.seed !== undefined) return "a seed"
-  if (request.reasoning?.maxTokens !== undefined) return "a token budget for reasoning (reasoning.maxTokens)"
+  if (request.topK !== undefined) return "topK"
+  if (request.presencePenalty !== undefined || request.frequencyPenalty !== undefined) return "penalties"
   return undefined
 }
 

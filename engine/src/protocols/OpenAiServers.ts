@@ -19,8 +19,14 @@ export interface OpenAiServer {
   readonly streamOptions: boolean
   /** Whether `reasoning: { max_tokens }` is known. */
   readonly reasoningBudget: boolean
-  /** Whether a base URL without a path means `/v1`. */
-  readonly versioned: boolean
+  /** Whether `top_k` is known. */
+  readonly topK: boolean
+  /** Whether a schema can be asked for strictly; where it is not known, that is left to the caller. */
+  readonly strictSchemas: boolean
+  /** Whether calls carry Gemini's thought signatures in `extra_content.google`. */
+  readonly thoughtSignatures: boolean
+  /** The path that a base URL without one means. */
+  readonly root: string
   readonly keyHeader: "authorization" | "api-key"
   /** The field of an embeddings request for the length of the vectors. */
   readonly dimensions: "dimensions" | "output_dimension"
@@ -34,7 +40,10 @@ const compatible: OpenAiServer = {
   seed: "seed",
   streamOptions: true,
   reasoningBudget: false,
-  versioned: true,
+  topK: true,
+  strictSchemas: false,
+  thoughtSignatures: false,
+  root: "/v1",
   keyHeader: "authorization",
   dimensions: "dimensions",
   vectors: "float32"
@@ -42,17 +51,33 @@ const compatible: OpenAiServer = {
 
 const router: OpenAiServer = { ...compatible, reasoning: "reasoning", reasoningBudget: true }
 
+/** Knows what OpenAI knows and nothing else. */
+const plain: OpenAiServer = { ...compatible, reasoning: "none", topK: false, strictSchemas: true }
+
+const azure: OpenAiServer = { ...plain, keyHeader: "api-key" }
+
+const google: OpenAiServer = {
+  ...compatible,
+  reasoning: "none",
+  topK: false,
+  thoughtSignatures: true,
+  root: "/v1beta/openai"
+}
+
 /** By the end of the host name. Sources: the API references of the servers. */
 const servers: ReadonlyArray<readonly [host: string, server: OpenAiServer]> = [
-  [
-    "api.openai.com",
-    { ...compatible, reasoning: "none", maxTokens: "max_completion_tokens", vectors: "float32-asked" }
-  ],
-  [".azure.com", { ...compatible, reasoning: "none", keyHeader: "api-key" }],
-  ["openrouter.ai", router],
+  ["api.openai.com", { ...plain, maxTokens: "max_completion_tokens", vectors: "float32-asked" }],
+  [".openai.azure.com", { ...azure, root: "/openai/v1" }],
+  [".services.ai.azure.com", { ...azure, root: "/openai/v1" }],
+  [".azure.com", azure],
+  ["openrouter.ai", { ...router, root: "/api/v1" }],
   ["ai-gateway.vercel.sh", router],
-  ["api.groq.com", { ...compatible, reasoning: "reasoning" }],
-  ["api.cerebras.ai", { ...compatible, reasoning: "reasoning" }],
+  ["generativelanguage.googleapis.com", google],
+  ["aiplatform.googleapis.com", google],
+  ["-aiplatform.googleapis.com", google],
+  ["api.x.ai", { ...compatible, topK: false, strictSchemas: true }],
+  ["api.groq.com", { ...compatible, reasoning: "reasoning", topK: false, root: "/openai/v1" }],
+  ["api.cerebras.ai", { ...compatible, reasoning: "reasoning", topK: false }],
   [
     ".mistral.ai",
     {
@@ -61,19 +86,21 @@ const servers: ReadonlyArray<readonly [host: string, server: OpenAiServer]> = [
       maxTokens: "max_tokens",
       seed: "random_seed",
       streamOptions: false,
+      topK: false,
+      strictSchemas: true,
       dimensions: "output_dimension"
     }
   ],
   ["api.voyageai.com", { ...compatible, dimensions: "output_dimension" }],
-  ["api.perplexity.ai", { ...compatible, reasoning: "none", versioned: false, vectors: "int8" }],
-  ["api.githubcopilot.com", { ...compatible, versioned: false }]
+  ["api.perplexity.ai", { ...compatible, reasoning: "none", root: "", vectors: "int8" }],
+  ["api.githubcopilot.com", { ...compatible, root: "" }]
 ]
 
 /** The server behind a base URL. */
 export const serverOf = (baseUrl: string): OpenAiServer => {
   const host = hostOf(baseUrl)
   for (const [end, server] of servers) {
-    if (host.endsWith(end) && (end.startsWith(".") || host.length === end.length || host.at(-end.length - 1) === ".")) {
+    if (host.endsWith(end) && (/^[.-]/.test(end) || host.length === end.length || host.at(-end.length - 1) === ".")) {
       return server
     }
   }

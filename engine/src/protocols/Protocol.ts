@@ -53,8 +53,6 @@ export interface WholeOptions {
 export interface StreamOptions {
   /** Puts each of the provider's events before the parts decoded from it, as `wire` parts. Off by default. */
   readonly wire?: boolean | undefined
-  /** False leaves out `wire` parts that carry nothing but usage, for a caller who did not ask for it. On by default. */
-  readonly wireUsage?: boolean | undefined
 }
 
 /** Decodes the events of one stream. Stateful; made anew for each stream. */

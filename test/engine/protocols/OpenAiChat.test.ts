@@ -266,13 +266,15 @@ describe("OpenAI Chat streams", () => {
     expect(stream("null", "1", '"ping"', chunk({ content: "a" }), finish("stop")).error).toBeUndefined()
   })
 
-  it("leaves out the wire event of usage that the caller did not ask for", () => {
+  it("marks the wire event that states usage alone, for doors whose caller did not ask for it", () => {
     const usage = { id: "r", choices: [], usage: { prompt_tokens: 1, completion_tokens: 1 } }
     const text = sse(chunk({ content: "a" }), finish("stop"), usage, "[DONE]")
-    const wires = (wireUsage: boolean) =>
-      readText(openAiChat, text, { wire: true, wireUsage }).parts.filter((part) => part.type === "wire").length
-    expect(wires(true)).toBe(3)
-    expect(wires(false)).toBe(2)
-    expect(readText(openAiChat, text, { wire: true, wireUsage: false }).completion.usage.estimated).toBe(false)
+    const { completion, parts } = readText(openAiChat, text, { wire: true })
+    expect(parts.flatMap((part) => (part.type === "wire" ? [part.usageOnly] : []))).toEqual([
+      undefined,
+      undefined,
+      true
+    ])
+    expect(completion.usage.estimated).toBe(false)
   })
 })

@@ -257,7 +257,7 @@ describe("OpenAI Chat requests", () => {
   it("fails with the ability that is missing instead of dropping it", () => {
     const image = { type: "image" as const, image: "https://example.com/a.png" }
     const cases: ReadonlyArray<readonly [AIRequest, string]> = [
-      [{ prompt: "x", reasoning: { maxTokens: 2000 } }, "a token budget for reasoning (reasoning.maxTokens)"],
+      [{ prompt: "x", topK: 5 }, "topK"],
       [
         { messages: [{ role: "tool", content: [{ type: "tool-result", id: "1", content: [image] }] }] },
         "images and files in tool results"

@@ -75,11 +75,6 @@ describe("legacy completions", () => {
     for (const [request, ability] of cases) {
       expect(refusal(openAiCompletions, requestOf(request))).toMatchObject({ _tag: "UnsupportedAbility", ability })
     }
-    expect(
-      refusal(openAiCompletions, { ...requestOf({ prompt: "x" }), embed: { input: ["a"], dimensions: 1 } })
-    ).toMatchObject({
-      ability: "embeddings"
-    })
   })
 
   it("read whole answers and streams, with their wire form", () => {

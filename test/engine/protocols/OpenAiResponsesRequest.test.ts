@@ -216,7 +216,8 @@ describe("OpenAI Responses requests", () => {
     const cases: ReadonlyArray<readonly [AIRequest, string]> = [
       [{ prompt: "x", stop: ["END"] }, "stop sequences"],
       [{ prompt: "x", seed: 1 }, "a seed"],
-      [{ prompt: "x", reasoning: { maxTokens: 2000 } }, "a token budget for reasoning (reasoning.maxTokens)"],
+      [{ prompt: "x", topK: 5 }, "topK"],
+      [{ prompt: "x", presencePenalty: 1 }, "penalties"],
       [
         { messages: [{ role: "user", content: [{ type: "file", data: "AAAA", mediaType: "audio/wav" }] }] },
         "files of type audio/wav"

@@ -202,7 +202,7 @@ describe.each(samples.map((sample) => [sample.protocol.dialect, sample] as const
         const text = events
           .map((event) => `data: ${typeof event === "string" ? event : JSON.stringify(event)}\n\n`)
           .join("")
-        const result = read(protocol, [bytesOf(text)], { wire: true, wireUsage: false })
+        const result = read(protocol, [bytesOf(text)], { wire: true })
         endsOnce(result)
         tameUsage(result)
       }),
