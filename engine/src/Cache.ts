@@ -111,7 +111,7 @@ const make = (options: CacheOptions) =>
         }
         journal.cache = "miss"
         if (request.cacheMode === "only") return Effect.fail(new CacheOnlyMiss())
-        call.settlement.add((outcome) => store(key, call, outcome))
+        call.settlement.addShared((outcome) => store(key, call, outcome))
         return next(call)
       })
 

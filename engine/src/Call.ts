@@ -95,7 +95,7 @@ export interface Journal {
   readonly enteredAt: number
   /** Milliseconds of our own work before the first attempt. */
   overheadMs: number | undefined
-  readonly attempts: Array<Attempt>
+  attempts: Array<Attempt>
   firstPartAtMs: number | undefined
   endedAtMs: number | undefined
   cost: Cost | undefined
@@ -163,7 +163,10 @@ export type Settler = (outcome: Outcome) => Effect.Effect<void> | void
 export class Settlement {
   /** Closes what the call still holds open at a provider. Set by the attempt that answered. */
   release: Effect.Effect<void> | undefined = undefined
+  /** Reads the outcome before anybody is told it, and may put it in other words. Set where callers share an answer. */
+  review: ((outcome: Outcome) => Outcome) | undefined = undefined
   private settlers: Array<Settler> | undefined = []
+  private shared: Array<Settler> | undefined = undefined
   private outcome: Outcome | undefined = undefined
 
   /** True once an outcome is known. */
@@ -180,11 +183,26 @@ export class Settlement {
     if (pending !== undefined) Effect.runFork(pending)
   }
 
+  /** Adds what is to be done once for an answer, however many callers share it. */
+  addShared(settler: Settler): void {
+    if (this.settlers === undefined) return this.add(settler)
+    if (this.shared === undefined) this.shared = [settler]
+    else this.shared.push(settler)
+  }
+
+  /** Takes out what was added for the answer: whoever gets the answer for all callers does it. */
+  takeShared(): ReadonlyArray<Settler> {
+    const { shared } = this
+    this.shared = undefined
+    return shared ?? []
+  }
+
   /** Runs every settler once; later calls do nothing. */
-  run(outcome: Outcome): Effect.Effect<void> {
-    const settlers = this.settlers
-    if (settlers === undefined) return Effect.void
+  run(ended: Outcome): Effect.Effect<void> {
+    if (this.settlers === undefined) return Effect.void
+    const settlers = this.shared === undefined ? this.settlers : this.settlers.concat(this.shared)
     this.settlers = undefined
+    const outcome = this.review === undefined ? ended : this.review(ended)
     this.outcome = outcome
     let pending: Effect.Effect<void> | undefined
     for (let i = settlers.length - 1; i >= 0; i--) {

@@ -45,6 +45,8 @@ export interface EngineConfig {
     readonly ttlMs: number
     /** Undefined: every temperature is cached. */
     readonly maxTemperature: number | undefined
+    /** Identical calls at the same time share one upstream call. */
+    readonly coalesce: boolean
     readonly semantic: {
       readonly mode: "off" | "shadow" | "on"
       /** `lexical` or `provider/model`. */
@@ -239,6 +241,7 @@ const build = (input: EngineConfigInput, notes: ReadonlyArray<string>, door: "li
       maxSize: cache?.maxSize ?? 1000,
       ttlMs: millis(cache?.ttl, 600_000),
       maxTemperature: cache?.maxTemperature,
+      coalesce: cache?.coalesce ?? true,
       semantic: {
         mode: cache?.semantic?.mode ?? "off",
         embedder: cache?.semantic?.embedder ?? "lexical",

@@ -209,6 +209,8 @@ export const EngineConfig = Schema.Struct({
     ttl: Schema.optional(PositiveTime),
     /** Requests with a higher temperature are not cached; every temperature is, when this is not given. */
     maxTemperature: Schema.optional(number("a number from 0 to 2", (value) => value >= 0 && value <= 2)),
+    /** Identical calls at the same time share one upstream call. */
+    coalesce: Schema.optional(Flag),
     semantic: section({
       mode: Schema.optional(oneOf(["off", "shadow", "on"])),
       /** `lexical` or the `provider/model` that embeds. */

@@ -36,6 +36,7 @@ export const deadline: Stage = (next) => (call) => {
 
 /** What the call was doing when it was interrupted. */
 const whereOf = ({ journal }: Call): DeadlineExceeded["where"] => {
+  if (journal.cache === "coalesced") return "attempt"
   const last = journal.attempts[journal.attempts.length - 1]
   if (last === undefined || last.sentAtMs === undefined) return "queue"
   return last.error === undefined ? "attempt" : "backoff"

@@ -29,6 +29,7 @@ import { RequestLog } from "./RequestLog.ts"
 import { Retry } from "./Retry.ts"
 import { Routing } from "./Routing.ts"
 import { settle } from "./Settle.ts"
+import { SingleFlight } from "./SingleFlight.ts"
 import { compose, composeAttempt, type Open, type Stage } from "./Stage.ts"
 import { StatusSource } from "./Status.ts"
 import { estimateText, Tokenizer } from "./Tokenizer.ts"
@@ -95,6 +96,7 @@ const pipeline = Effect.gen(function* () {
   const pricing = yield* Pricing
   const routing = yield* Routing
   const cache = yield* Cache
+  const singleFlight = yield* SingleFlight
   const tokenizer = yield* Tokenizer
   const retry = yield* Retry
   const hedge = yield* Hedge
@@ -102,8 +104,9 @@ const pipeline = Effect.gen(function* () {
   const limiter = yield* RateLimiter
   const providers = yield* Providers
 
+  const settled = settle({ estimateTokens: estimateText })
   const admission: Stage = compose(
-    settle({ estimateTokens: estimateText }),
+    settled,
     traceCall,
     requestLog.stage,
     usageLog.stage,
@@ -112,6 +115,7 @@ const pipeline = Effect.gen(function* () {
     deadline,
     routing.stage,
     cache.stage,
+    singleFlight.stage(settled),
     tokenizer.stage,
     routing.order
   )

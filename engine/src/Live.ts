@@ -23,6 +23,7 @@ import { RateLimiter } from "./RateLimiter.ts"
 import { RequestLog } from "./RequestLog.ts"
 import { Retry } from "./Retry.ts"
 import { Routing } from "./Routing.ts"
+import { SingleFlight } from "./SingleFlight.ts"
 import * as UsageDatabase from "./stores/UsageDatabase.ts"
 import * as Telemetry from "./Telemetry.ts"
 import { Tokenizer } from "./Tokenizer.ts"
@@ -56,6 +57,7 @@ export type Services =
   | RequestLog
   | Retry
   | Routing
+  | SingleFlight
   | StatusSource
   | Tokenizer
   | UsageLog
@@ -75,6 +77,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
       weight: (name) => weightOf(config, name),
       typicalUsd: (target, atMs) => typicalUsd(config, target, atMs)
     }),
+    SingleFlight.layer({ enabled: config.cache.coalesce }),
     Tokenizer.layer({ limits: (target) => limitsOf(config, target) }),
     UsageDatabase.layer(config.storage),
     providersLayer(config, options.providers)

@@ -14,6 +14,7 @@ import { baseUrlOf } from "./LiveProviders.ts"
 import { Metrics } from "./Metrics.ts"
 import { Providers } from "./Providers.ts"
 import { RateLimiter } from "./RateLimiter.ts"
+import { SingleFlight } from "./SingleFlight.ts"
 import { StatusSource } from "./Status.ts"
 import { UsageLog } from "./UsageLog.ts"
 import { version } from "./version.ts"
@@ -43,12 +44,22 @@ const providerStatus = Effect.gen(function* () {
   }
 })
 
+/** What the cache and its flights answered. A call that joined a flight was looked up and missed before. */
+const cacheStats = (cache: Cache["Service"], singleFlight: SingleFlight["Service"]): Status["cache"] => {
+  const stats = cache.stats()
+  const { coalesced } = singleFlight.stats()
+  const misses = Math.max(0, stats.misses - coalesced)
+  const served = stats.hits + stats.semanticHits + coalesced
+  return { ...stats, coalesced, misses, hitRate: served + misses === 0 ? null : served / (served + misses) }
+}
+
 export const statusLayer = (config: EngineConfig) =>
   Layer.effect(
     StatusSource,
     Effect.gen(function* () {
       const limiter = yield* RateLimiter
       const cache = yield* Cache
+      const singleFlight = yield* SingleFlight
       const usageLog = yield* UsageLog
       const statusOf = yield* providerStatus
       const startedAtMs = yield* Clock.currentTimeMillis
@@ -65,7 +76,7 @@ export const statusLayer = (config: EngineConfig) =>
           uptimeSeconds: Math.floor((nowMs - startedAtMs) / 1000),
           simulated: config.simulated,
           providers: config.providers.map((provider) => statusOf(provider, nowMs)),
-          cache: cache.stats(),
+          cache: cacheStats(cache, singleFlight),
           queue: { waiting, oldestWaitMs },
           tenants: limiter.tenants(nowMs, 100),
           totals: usageLog.totals(),
@@ -82,6 +93,7 @@ export const adminLayer = (config: EngineConfig) =>
     Effect.gen(function* () {
       const breaker = yield* Breaker
       const cache = yield* Cache
+      const singleFlight = yield* SingleFlight
       const statusOf = yield* providerStatus
       const detailOf = (provider: ProviderConfig, nowMs: number): AdminProvider => ({
         ...statusOf(provider, nowMs),
@@ -101,7 +113,7 @@ export const adminLayer = (config: EngineConfig) =>
             return detailOf(provider, nowMs)
           }),
         config: Effect.sync(() => redact(config)),
-        cache: Effect.sync(() => cache.stats()),
+        cache: Effect.sync(() => cacheStats(cache, singleFlight)),
         purgeCache: Effect.sync(() => cache.purge())
       })
     })

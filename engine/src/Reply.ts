@@ -116,7 +116,14 @@ export type Part =
       readonly name?: string
       readonly arguments: string
     }
-  | { readonly type: "wire"; readonly dialect: Dialect; readonly event: string | undefined; readonly data: string }
+  | {
+      readonly type: "wire"
+      readonly dialect: Dialect
+      readonly event: string | undefined
+      readonly data: string
+      /** It states the usage of an OpenAI stream and nothing else, for readers that asked for that. */
+      readonly usageOnly?: boolean
+    }
   | {
       readonly type: "finish"
       readonly finishReason: FinishReason

@@ -77,6 +77,7 @@ describe("defaults", () => {
         maxSize: 1000,
         ttlMs: 600_000,
         maxTemperature: undefined,
+        coalesce: true,
         semantic: { mode: "off", embedder: "lexical", threshold: 0.85 }
       },
       retry: { maxAttempts: 3, baseDelayMs: 1000, maxDelayMs: 30_000, budget: 0.2 },
@@ -672,6 +673,7 @@ const valid: fc.Arbitrary<EngineConfigInput> = fc
         maxSize: positive,
         ttl: time,
         maxTemperature: share,
+        coalesce: fc.boolean(),
         semantic: some({ mode: fc.constant("off"), embedder: fc.constant("lexical"), threshold: share })
       }),
       retry: some({ maxAttempts: positive, baseDelay: time, maxDelay: time, budget: share }),

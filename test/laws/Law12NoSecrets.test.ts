@@ -258,7 +258,7 @@ describe("errors of ours", () => {
     await ask({}, AbortSignal.abort(new Error(canaryPrompt)))
     const leave = new AbortController()
     const running = ask({ maxTokens: 1 }, leave.signal)
-    await ask({ maxTokens: 1 })
+    await ask({ maxTokens: 1, seed: 1 })
     leave.abort(canaryPrompt)
     await running
     expect([...kinds].toSorted()).toEqual([
