@@ -8,6 +8,7 @@ import { Effect, Result, Schema } from "effect"
 import { InvalidRequest } from "./Errors.ts"
 import { describeIssue } from "./Issues.ts"
 import type { Dialect } from "./Reply.ts"
+import { guardOf } from "./SchemaGuard.ts"
 
 const Text = Schema.Struct({ type: Schema.Literal("text"), text: Schema.String })
 
@@ -223,7 +224,8 @@ export const defaultTenant = "default"
 export const priorityOf = (priority: typeof Priority.Type | undefined): number =>
   priority === undefined || priority === "interactive" ? 3 : priority === "batch" ? 7 : priority
 
-const decodeAIRequest = Schema.decodeUnknownResult(AIRequest, { onExcessProperty: "error" })
+const parseAIRequest = Schema.decodeUnknownResult(AIRequest, { onExcessProperty: "error" })
+const isAIRequest = guardOf(AIRequest, { exact: true })
 
 /**
  * Decodes what a caller handed in. Fails with `InvalidRequest`, which names the first field that is wrong.
@@ -236,7 +238,9 @@ export const fromAIRequest = (
   id: string,
   options?: { readonly stream?: boolean | undefined }
 ): Effect.Effect<Request, InvalidRequest> => {
-  const decoded = decodeAIRequest(input)
+  const decoded: Result.Result<AIRequest, Schema.SchemaError> = isAIRequest(input)
+    ? Result.succeed(input as AIRequest)
+    : parseAIRequest(input)
   if (Result.isFailure(decoded)) return Effect.fail(new InvalidRequest(describeIssue(decoded.failure.issue)))
   const request = decoded.success
   const messages: Array<Message> = []
@@ -244,7 +248,7 @@ export const fromAIRequest = (
   if (request.messages !== undefined) {
     if (request.prompt !== undefined) return invalid("prompt", "give either prompt or messages, not both")
     if (request.messages.length === 0) return invalid("messages", "expected at least one message")
-    messages.push(...request.messages)
+    for (const message of request.messages) messages.push(copied(message))
   } else if (request.prompt === undefined) {
     return invalid("prompt", "expected a prompt or messages")
   } else if (request.prompt === "") {
@@ -284,6 +288,12 @@ export const fromAIRequest = (
     wire: undefined
   })
 }
+
+/** A caller may go on with its conversation while this request waits. */
+const copied = (message: Message): Message =>
+  typeof message.content === "string"
+    ? { ...message }
+    : { ...message, content: message.content.map((part) => ({ ...part })) }
 
 const invalid = (field: string, detail: string) => Effect.fail(new InvalidRequest({ field, detail }))
 
