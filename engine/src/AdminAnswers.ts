@@ -26,9 +26,7 @@ export const ProviderQueue = Schema.Struct({
   /** What a new interactive request of the default tenant would wait; an estimate. */
   expectedWaitMs: Schema.Finite,
   /** The largest groups first. Priorities are 0 (served first) to 9. */
-  groups: Schema.Array(
-    Schema.Struct({ priority: Schema.Finite, tenant: Schema.String, waiting: Schema.Finite })
-  ),
+  groups: Schema.Array(Schema.Struct({ priority: Schema.Finite, tenant: Schema.String, waiting: Schema.Finite })),
   /** The longest waits first. `position` and `expectedWaitMs` are estimates for those that join now. */
   waiters: Schema.Array(
     Schema.Struct({

@@ -88,7 +88,10 @@ const providerRules = (provider: unknown, before: ReadonlyArray<unknown>): Reado
   const limited = read(provider, "modelLimits")
   for (const model of Predicate.isObject(limited) ? Object.keys(limited) : []) {
     if (models === undefined || models.includes(model)) continue
-    out.push({ path: ["modelLimits", model], detail: `is not a model of this provider; its models: ${models.join(", ")}` })
+    out.push({
+      path: ["modelLimits", model],
+      detail: `is not a model of this provider; its models: ${models.join(", ")}`
+    })
   }
 
   switch (kind) {

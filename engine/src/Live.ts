@@ -84,7 +84,12 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
   )
   const limiter = Layer.unwrap(
     Effect.map(Metrics, (metrics) =>
-      RateLimiter.layer({ providers: config.providers, queue: config.queue, tenants: config.tenants, onWait: metrics.waited })
+      RateLimiter.layer({
+        providers: config.providers,
+        queue: config.queue,
+        tenants: config.tenants,
+        onWait: metrics.waited
+      })
     )
   )
   const metrics = Metrics.layer({ registry: options.registry, processMetrics: options.processMetrics })

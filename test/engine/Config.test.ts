@@ -66,6 +66,7 @@ describe("defaults", () => {
             concurrent: 64,
             windowMs: 60_000
           },
+          modelLimits: {},
           pricing: undefined,
           simulated: { latencyMs: 300, tokensPerSecond: 80, failureRate: 0, seed: 1 }
         }
@@ -84,6 +85,7 @@ describe("defaults", () => {
       breaker: { failureRate: 0.5, minimumCalls: 20, openForMs: 30_000 },
       hedge: { enabled: false, afterPercentile: 95, maxShare: 0.05 },
       queue: { maxWaiting: 10_000, maxWaitMs: 60_000 },
+      tenants: { listed: {}, others: { weight: 1, rateLimits: undefined } },
       keys: { required: false },
       storage: { database: "memory", redis: undefined, durability: "relaxed" },
       logging: { level: "info", format: "pretty", content: false },
