@@ -37,7 +37,11 @@ export interface EngineConfig {
   readonly providers: ReadonlyArray<ProviderConfig>
   /** Chains of `provider/model` or bare models by alias; has no prototype. */
   readonly aliases: { readonly [alias: string]: ReadonlyArray<string> }
-  readonly routing: { readonly strategy: "fallback" | "round-robin" | "weighted" | "least-latency" | "lowest-cost" }
+  readonly routing: {
+    readonly strategy: "fallback" | "round-robin" | "weighted" | "least-latency" | "lowest-cost"
+    /** Shares of `weighted` by provider; has no prototype. Who is not in it has its requests per minute. */
+    readonly weights: { readonly [provider: string]: number }
+  }
   readonly cache: {
     readonly enabled: boolean
     /** Entries. */
@@ -235,7 +239,10 @@ const build = (input: EngineConfigInput, notes: ReadonlyArray<string>, door: "li
   return {
     providers,
     aliases,
-    routing: { strategy: input.routing?.strategy ?? "fallback" },
+    routing: {
+      strategy: input.routing?.strategy ?? "fallback",
+      weights: Object.assign(Object.create(null), input.routing?.weights) as Record<string, number>
+    },
     cache: {
       enabled: cache?.enabled ?? true,
       maxSize: cache?.maxSize ?? 1000,

@@ -23,6 +23,7 @@ export const brokenRules = (document: unknown): ReadonlyArray<Located> => {
       }))
     ),
     ...aliasRules(document, providers),
+    ...weightRules(document, providers),
     ...semanticRules(document, providers),
     ...unsupportedRules(document)
   ]
@@ -144,6 +145,18 @@ const aliasRules = (document: unknown, providers: ReadonlyArray<unknown>): Reado
     })
     return reserved === undefined ? wrong : [{ path: ["aliases", alias], detail: reserved }, ...wrong]
   })
+}
+
+const weightRules = (document: unknown, providers: ReadonlyArray<unknown>): ReadonlyArray<Located> => {
+  const weights = read(document, "routing", "weights")
+  if (!Predicate.isObject(weights)) return []
+  const names = providers.map((entry) => read(entry, "name")).filter(Predicate.isString)
+  return Object.keys(weights)
+    .filter((name) => !names.includes(name))
+    .map((name) => ({
+      path: ["routing", "weights", name],
+      detail: `${showValue(name)} is not a provider; providers here: ${names.join(", ")}`
+    }))
 }
 
 const aliasNameRule = (alias: string, providers: ReadonlyArray<unknown>): string | undefined => {

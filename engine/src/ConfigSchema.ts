@@ -200,7 +200,14 @@ export const EngineConfig = Schema.Struct({
   /** Names for models; a list is a fallback chain. */
   aliases: Schema.optional(Schema.Record(Schema.String, Targets).annotate({ expected: "an object of aliases" })),
   routing: section({
-    strategy: Schema.optional(oneOf(["fallback", "round-robin", "weighted", "least-latency", "lowest-cost"]))
+    strategy: Schema.optional(oneOf(["fallback", "round-robin", "weighted", "least-latency", "lowest-cost"])),
+    /** Shares of traffic by provider, in any unit; 0 for one that only stands in for others. */
+    weights: Schema.optional(
+      Schema.Record(
+        Schema.String,
+        number("a number, 0 or more", (value) => Number.isFinite(value) && value >= 0)
+      ).annotate({ expected: "an object of weights by provider" })
+    )
   }),
   cache: section({
     enabled: Schema.optional(Flag),

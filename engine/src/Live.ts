@@ -127,7 +127,7 @@ const limitsOf = (config: EngineConfig, target: { readonly provider: string; rea
 
 const weightOf = (config: EngineConfig, name: string): number => {
   const limits = config.providers.find((provider) => provider.name === name)?.rateLimits
-  return limits?.requestsPerMinute ?? (limits?.concurrent ?? 1) * 60
+  return config.routing.weights[name] ?? limits?.requestsPerMinute ?? (limits?.concurrent ?? 1) * 60
 }
 
 /** A call of a thousand prompt tokens and as many of the answer. */

@@ -1,17 +1,17 @@
 /**
  * Whether and when to try again. The only owner of retries in the process (law 4).
  *
- * `Fallback` asks after each failed attempt: the delay comes from a `Schedule` (exponential, jittered, capped) or from
- * the provider's Retry-After, whichever is longer, and is refused when the budget is spent: a share of recent calls,
- * with a floor, so that a bad provider day can't multiply load. Retry itself never calls a provider.
+ * `Fallback` asks after each failed attempt: the delay is the provider's Retry-After where it names one, else it comes from
+ * a `Schedule` (decorrelated jitter, capped), and is refused when the budget is spent: a share of recent calls, with a floor,
+ * so that a bad provider day can't multiply load. Retry itself never calls a provider.
  */
-import { Context, Duration, Effect, Layer, Pull, Schedule } from "effect"
+import { Context, Duration, Effect, Layer, Pull, Random, Schedule } from "effect"
 import { type EngineError, retryAfterMsOf } from "./Errors.ts"
 
 export interface RetryOptions {
   /** Attempts of one request over all its candidates, the first included; 1 or more. */
   readonly maxAttempts: number
-  /** Milliseconds before the first retry. */
+  /** Shortest delay in milliseconds; the first one is up to three times as long. */
   readonly baseDelayMs: number
   /** Longest delay in milliseconds; a longer Retry-After is not waited for. */
   readonly maxDelayMs: number
@@ -49,10 +49,8 @@ const floorRetries = 10
 const make = (options: RetryOptions): Retry["Service"] => {
   const calls = new RecentCount()
   const retries = new RecentCount()
-  const schedule = Schedule.exponential(options.baseDelayMs).pipe(
-    Schedule.jittered,
-    Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.millis(options.maxDelayMs))))
-  )
+  const schedule = decorrelated(options)
+  const shortestMs = Math.min(options.baseDelayMs, options.maxDelayMs)
   return Retry.of({
     maxAttempts: options.maxAttempts,
     maxDelayMs: options.maxDelayMs,
@@ -64,10 +62,14 @@ const make = (options: RetryOptions): Retry["Service"] => {
     },
     backoff: Effect.map(Schedule.toStep(schedule), (step) => ({
       next: (error, nowMs) => {
-        const retryAfterMs = retryAfterMsOf(error) ?? 0
-        if (retryAfterMs > options.maxDelayMs) return Effect.succeed(undefined)
+        const retryAfterMs = retryAfterMsOf(error)
+        if (retryAfterMs !== undefined) {
+          return Effect.succeed(
+            retryAfterMs > options.maxDelayMs ? undefined : Math.max(shortestMs, Math.ceil(retryAfterMs))
+          )
+        }
         return step(nowMs, undefined).pipe(
-          Effect.map(([, delay]) => Math.max(Math.ceil(Duration.toMillis(delay)), retryAfterMs)),
+          Effect.map(([delayMs]) => delayMs),
           Pull.catchDone(() => Effect.succeed(undefined))
         )
       }
@@ -75,6 +77,24 @@ const make = (options: RetryOptions): Retry["Service"] => {
     recent: (nowMs) => ({ calls: calls.sum(nowMs), retries: retries.sum(nowMs) })
   })
 }
+
+/**
+ * Each delay is drawn between the base and three times the one before, so that calls which failed together come back apart,
+ * and further apart each time. Source: Marc Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015).
+ */
+const decorrelated = ({ baseDelayMs, maxDelayMs }: RetryOptions): Schedule.Schedule<number> =>
+  Schedule.fromStep(
+    Effect.sync(() => {
+      let previousMs = baseDelayMs
+      return () =>
+        Effect.map(Random.next, (random): [number, Duration.Duration] => {
+          const drawnMs = baseDelayMs + random * (previousMs * 3 - baseDelayMs)
+          previousMs = Math.min(maxDelayMs, Math.max(baseDelayMs, drawnMs))
+          const delayMs = Math.ceil(Math.min(maxDelayMs, previousMs))
+          return [delayMs, Duration.millis(delayMs)]
+        })
+    })
+  )
 
 const sliceMs = 1000
 const slices = 10

@@ -72,7 +72,7 @@ describe("defaults", () => {
         }
       ],
       aliases: {},
-      routing: { strategy: "fallback" },
+      routing: { strategy: "fallback", weights: {} },
       cache: {
         enabled: true,
         maxSize: 1000,
@@ -569,6 +569,26 @@ describe("other sections", () => {
         `server.adminToken: expected at least 16 printable ASCII characters, got a ${typeof adminToken}`
       ])
     }
+  })
+})
+
+describe("weights", () => {
+  const two = [
+    { name: "a", kind: "openai-compatible", baseUrl: "http://127.0.0.1:9", model: "m" },
+    { name: "b", kind: "simulated" }
+  ]
+
+  it("are shares by provider, 0 included", () => {
+    const { routing } = config({ providers: two, routing: { strategy: "weighted", weights: { a: 2.5, b: 0 } } })
+    expect(routing).toEqual({ strategy: "weighted", weights: { a: 2.5, b: 0 } })
+  })
+
+  it("are refused for a provider that is not there, and below 0", () => {
+    expect(lines({ providers: two, routing: { weights: { a: -1, c: 1, constructor: 1 } } }).toSorted()).toEqual([
+      "routing.weights.a: expected a number, 0 or more, got -1",
+      'routing.weights.c: "c" is not a provider; providers here: a, b',
+      'routing.weights.constructor: "constructor" is not a provider; providers here: a, b'
+    ])
   })
 })
 

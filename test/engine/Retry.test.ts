@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Random } from "effect"
 import fc from "fast-check"
 import { ProviderOverloaded, ProviderRateLimited, ProviderServerError } from "../../engine/src/Errors.ts"
 import { Retry, type RetryOptions } from "../../engine/src/Retry.ts"
@@ -11,18 +11,42 @@ const layer = (options: Partial<RetryOptions> = {}) =>
   Retry.layer({ maxAttempts: 3, baseDelayMs: 1000, maxDelayMs: 30_000, budget: 0.2, ...options })
 
 describe("Retry.backoff", () => {
-  it.effect("doubles from the base, jitters by a fifth, and stays at the longest delay", () =>
+  it.effect("draws each delay between the base and three times the one before, up to the longest delay", () =>
     Effect.gen(function* () {
       const retry = yield* Retry
+      let longest = 0
       for (let run = 0; run < 50; run++) {
         const backoff = yield* retry.backoff
-        for (const expected of [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]) {
+        let before = 1000
+        for (let step = 0; step < 8; step++) {
           const delayMs = (yield* backoff.next(serverError, 0))!
-          expect(delayMs).toBeLessThanOrEqual(Math.min(30_000, expected * 1.2 + 1))
-          expect(delayMs).toBeGreaterThanOrEqual(Math.min(30_000, expected * 0.8))
+          expect(delayMs).toBeGreaterThanOrEqual(1000)
+          expect(delayMs).toBeLessThanOrEqual(Math.min(30_000, before * 3 + 1))
+          before = delayMs
+          longest = Math.max(longest, delayMs)
         }
       }
+      expect(longest).toBe(30_000)
     }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("gives the same delays for the same seed", () => {
+    const delays = Effect.gen(function* () {
+      const backoff = yield* (yield* Retry).backoff
+      return yield* Effect.forEach([1, 2, 3, 4], () => backoff.next(serverError, 0))
+    })
+    return Effect.gen(function* () {
+      const first = yield* delays.pipe(Random.withSeed("a"))
+      expect(yield* delays.pipe(Random.withSeed("a"))).toEqual(first)
+      expect(yield* delays.pipe(Random.withSeed("b"))).not.toEqual(first)
+    }).pipe(Effect.provide(layer()))
+  })
+
+  it.effect("never passes the longest delay, also where that is shorter than the base", () =>
+    Effect.gen(function* () {
+      const backoff = yield* (yield* Retry).backoff
+      for (let step = 0; step < 5; step++) expect(yield* backoff.next(serverError, 0)).toBe(200)
+    }).pipe(Effect.provide(layer({ maxDelayMs: 200 })))
   )
 
   it.effect("spreads the retries of many calls", () =>
@@ -34,19 +58,17 @@ describe("Retry.backoff", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.effect(
-    "waits for Retry-After when it is longer, never shorter than it, and not at all beyond the longest delay",
-    () =>
-      Effect.gen(function* () {
-        const retry = yield* Retry
-        const asked = (retryAfterMs: number) => new ProviderRateLimited({ ...target, detail: "", retryAfterMs })
-        expect(yield* (yield* retry.backoff).next(asked(7000), 0)).toBe(7000)
-        expect(yield* (yield* retry.backoff).next(asked(30_000), 0)).toBe(30_000)
-        expect(yield* (yield* retry.backoff).next(asked(30_001), 0)).toBeUndefined()
-        const overloaded = new ProviderOverloaded({ ...target, detail: "", retryAfterMs: 5000 })
-        expect(yield* (yield* retry.backoff).next(overloaded, 0)).toBe(5000)
-        expect(yield* (yield* retry.backoff).next(asked(1), 0)).toBeGreaterThanOrEqual(800)
-      }).pipe(Effect.provide(layer()))
+  it.effect("waits for exactly the Retry-After, at least for the base, and not at all beyond the longest delay", () =>
+    Effect.gen(function* () {
+      const retry = yield* Retry
+      const asked = (retryAfterMs: number) => new ProviderRateLimited({ ...target, detail: "", retryAfterMs })
+      expect(yield* (yield* retry.backoff).next(asked(7000), 0)).toBe(7000)
+      expect(yield* (yield* retry.backoff).next(asked(30_000), 0)).toBe(30_000)
+      expect(yield* (yield* retry.backoff).next(asked(30_001), 0)).toBeUndefined()
+      const overloaded = new ProviderOverloaded({ ...target, detail: "", retryAfterMs: 5000 })
+      expect(yield* (yield* retry.backoff).next(overloaded, 0)).toBe(5000)
+      expect(yield* (yield* retry.backoff).next(asked(1), 0)).toBe(1000)
+    }).pipe(Effect.provide(layer()))
   )
 
   it.effect("gives every call a backoff of its own", () =>
@@ -54,7 +76,7 @@ describe("Retry.backoff", () => {
       const retry = yield* Retry
       const first = yield* retry.backoff
       for (let i = 0; i < 5; i++) yield* first.next(serverError, 0)
-      expect(yield* (yield* retry.backoff).next(serverError, 0)).toBeLessThanOrEqual(1201)
+      expect(yield* (yield* retry.backoff).next(serverError, 0)).toBeLessThanOrEqual(3001)
     }).pipe(Effect.provide(layer()))
   )
 

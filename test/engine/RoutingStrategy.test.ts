@@ -99,32 +99,99 @@ describe("orderBy", () => {
     })
   )
 
+  it.effect("weighted keeps the shares over any stretch, and gives 0 to one that only stands in for others", () =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      const weights = fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 3, maxLength: 3 })
+      fc.assert(
+        fc.property(
+          weights.filter((some) => some.some((weight) => weight > 0)),
+          fc.integer({ min: 1, max: 200 }),
+          (shares, calls) => {
+            const weightOf = (name: string) => shares["abc".indexOf(name)]!
+            const by = order("weighted", { weight: weightOf })
+            const counts: Record<string, number> = { a: 0, b: 0, c: 0 }
+            for (let i = 0; i < calls; i++) counts[by(targets, makeCall(makeRequest(), clock))[0]!.provider]!++
+            const total = shares.reduce((sum, weight) => sum + weight, 0)
+            for (const name of "abc") {
+              expect(Math.abs(counts[name]! - (calls * weightOf(name)) / total)).toBeLessThan(3)
+              if (weightOf(name) === 0) expect(counts[name]).toBe(0)
+            }
+          }
+        )
+      )
+    })
+  )
+
   describe("least-latency", () => {
-    it.effect("tries everybody once, then stays with the fastest", () =>
+    const share = (firsts: string, name: string) => firsts.split(name).length - 1
+
+    it.effect("tries everybody, then never the slowest of three, and the fastest whenever it is drawn", () =>
       Effect.gen(function* () {
         const by = order("least-latency")
-        const took = (name: string) => ({ a: 300, b: 100, c: 200 })[name]!
+        const took = (name: string) => ({ a: 3000, b: 100, c: 200 })[name]!
         let firsts = ""
-        for (let i = 0; i < 12; i++) firsts += (yield* answered(by, took))[0]
-        expect(firsts.slice(0, 3).split("").toSorted().join("")).toBe("abc")
-        expect(firsts.slice(3)).toBe("bbbbbbbbb")
+        for (let i = 0; i < 20; i++) firsts += (yield* answered(by, took))[0]
+        expect(share(firsts, "a")).toBe(1)
+        let later = ""
+        for (let i = 0; i < 90; i++) later += (yield* answered(by, took))[0]
+        // Two of three pairs hold the fastest.
+        expect(share(later, "b")).toBeGreaterThan(45)
+        expect(share(later, "a")).toBeLessThanOrEqual(3)
+      })
+    )
+
+    it.effect("with two candidates takes the faster one", () =>
+      Effect.gen(function* () {
+        const by = order("least-latency")
+        const two = targets.slice(0, 2)
+        let firsts = ""
+        for (let i = 0; i < 20; i++) {
+          const call = yield* newCall
+          const [first] = by(two, call)
+          yield* end(call, first!, first!.provider === "a" ? 300 : 100)
+          firsts += first!.provider
+        }
+        expect(share(firsts, "a")).toBe(1)
       })
     )
 
     it.effect("counts calls in flight, so that a burst is spread", () =>
       Effect.gen(function* () {
         const by = order("least-latency")
-        for (let i = 0; i < 3; i++) yield* answered(by, () => 100)
-        const firsts: Array<string> = []
+        for (let i = 0; i < 12; i++) yield* answered(by, () => 100)
+        let firsts = ""
         const calls: Array<Call> = []
-        for (let i = 0; i < 6; i++) {
+        for (let i = 0; i < 60; i++) {
           const call = yield* newCall
           calls.push(call)
-          firsts.push(by(targets, call)[0]!.provider)
+          firsts += by(targets, call)[0]!.provider
         }
-        expect(firsts.toSorted().join("")).toBe("aabbcc")
+        for (const name of "abc") {
+          expect(share(firsts, name)).toBeGreaterThanOrEqual(17)
+          expect(share(firsts, name)).toBeLessThanOrEqual(23)
+        }
         for (const call of calls) yield* call.settlement.run({ _tag: "Cancelled", partial: undefined })
         expect(by(targets, yield* newCall)).toHaveLength(3)
+      })
+    )
+
+    it.effect("rises at once with a slow answer and falls slowly with fast ones", () =>
+      Effect.gen(function* () {
+        const by = order("least-latency")
+        const two = targets.slice(0, 2)
+        const once = Effect.fnUntraced(function* (took: (name: string) => number) {
+          const call = yield* newCall
+          const [first] = by(two, call)
+          yield* end(call, first!, took(first!.provider))
+          return first!.provider
+        })
+        for (let i = 0; i < 6; i++) yield* once((name) => (name === "a" ? 50 : 100))
+        expect(yield* once((name) => (name === "a" ? 2000 : 100))).toBe("a")
+        // One slow answer is enough: the other one is asked from now on.
+        let firsts = ""
+        for (let i = 0; i < 10; i++) firsts += yield* once((name) => (name === "a" ? 50 : 100))
+        expect(firsts).toBe("bbbbbbbbbb")
       })
     )
 
@@ -133,8 +200,34 @@ describe("orderBy", () => {
         const by = order("least-latency")
         const took = (name: string) => (name === "a" ? "fails" : 500)
         let firsts = ""
-        for (let i = 0; i < 20; i++) firsts += (yield* answered(by, took))[0]
-        expect(firsts.split("a")).toHaveLength(2)
+        for (let i = 0; i < 30; i++) firsts += (yield* answered(by, took))[0]
+        expect(share(firsts, "a")).toBe(1)
+      })
+    )
+
+    it.effect("learns from an attempt that lost to another how long it took at least", () =>
+      Effect.gen(function* () {
+        const by = order("least-latency")
+        const two = targets.slice(0, 2)
+        for (let i = 0; i < 4; i++) {
+          const call = yield* newCall
+          yield* end(call, by(two, call)[0]!, 100)
+        }
+        const call = yield* newCall
+        const [first, second] = by(two, call)
+        const now = yield* Clock.currentTimeMillis
+        const times = { startedAtMs: now, queueMs: 0, sentAtMs: now, error: undefined }
+        const usage = completionOf("m", "x").usage
+        call.journal.attempts.push({
+          ...times,
+          target: first!,
+          firstPartAtMs: undefined,
+          endedAtMs: now + 900,
+          lost: { usage, cost: undefined }
+        })
+        call.journal.attempts.push({ ...times, target: second!, firstPartAtMs: now + 100, endedAtMs: now + 100 })
+        yield* call.settlement.run({ _tag: "Success", completion: completionOf("m", "x") })
+        expect(by(two, yield* newCall)[0]).toBe(second)
       })
     )
 
@@ -143,7 +236,7 @@ describe("orderBy", () => {
         const by = order("least-latency")
         let slow = true
         const took = (name: string) => (name === "a" && slow ? 5000 : name === "a" ? 10 : 400)
-        for (let i = 0; i < 6; i++) yield* answered(by, took)
+        for (let i = 0; i < 12; i++) yield* answered(by, took)
         slow = false
         let firsts = ""
         for (let i = 0; i < 200; i++) firsts += (yield* answered(by, took))[0]
