@@ -48,7 +48,7 @@ export const namedEvents = (text: string): ReadonlyArray<NamedEvent> => {
 }
 
 const deltaOf: { readonly [block: string]: ReadonlyArray<string> } = {
-  text: ["text_delta"],
+  text: ["text_delta", "citations_delta"],
   thinking: ["thinking_delta", "signature_delta"],
   tool_use: ["input_json_delta"],
   redacted_thinking: []
@@ -129,7 +129,7 @@ export const checkResponses = (events: ReadonlyArray<NamedEvent>): void => {
         break
       case "response.output_text.done":
       case "response.reasoning_summary_text.done":
-        expect(data.text).toBe(texts[at])
+        expect(data.text).toBe(texts[at] ?? "")
         break
       case "response.refusal.done":
         expect(data.refusal).toBe(texts[at])

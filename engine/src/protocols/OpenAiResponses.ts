@@ -108,8 +108,8 @@ interface OpenItem {
   written: string
   /** Which part of the reasoning the last delta belonged to. */
   section: string
-  /** Where each of its texts begins in the answer, and how many annotations of it have come. */
-  readonly texts: Map<unknown, { readonly base: number; annotations: number }>
+  /** Where each of its texts begins in the answer, and how many of its annotations and log probabilities have come. */
+  readonly texts: Map<unknown, { readonly base: number; annotations: number; logprobs: number }>
 }
 
 /** Decodes the events of one stream. */
@@ -223,14 +223,14 @@ class ResponseStream implements StreamDecoder {
     if (item["type"] === "reasoning") decodeReasoning(item, open.written === "", out)
     if (item["type"] !== "message") return
     if (open.written === "") decodeMessage(item, this.seen, out)
-    else this.restOfAnnotations(open, item, out)
+    else this.restOfTexts(open, item, out)
   }
 
   private text(type: "text" | "refusal", data: JsonObject, out: Array<Part>): void {
     const text = stringOr(data["delta"], "")
     if (text === "") return
     const item = this.itemOf(data)
-    if (type === "text") this.textOf(item, data["content_index"])
+    if (type === "text") this.textOf(item, data["content_index"]).logprobs += listOf(data["logprobs"]).length
     item.written += text
     out.push(type === "text" ? textPart(text, this.seen) : { type, text })
     decodeLogprobs(data["logprobs"], out)
@@ -238,7 +238,7 @@ class ResponseStream implements StreamDecoder {
 
   private textOf(item: OpenItem, index: unknown) {
     let text = item.texts.get(index)
-    if (text === undefined) item.texts.set(index, (text = { base: this.seen.text, annotations: 0 }))
+    if (text === undefined) item.texts.set(index, (text = { base: this.seen.text, annotations: 0, logprobs: 0 }))
     return text
   }
 
@@ -249,11 +249,12 @@ class ResponseStream implements StreamDecoder {
     readAnnotation(data["annotation"], text.base, out)
   }
 
-  /** Annotations that came with no event of their own. */
-  private restOfAnnotations(open: OpenItem, item: JsonObject, out: Array<Part>): void {
+  /** Annotations and log probabilities that came with no event of their own. */
+  private restOfTexts(open: OpenItem, item: JsonObject, out: Array<Part>): void {
     listOf(item["content"]).forEach((part, index) => {
       const text = open.texts.get(index)
       if (text === undefined || !isObject(part)) return
+      decodeLogprobs(listOf(part["logprobs"]).slice(text.logprobs), out)
       for (const annotation of listOf(part["annotations"]).slice(text.annotations)) {
         readAnnotation(annotation, text.base, out)
       }
