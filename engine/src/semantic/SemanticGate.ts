@@ -4,29 +4,14 @@
  * It compares what `SemanticFeatures` found in both and vetoes on any difference that it can name. It says "same" only
  * when nothing is left that differs, so whatever it doesn't know stands in the way. It asks no model and keeps no state.
  */
+import { align } from "./SemanticAlignment.ts"
 import type { Features } from "./SemanticFeatures.ts"
+import type { GateReason } from "./SemanticReason.ts"
+import { roleDifference } from "./SemanticOrder.ts"
+import { answersAlike } from "./SemanticQuestion.ts"
+import type { Content, Quantity } from "./SemanticWords.ts"
 
-/** What differs between two prompts. */
-export type GateReason =
-  | "numbers"
-  | "units"
-  | "dates"
-  | "names"
-  | "quotes"
-  | "code"
-  | "links"
-  | "operators"
-  | "negation"
-  | "antonym"
-  | "direction"
-  | "order"
-  | "quantifier"
-  | "person"
-  | "tense"
-  | "question-word"
-  | "format"
-  | "language"
-  | "unknown-word"
+export type { GateReason } from "./SemanticReason.ts"
 
 export type Verdict =
   | { readonly same: true; readonly similarity: number }
@@ -39,8 +24,88 @@ export type Verdict =
       readonly onlyUnknownWords: boolean
     }
 
+const veto = (reason: GateReason, detail?: string): Verdict => ({
+  same: false,
+  reason,
+  detail,
+  onlyUnknownWords: false
+})
+
 /** Judges whether the answer to `stored` may be served for `asked`; `similarity` is 0–1. */
-export const compare = (asked: Features, stored: Features): Verdict =>
-  asked.normalised === stored.normalised
-    ? { same: true, similarity: 1 }
-    : { same: false, reason: "unknown-word", detail: undefined, onlyUnknownWords: true }
+export const compare = (asked: Features, stored: Features): Verdict => {
+  if (asked.normalised === stored.normalised) return { same: true, similarity: 1 }
+  const facts = factDifference(asked, stored)
+  if (facts !== undefined) return facts
+  const a = asked.content
+  const b = stored.content
+  if (a.contents.length === 0 || b.contents.length === 0) return veto("too-short")
+  const alignment = align(a.contents, b.contents)
+  const missing = [
+    ...alignment.leftAsked.map((i) => a.contents[i]!),
+    ...alignment.leftStored.map((j) => b.contents[j]!)
+  ].filter(({ soft }) => !soft)
+  const alike = answersAlike(asked.question, stored.question)
+  if (missing.length > 0) {
+    const named = missing.find(({ reason }) => reason !== undefined)
+    if (named !== undefined) return veto(named.reason!, named.surface)
+    if (!alike) return veto("question")
+    return {
+      same: false,
+      reason: "unknown-word",
+      detail: missing.map(({ surface }) => surface).join(", "),
+      onlyUnknownWords: !asked.literal && missing.length <= 4
+    }
+  }
+  if (!alike) return veto("question", `${asked.question.kind}, ${stored.question.kind}`)
+  const roles = roleDifference(a, b, alignment)
+  if (roles !== undefined) return veto(roles)
+  return { same: true, similarity: 0.85 + 0.14 * alignment.exactness }
+}
+
+/** Differences in what must be equal to the character or to the value. */
+const factDifference = (asked: Features, stored: Features): Verdict | undefined => {
+  if (!sameTexts(asked.code, stored.code)) return veto("code")
+  if (!sameTexts(asked.links, stored.links)) return veto("links")
+  if (!sameTexts(asked.quotes, stored.quotes)) return veto("quotes")
+  const numbers = numberDifference(asked.content.numbers, stored.content.numbers)
+  if (numbers !== undefined) return numbers
+  if (negations(asked.content.contents) !== negations(stored.content.contents)) return veto("negation")
+  if (asked.content.alternatives !== stored.content.alternatives && !asked.content.compares) return veto("alternatives")
+  if (personsDiffer(asked.content.persons, stored.content.persons)) return veto("person")
+  return undefined
+}
+
+const sameTexts = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean =>
+  a.length === b.length && (a.length === 0 || a.toSorted().every((text, index) => text === b.toSorted()[index]))
+
+const negations = (contents: ReadonlyArray<Content>): number =>
+  contents.filter(({ reason }) => reason === "negation").length
+
+/** Numbers by value and unit; where there are several, each must count the same. */
+const numberDifference = (a: ReadonlyArray<Quantity>, b: ReadonlyArray<Quantity>): Verdict | undefined => {
+  if (a.length !== b.length)
+    return veto("numbers", `${a.map(({ value }) => value).join(", ")} / ${b.map(({ value }) => value).join(", ")}`)
+  const rest = [...b]
+  for (const { unit, value } of a) {
+    const index = rest.findIndex((other) => other.value === value && other.unit === unit)
+    if (index >= 0) rest.splice(index, 1)
+    else if (rest.some((other) => other.value === value)) return veto("units", value)
+    else return veto("numbers", value)
+  }
+  const ordered = a.every(({ value }, index) => value === b[index]!.value)
+  const bound = a.every(({ after, before, unit, value }) =>
+    b.some(
+      (other) =>
+        other.value === value &&
+        ((unit !== "" && other.unit === unit) || other.after === after || other.before === before)
+    )
+  )
+  return ordered || bound ? undefined : veto("numbers", "order")
+}
+
+/** My and your, I and you: one prompt is about who asks, the other one about who is asked. */
+const personsDiffer = (a: string, b: string): boolean => {
+  if (a === "" || b === "") return false
+  const distinct = (persons: string): string => [...new Set(persons)].join("")
+  return distinct(a) !== distinct(b) && (distinct(a).length === distinct(b).length || a[0] !== b[0])
+}
