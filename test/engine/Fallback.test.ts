@@ -8,6 +8,7 @@ import {
   CacheOnlyMiss,
   ProviderRateLimited,
   RateLimitExceeded,
+  RequestRejected,
   StreamTruncated,
   UnsupportedAbility
 } from "../../engine/src/Errors.ts"
@@ -178,6 +179,84 @@ describe("fallback", () => {
       expect((yield* Fiber.join(second)).content).toBe("answer of a")
       yield* TestClock.adjust(10_000)
       yield* Fiber.join(first)
+    }).pipe(withEngine({ providers, config: { ...config, aliases: chainOf(providers) } }))
+  })
+})
+
+describe("a prompt that is too long", () => {
+  const long = "many words ".repeat(3000)
+  const tooLong = (provider: string) =>
+    new RequestRejected({ provider, model: "m", kind: "context_length", detail: "too long", upstreamStatus: 400 })
+
+  it.effect("goes to the candidate of the alias whose window holds it, and a short one to the first", () => {
+    const asked: Array<Asked> = []
+    const providers = [
+      sequence("small", asked, ["ok"], { contextWindow: 1000 }),
+      sequence("medium", asked, ["ok"], { contextWindow: 4000 }),
+      sequence("large", asked, ["ok"], { contextWindow: 100_000 })
+    ]
+    return Effect.gen(function* () {
+      expect(contentOf(yield* ask({ prompt: long }))).toBe("answer of large")
+      expect(contentOf(yield* ask({ prompt: "short" }))).toBe("answer of small")
+      expect(contentOf(yield* ask({ prompt: "short", maxTokens: 3000 }))).toBe("answer of medium")
+      expect(names(asked)).toBe("large small medium")
+    }).pipe(withEngine({ providers, config: { ...config, aliases: chainOf(providers) } }))
+  })
+
+  it.effect("is refused by the largest window when it fits none, and nobody is asked", () => {
+    const asked: Array<Asked> = []
+    const providers = [
+      sequence("small", asked, ["ok"], { contextWindow: 1000 }),
+      sequence("large", asked, ["ok"], { contextWindow: 2000 }),
+      sequence("medium", asked, ["ok"], { contextWindow: 1500 })
+    ]
+    return Effect.gen(function* () {
+      expect(errorOf(yield* ask({ prompt: long }))).toMatchObject({
+        _tag: "ContextWindowExceeded",
+        provider: "large",
+        allowedTokens: 2000,
+        status: 400
+      })
+      expect(asked).toEqual([])
+    }).pipe(withEngine({ providers, config: { ...config, aliases: chainOf(providers) } }))
+  })
+
+  it.effect("for a provider's own tokenizer goes on to a larger window, past those that are no larger", () => {
+    const asked: Array<Asked> = []
+    const providers = [
+      sequence("a", asked, [tooLong("a")], { contextWindow: 8000 }),
+      sequence("same", asked, ["ok"], { contextWindow: 8000 }),
+      sequence("smaller", asked, ["ok"], { contextWindow: 6000 }),
+      sequence("larger", asked, ["ok"], { contextWindow: 32_000 })
+    ]
+    return Effect.gen(function* () {
+      expect(contentOf(yield* ask())).toBe("answer of larger")
+      expect(names(asked)).toBe("a larger")
+    }).pipe(withEngine({ providers, config: { ...config, aliases: chainOf(providers) } }))
+  })
+
+  it.effect("is the caller's error when no larger window is left, and says nothing against a provider", () => {
+    const asked: Array<Asked> = []
+    const providers = [
+      sequence("a", asked, [tooLong("a")], { contextWindow: 8000 }),
+      sequence("b", asked, [tooLong("b")], { contextWindow: 16_000 })
+    ]
+    return Effect.gen(function* () {
+      for (let i = 0; i < 30; i++) {
+        expect(errorOf(yield* ask())).toMatchObject({ _tag: "RequestRejected", kind: "context_length", provider: "b" })
+      }
+      const breaker = yield* Breaker
+      expect(breaker.stateOfProvider("a", yield* Clock.currentTimeMillis)).toBe("closed")
+      expect(asked).toHaveLength(60)
+    }).pipe(withEngine({ providers, config: { ...config, breaker: { minimumCalls: 5 }, aliases: chainOf(providers) } }))
+  })
+
+  it.effect("asks a window that nobody knows, once", () => {
+    const asked: Array<Asked> = []
+    const providers = [sequence("a", asked, [tooLong("a")], { contextWindow: 8000 }), sequence("b", asked, ["ok"])]
+    return Effect.gen(function* () {
+      expect(contentOf(yield* ask())).toBe("answer of b")
+      expect(names(asked)).toBe("a b")
     }).pipe(withEngine({ providers, config: { ...config, aliases: chainOf(providers) } }))
   })
 })
