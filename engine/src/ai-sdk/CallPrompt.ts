@@ -15,7 +15,7 @@ import type {
 import { Result } from "effect"
 import * as Base64 from "effect/encoding/Base64"
 import { InvalidRequest } from "../Errors.ts"
-import { imageTypeOf, isImageType, isPartialType } from "../MediaTypes.ts"
+import { fileOf, type OwnFields, reasoningOf } from "../ForeignPrompt.ts"
 import type { ContentPart, Message } from "../Request.ts"
 
 type Read<A> = Result.Result<A, InvalidRequest>
@@ -51,15 +51,8 @@ const toPart = (part: Part, field: string, warnings: Array<SharedV4Warning>): Re
       return Result.succeed({ type: "text", text: part.text })
     case "file":
       return toFile(part, field)
-    case "reasoning": {
-      const { redacted, signature } = ownFields(part.providerOptions)
-      return Result.succeed({
-        type: "reasoning",
-        text: part.text,
-        ...(typeof signature === "string" ? { signature } : {}),
-        ...(typeof redacted === "string" ? { redacted } : {})
-      })
-    }
+    case "reasoning":
+      return Result.succeed(reasoningOf(part.text, ownFields(part.providerOptions)))
     case "tool-call":
       if (part.providerExecuted === true) return invalid(field, "a tool call that a provider ran can't be carried")
       return Result.succeed({
@@ -78,34 +71,17 @@ const toPart = (part: Part, field: string, warnings: Array<SharedV4Warning>): Re
   }
 }
 
-const ownFields = (options: SharedV4ProviderOptions | undefined): { readonly [field: string]: unknown } =>
-  options?.["millrace"] ?? {}
+const ownFields = (options: SharedV4ProviderOptions | undefined): OwnFields => options?.["millrace"] ?? {}
 
 type FileLike = Pick<LanguageModelV4FilePart, "data" | "filename" | "mediaType" | "providerOptions">
 
-const toFile = (part: FileLike, field: string): Read<Inline> => {
-  const { mediaType } = part
-  const data = dataOf(part, field)
-  if (Result.isFailure(data)) return Result.fail(data.failure)
-  if (!isImageType(mediaType)) {
-    const filename = part.filename === undefined ? {} : { filename: part.filename }
-    return Result.succeed({ type: "file", data: data.success, mediaType, ...filename })
-  }
-  const { detail } = ownFields(part.providerOptions)
-  if (detail !== undefined && detail !== "auto" && detail !== "low" && detail !== "high") {
-    return invalid(`${field}.providerOptions.millrace.detail`, "expected auto, low or high")
-  }
-  const known = isPartialType(mediaType) ? imageTypeOf(data.success) : mediaType
-  return Result.succeed({
-    type: "image",
-    image: data.success,
-    ...(known === undefined ? {} : { mediaType: known }),
-    ...(detail === undefined ? {} : { detail })
-  })
-}
+const toFile = ({ filename, mediaType, ...part }: FileLike, field: string): Read<Inline> =>
+  Result.flatMap(dataOf(part, field), (data) =>
+    fileOf({ data, mediaType, filename }, ownFields(part.providerOptions), `${field}.providerOptions.millrace.detail`)
+  )
 
 /** A URL, or base64. */
-const dataOf = ({ data }: FileLike, field: string): Read<string> => {
+const dataOf = ({ data }: Pick<FileLike, "data">, field: string): Read<string> => {
   switch (data.type) {
     case "data":
       return Result.succeed(typeof data.data === "string" ? data.data : Base64.encode(data.data))

@@ -11,7 +11,7 @@ import type * as LanguageModel from "effect/ai/LanguageModel"
 import type * as Prompt from "effect/ai/Prompt"
 import * as Base64 from "effect/encoding/Base64"
 import { InvalidRequest } from "../Errors.ts"
-import { imageTypeOf, isImageType, isPartialType } from "../MediaTypes.ts"
+import { fileOf, type OwnFields, reasoningOf } from "../ForeignPrompt.ts"
 import { decodeMillraceOptions, type MillraceOptions } from "../MillraceOptions.ts"
 import type { AIRequest, ContentPart, Message } from "../Request.ts"
 import { reasonOf } from "./Failure.ts"
@@ -90,15 +90,8 @@ const toPart = (part: Prompt.Part, field: string): Read<ContentPart | undefined>
       return Result.succeed({ type: "text", text: part.text })
     case "file":
       return toFile(part, field)
-    case "reasoning": {
-      const { redacted, signature } = ownFields(part.options)
-      return Result.succeed({
-        type: "reasoning",
-        text: part.text,
-        ...(typeof signature === "string" ? { signature } : {}),
-        ...(typeof redacted === "string" ? { redacted } : {})
-      })
-    }
+    case "reasoning":
+      return Result.succeed(reasoningOf(part.text, ownFields(part.options)))
     case "tool-call":
       if (part.providerExecuted) return invalid(field, "a tool call that a provider ran itself can't be carried")
       return Result.succeed({ type: "tool-call", id: part.id, name: part.name, arguments: toJson(part.params) })
@@ -111,7 +104,7 @@ const toPart = (part: Prompt.Part, field: string): Read<ContentPart | undefined>
   }
 }
 
-const ownFields = (options: Prompt.ProviderOptions): { readonly [field: string]: unknown } => {
+const ownFields = (options: Prompt.ProviderOptions): OwnFields => {
   const own = options["millrace"]
   return typeof own === "object" && own !== null && !Array.isArray(own)
     ? (own as { readonly [field: string]: unknown })
@@ -123,20 +116,8 @@ type Inline = Extract<ContentPart, { readonly type: "text" | "image" | "file" }>
 const toFile = (part: Prompt.FilePart, field: string): Read<Inline> => {
   const data =
     part.data instanceof URL ? part.data.href : typeof part.data === "string" ? part.data : Base64.encode(part.data)
-  const filename = part.fileName === undefined ? {} : { filename: part.fileName }
-  if (!isImageType(part.mediaType))
-    return Result.succeed({ type: "file", data, mediaType: part.mediaType, ...filename })
-  const { detail } = ownFields(part.options)
-  if (detail !== undefined && detail !== "auto" && detail !== "low" && detail !== "high") {
-    return invalid(`${field}.options.millrace.detail`, "expected auto, low or high")
-  }
-  const mediaType = isPartialType(part.mediaType) ? imageTypeOf(data) : part.mediaType
-  return Result.succeed({
-    type: "image",
-    image: data,
-    ...(mediaType === undefined ? {} : { mediaType }),
-    ...(detail === undefined ? {} : { detail })
-  })
+  const file = { data, mediaType: part.mediaType, filename: part.fileName }
+  return Result.mapError(fileOf(file, ownFields(part.options), `${field}.options.millrace.detail`), reasonOf)
 }
 
 const toToolResult = (part: Prompt.ToolResultPart, field: string): Read<ContentPart> =>

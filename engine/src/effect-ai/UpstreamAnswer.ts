@@ -7,66 +7,63 @@
 import type * as Response from "effect/ai/Response"
 import type { Target } from "../Call.ts"
 import { type EngineError, UnsupportedAbility } from "../Errors.ts"
-import { besideToolCall, reasoningEnd } from "../ForeignMetadata.ts"
+import { ForeignAnswer, usageOf } from "../ForeignAnswer.ts"
 import type { FinishReason, Part } from "../Reply.ts"
 import { citedBy } from "../SourceParts.ts"
-import { fromInclusive, type Usage } from "../Usage.ts"
 import { toEngineError } from "./UpstreamFailure.ts"
 
 /** Reads the parts of one answer. */
 export class AnswerReader {
   private readonly target: Target
-  /** Numbers of the tool calls by their id, and whether their arguments have come. */
-  private readonly tools = new Map<string, { readonly index: number; written: boolean }>()
-  private readonly refusals = new Set<string>()
-  private readonly metadata = new Map<string, Record<string, unknown>>()
-  private started = false
+  private readonly answer: ForeignAnswer
 
   constructor(target: Target) {
     this.target = target
+    this.answer = new ForeignAnswer(target.model)
   }
 
   /** Appends what one part says to `out`; returns the error that ends the answer, if it is one. */
   read(part: Response.AnyPart, out: Array<Part>): EngineError | undefined {
+    const { answer } = this
     switch (part.type) {
       case "response-metadata":
-        this.start(out, part)
+        answer.start(out, part)
         return undefined
       case "text":
-        this.say("refusal" in own(part.metadata) ? "refusal" : "text", part.text, out)
+        answer.say("refusal" in own(part.metadata) ? "refusal" : "text", part.text, out)
         return undefined
       case "text-start":
-        if ("refusal" in own(part.metadata)) this.refusals.add(part.id)
+        if ("refusal" in own(part.metadata)) answer.refuse(part.id)
         return undefined
       case "text-delta":
-        this.say(this.refusals.has(part.id) ? "refusal" : "text", part.delta, out)
+        answer.sayIn(part.id, part.delta, out)
         return undefined
       case "reasoning":
-        this.say("reasoning", part.text, out)
-        this.end(part.metadata, out)
+        answer.say("reasoning", part.text, out)
+        answer.end(part.metadata, out)
         return undefined
       case "reasoning-start":
-        this.note(part.id, part.metadata)
+        answer.note(part.id, part.metadata)
         return undefined
       case "reasoning-delta":
-        this.note(part.id, part.metadata)
-        this.say("reasoning", part.delta, out)
+        answer.note(part.id, part.metadata)
+        answer.say("reasoning", part.delta, out)
         return undefined
       case "reasoning-end":
-        this.note(part.id, part.metadata)
-        this.end(this.metadata.get(part.id), out)
+        answer.note(part.id, part.metadata)
+        answer.endNoted(part.id, out)
         return undefined
       case "tool-params-start":
-        if (!part.providerExecuted) this.call(part.id, part.name, out)
+        if (!part.providerExecuted) answer.call(part.id, part.name, out)
         return undefined
       case "tool-params-delta":
-        this.write(part.id, part.delta, out)
+        answer.write(part.id, part.delta, out)
         return undefined
       case "tool-call":
-        if (!part.providerExecuted) this.callWhole(part, out)
+        if (!part.providerExecuted) answer.callWhole(part.id, part.name, textOf(part.params), part.metadata, out)
         return undefined
       case "source":
-        this.start(out)
+        answer.start(out)
         out.push(citedBy(part, part.metadata["millrace"]))
         return undefined
       case "file":
@@ -74,12 +71,12 @@ export class AnswerReader {
       case "error":
         return toEngineError(part.error, this.target)
       case "finish":
-        this.start(out)
+        answer.start(out)
         out.push({
           type: "finish",
           finishReason: finishReasonOf(part.reason),
           rawFinishReason: part.reason,
-          usage: usageOf(part.usage)
+          usage: usageOf(part.usage.inputTokens, part.usage.outputTokens)
         })
         return undefined
       case "text-end":
@@ -88,54 +85,6 @@ export class AnswerReader {
       case "tool-approval-request":
         return undefined
     }
-  }
-
-  private start(out: Array<Part>, part?: Response.ResponseMetadataPart): void {
-    if (this.started) return
-    this.started = true
-    out.push({ type: "start", id: part?.id ?? "", model: part?.modelId ?? this.target.model })
-  }
-
-  private say(type: "text" | "refusal" | "reasoning", text: string, out: Array<Part>): void {
-    this.start(out)
-    if (text !== "") out.push({ type, text })
-  }
-
-  private note(id: string, metadata: Response.ProviderMetadata): void {
-    const noted = this.metadata.get(id) ?? {}
-    for (const [provider, fields] of Object.entries(metadata)) {
-      noted[provider] = { ...(noted[provider] as object | undefined), ...(fields as object | null) }
-    }
-    this.metadata.set(id, noted)
-  }
-
-  private end(metadata: unknown, out: Array<Part>): void {
-    const part = reasoningEnd(metadata)
-    if (part !== undefined) out.push(part)
-  }
-
-  private call(id: string, name: string, out: Array<Part>) {
-    const known = this.tools.get(id)
-    if (known !== undefined) return known
-    this.start(out)
-    const tool = { index: this.tools.size, written: false }
-    this.tools.set(id, tool)
-    out.push({ type: "tool-call", index: tool.index, id, name, arguments: "" })
-    return tool
-  }
-
-  private write(id: string, text: string, out: Array<Part>): void {
-    const tool = this.tools.get(id)
-    if (tool === undefined || text === "") return
-    tool.written = true
-    out.push({ type: "tool-call", index: tool.index, arguments: text })
-  }
-
-  private callWhole(part: Response.ToolCallPart<string, unknown>, out: Array<Part>): void {
-    const tool = this.call(part.id, part.name, out)
-    if (!tool.written) this.write(part.id, textOf(part.params), out)
-    const carrier = besideToolCall(part.id, part.metadata)
-    if (carrier !== undefined) out.push(carrier)
   }
 }
 
@@ -149,18 +98,3 @@ const textOf = (params: unknown): string => (typeof params === "string" ? params
 
 const finishReasonOf = (reason: Response.FinishReason): FinishReason =>
   reason === "pause" || reason === "unknown" ? "other" : reason
-
-const usageOf = ({ inputTokens, outputTokens }: Response.Usage): Usage => {
-  const { cacheRead = 0, cacheWrite = 0, uncached } = inputTokens
-  const { reasoning = 0, text } = outputTokens
-  const input = inputTokens.total ?? (uncached === undefined ? undefined : uncached + cacheRead + cacheWrite)
-  const output = outputTokens.total ?? (text === undefined ? undefined : text + reasoning)
-  return fromInclusive({
-    input: input ?? 0,
-    output: output ?? 0,
-    cacheRead,
-    cacheWrite,
-    reasoning,
-    estimated: input === undefined && output === undefined
-  })
-}

@@ -177,7 +177,7 @@ export class ResponseItems {
   private closeContent(open: Extract<Open, { readonly type: "message" }>): void {
     if (open.part === undefined) return
     const part = contentOf(open.part)
-    const { annotations: _, type, ...said } = part
+    const { annotations: _, type: __, ...said } = part
     this.emitInMessage(`response.${open.part.type}.done`, said)
     this.emitInMessage("response.content_part.done", { part })
     open.content.push(part)

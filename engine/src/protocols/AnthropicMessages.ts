@@ -6,15 +6,16 @@
  * and is handed on when the block ends. The terminal event is `message_stop`. Usage of `message_delta` replaces that of `message_start` field by field; Anthropic's input figures
  * are disjoint as they come. A tool call without input gets `{}`, streamed or not.
  */
-import { Predicate, Result } from "effect"
+import { Predicate, type Result } from "effect"
 import type { EngineError } from "../Errors.ts"
-import { Collector, type Completion, type FinishReason, type Part } from "../Reply.ts"
+import type { Completion, FinishReason, Part } from "../Reply.ts"
 import * as Usage from "../Usage.ts"
 import { defaultBaseUrl, encode } from "./AnthropicMessagesRequest.ts"
 import { readLocations } from "./CitationReader.ts"
 import { countOf, isObject, type JsonObject, jsonText, parseJson, stringOr } from "./Json.ts"
 import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
 import * as UpstreamErrors from "./UpstreamErrors.ts"
+import { decodeAnswer } from "./WholeAnswer.ts"
 
 export const anthropicMessages: Protocol = {
   dialect: "anthropic-messages",
@@ -29,54 +30,41 @@ const decodeWhole = (
   body: string,
   endpoint: Endpoint,
   options: WholeOptions | undefined
-): Result.Result<Completion, EngineError> => {
-  const answer = parseJson(body)
-  if (!isObject(answer)) {
-    return Result.fail(UpstreamErrors.invalidResponse(endpoint, UpstreamErrors.describeNonJson(body), 200))
-  }
+): Result.Result<Completion, EngineError> =>
+  decodeAnswer("anthropic-messages", body, endpoint, options, (answer, out) => readAnswer(answer, endpoint, out))
+
+const readAnswer = (answer: JsonObject, endpoint: Endpoint, out: Array<Part>): EngineError | undefined => {
   if (answer["type"] === "error" || isObject(answer["error"])) {
-    return Result.fail(UpstreamErrors.fromPayload(answer, endpoint, 200))
+    return UpstreamErrors.fromPayload(answer, endpoint, 200)
   }
   const content = answer["content"]
-  if (!Array.isArray(content)) {
-    return Result.fail(UpstreamErrors.invalidResponse(endpoint, "JSON without content", 200))
-  }
+  if (!Array.isArray(content)) return UpstreamErrors.invalidResponse(endpoint, "JSON without content", 200)
   const raw = answer["stop_reason"]
   const figures: Figures = {}
   readUsage(answer["usage"], figures)
-  const collector = new Collector()
-  collector.add({
-    type: "start",
-    id: stringOr(answer["id"], ""),
-    model: stringOr(answer["model"], endpoint.model)
-  })
+  out.push({ type: "start", id: stringOr(answer["id"], ""), model: stringOr(answer["model"], endpoint.model) })
   let calls = 0
   let text = 0
   for (const block of content as ReadonlyArray<unknown>) {
     if (!isObject(block)) continue
     const opened = openBlock(block, calls)
     if (opened === undefined) continue
-    collector.add(opened)
+    out.push(opened)
     if (opened.type === "text") {
       const start = text
       text += opened.text.length
-      const cited: Array<Part> = []
-      readLocations(block["citations"], start, text, cited)
-      for (const part of cited) collector.add(part)
+      readLocations(block["citations"], start, text, out)
     }
     if (opened.type !== "tool-call") continue
-    collector.add({ type: "tool-call", index: calls++, arguments: jsonText(block["input"] ?? {}) ?? "" })
+    out.push({ type: "tool-call", index: calls++, arguments: jsonText(block["input"] ?? {}) ?? "" })
   }
-  collector.add({
+  out.push({
     type: "finish",
     finishReason: finishReasonOf(raw),
     rawFinishReason: Predicate.isString(raw) ? raw : undefined,
     usage: usageOf(figures)
   })
-  const completion = collector.completion()
-  return Result.succeed(
-    options?.wire === true ? { ...completion, wire: { dialect: "anthropic-messages", body } } : completion
-  )
+  return undefined
 }
 
 /** The part that the start of a block stands for; a tool call opens without arguments. */

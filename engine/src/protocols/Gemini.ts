@@ -11,7 +11,7 @@
  */
 import { Predicate, Result } from "effect"
 import type { EngineError } from "../Errors.ts"
-import { Collector, type Completion, type FinishReason, type Part } from "../Reply.ts"
+import type { Completion, FinishReason, Part } from "../Reply.ts"
 import * as Usage from "../Usage.ts"
 import { madeCallId } from "./CallIds.ts"
 import { readGrounding } from "./CitationReader.ts"
@@ -23,6 +23,7 @@ import { fromGemini } from "./Logprobs.ts"
 import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
 import { labelled } from "./Signatures.ts"
 import * as UpstreamErrors from "./UpstreamErrors.ts"
+import { collected } from "./WholeAnswer.ts"
 
 export const gemini: Protocol = {
   dialect: "gemini",
@@ -56,10 +57,7 @@ const decodeWhole = (
   }
   if (!reader.answered) return Result.fail(UpstreamErrors.invalidResponse(endpoint, "JSON without candidates", 200))
   reader.finish(out)
-  const collector = new Collector()
-  for (const part of out) collector.add(part)
-  const completion = collector.completion()
-  return Result.succeed(options?.wire === true ? { ...completion, wire: { dialect: "gemini", body } } : completion)
+  return Result.succeed(collected(out, options?.wire === true ? { dialect: "gemini", body } : undefined))
 }
 
 const isError = (chunk: JsonObject): boolean => isObject(chunk["error"]) || Predicate.isString(chunk["error"])

@@ -9,9 +9,9 @@
  *
  * Citations are read from `annotations` and from lists beside the answer (`citations`, `search_results`: Perplexity, xAI).
  */
-import { Predicate, Result } from "effect"
+import { Predicate, type Result } from "effect"
 import type { EngineError } from "../Errors.ts"
-import { Collector, type Completion, type Dialect, type FinishReason, type Part } from "../Reply.ts"
+import type { Completion, Dialect, FinishReason, Part } from "../Reply.ts"
 import { ListedSources, readAnnotations } from "./CitationReader.ts"
 import { isObject, type JsonObject, jsonText, parseJson, stringOr } from "./Json.ts"
 import { fromChoice } from "./Logprobs.ts"
@@ -21,6 +21,7 @@ import { withEmbeddings } from "./OpenAiEmbeddings.ts"
 import { chatUsage } from "./OpenAiUsage.ts"
 import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
 import * as UpstreamErrors from "./UpstreamErrors.ts"
+import { decodeAnswer } from "./WholeAnswer.ts"
 
 /** Chat Completions, or its elder: legacy completions differ in the request and have `text` where chat has a message. */
 export const chatProtocol = (dialect: Dialect, encode: Protocol["encode"]): Protocol => ({
@@ -39,17 +40,21 @@ const decodeWhole = (
   body: string,
   endpoint: Endpoint,
   options: WholeOptions | undefined
-): Result.Result<Completion, EngineError> => {
-  const answer = parseJson(body)
-  if (!isObject(answer)) {
-    return Result.fail(UpstreamErrors.invalidResponse(endpoint, UpstreamErrors.describeNonJson(body), 200))
-  }
+): Result.Result<Completion, EngineError> =>
+  decodeAnswer(dialect, body, endpoint, options, (answer, out) => readAnswer(dialect, answer, endpoint, out))
+
+const readAnswer = (
+  dialect: Dialect,
+  answer: JsonObject,
+  endpoint: Endpoint,
+  out: Array<Part>
+): EngineError | undefined => {
   const choice = firstChoice(answer["choices"])
   const failed = errorIn(answer, choice)
-  if (failed !== undefined) return Result.fail(UpstreamErrors.fromPayload(failed, endpoint, 200))
-  if (choice === undefined) return Result.fail(UpstreamErrors.invalidResponse(endpoint, "JSON without choices", 200))
+  if (failed !== undefined) return UpstreamErrors.fromPayload(failed, endpoint, 200)
+  if (choice === undefined) return UpstreamErrors.invalidResponse(endpoint, "JSON without choices", 200)
   const id = stringOr(answer["id"], "")
-  const out: Array<Part> = [{ type: "start", id, model: stringOr(answer["model"], endpoint.model) }]
+  out.push({ type: "start", id, model: stringOr(answer["model"], endpoint.model) })
   const message = choice["message"] ?? choice["delta"] ?? legacyDelta(choice)
   const sources = new ListedSources()
   sources.note(answer)
@@ -63,10 +68,7 @@ const decodeWhole = (
     rawFinishReason: Predicate.isString(raw) ? raw : undefined,
     usage: chatUsage(answer["usage"] ?? groqUsage(answer))
   })
-  const collector = new Collector()
-  for (const part of out) collector.add(part)
-  const completion = collector.completion()
-  return Result.succeed(options?.wire === true ? { ...completion, wire: { dialect, body } } : completion)
+  return undefined
 }
 
 /** The payload of an error that came where an answer was due. */

@@ -10,9 +10,9 @@
  * The parts of a summary are joined by a line break, as the official SDK does it. A reasoning item with `encrypted_content` gets a signature that
  * holds it together with the item's id, so that it can be given back on the next turn without any state upstream.
  */
-import { Result } from "effect"
+import type { Result } from "effect"
 import type { EngineError } from "../Errors.ts"
-import { Collector, type Completion, type FinishReason, type Part } from "../Reply.ts"
+import type { Completion, FinishReason, Part } from "../Reply.ts"
 import { readAnnotation } from "./CitationReader.ts"
 import { isObject, type JsonObject, parseJson, stringOr } from "./Json.ts"
 import { withEmbeddings } from "./OpenAiEmbeddings.ts"
@@ -33,6 +33,7 @@ import {
 import { responsesUsage } from "./OpenAiUsage.ts"
 import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
 import * as UpstreamErrors from "./UpstreamErrors.ts"
+import { decodeAnswer } from "./WholeAnswer.ts"
 
 export const openAiResponses: Protocol = withEmbeddings({
   dialect: "openai-responses",
@@ -47,27 +48,19 @@ const decodeWhole = (
   body: string,
   endpoint: Endpoint,
   options: WholeOptions | undefined
-): Result.Result<Completion, EngineError> => {
-  const answer = parseJson(body)
-  if (!isObject(answer)) {
-    return Result.fail(UpstreamErrors.invalidResponse(endpoint, UpstreamErrors.describeNonJson(body), 200))
-  }
+): Result.Result<Completion, EngineError> =>
+  decodeAnswer("openai-responses", body, endpoint, options, (answer, out) => readAnswer(answer, endpoint, out))
+
+const readAnswer = (answer: JsonObject, endpoint: Endpoint, out: Array<Part>): EngineError | undefined => {
   const output = answer["output"]
   if (answer["status"] === "failed" || (!Array.isArray(output) && answer["error"] !== undefined)) {
-    return Result.fail(UpstreamErrors.fromPayload(answer, endpoint, 200))
+    return UpstreamErrors.fromPayload(answer, endpoint, 200)
   }
-  if (!Array.isArray(output)) {
-    return Result.fail(UpstreamErrors.invalidResponse(endpoint, "JSON without output", 200))
-  }
-  const out: Array<Part> = [startOf(answer, endpoint)]
+  if (!Array.isArray(output)) return UpstreamErrors.invalidResponse(endpoint, "JSON without output", 200)
+  out.push(startOf(answer, endpoint))
   const seen = decodeItems(output, out)
   out.push(finishOf(answer, seen))
-  const collector = new Collector()
-  for (const part of out) collector.add(part)
-  const completion = collector.completion()
-  return Result.succeed(
-    options?.wire === true ? { ...completion, wire: { dialect: "openai-responses", body } } : completion
-  )
+  return undefined
 }
 
 type FinishPart = Extract<Part, { readonly type: "finish" }>
