@@ -6,6 +6,9 @@
  * Nothing here carries a key, a prompt or an answer, and nothing is imported but `effect`.
  */
 import { Schema } from "effect"
+import { CacheStatus } from "./CacheAnswers.ts"
+
+export * from "./CacheAnswers.ts"
 
 const NullableNumber = Schema.NullOr(Schema.Finite)
 const NullableString = Schema.NullOr(Schema.String)
@@ -118,20 +121,6 @@ const providerFields = {
 
 export const ProviderStatus = Schema.Struct(providerFields).annotate({ identifier: "ProviderStatus" })
 export type ProviderStatus = typeof ProviderStatus.Type
-
-/** Counters since the process started; `hitRate` is the share of lookups that were served, null before the first. */
-export const CacheStatus = Schema.Struct({
-  enabled: Schema.Boolean,
-  entries: Schema.Finite,
-  bytes: Schema.Finite,
-  maxSize: Schema.Finite,
-  hits: Schema.Finite,
-  semanticHits: Schema.Finite,
-  coalesced: Schema.Finite,
-  misses: Schema.Finite,
-  hitRate: NullableNumber
-}).annotate({ identifier: "CacheStatus" })
-export type CacheStatus = typeof CacheStatus.Type
 
 /** Sums since the process started. Tokens and dollars are what providers were asked for; what the cache served is saved. */
 export const Totals = Schema.Struct({

@@ -1,93 +1,182 @@
 /**
- * Exact cache: an answer that was given once is given again, until its TTL or the bound on entries.
+ * Exact cache: an answer that was given once is given again, until its time to live or a bound of the cache ends it.
  *
  * At admission it looks up the key; a hit answers and nothing below runs. At settlement it stores the answer, and only a
- * complete one that finished normally (law 7): errors, broken streams, truncated and filtered answers never get in.
- * Least recently used entries leave first. It holds answers in memory and writes nothing to disk.
+ * complete one that finished normally (law 7): errors, broken streams, truncated and filtered answers never get in. Where
+ * it is configured, an answer whose time is over is served while a call of its own renews it, or when the call fails at
+ * the provider. Requests are answered from memory alone; a store only takes copies aside (law 11).
  */
-import { Clock, Context, Effect, Layer } from "effect"
-import { LRUCache } from "lru-cache"
-import { cacheKey, explain } from "./CacheKey.ts"
-import type { Call, Outcome, Target } from "./Call.ts"
-import { CacheOnlyMiss } from "./Errors.ts"
+import { Cause, Clock, Context, Effect, Fiber, FiberSet, Layer } from "effect"
+import {
+  CacheContents,
+  type EntriesPage,
+  type EntriesQuery,
+  type EntryView
+} from "./CacheContents.ts"
+import * as CacheKey from "./CacheKey.ts"
+import { PacingRecorder, replay } from "./CachePacing.ts"
+import type { CacheOptions, CacheStats } from "./CacheOptions.ts"
+import type { CacheRecord } from "./CacheRecord.ts"
+import type { CacheStoreHealth } from "./CacheStore.ts"
+import type { GroupFilter } from "./CacheTable.ts"
+import { type Call, makeCall, type Outcome } from "./Call.ts"
+import { CacheOnlyMiss, type EngineError, type InvalidRequest } from "./Errors.ts"
 import * as Reply from "./Reply.ts"
-import type { Request } from "./Request.ts"
-import type { Stage } from "./Stage.ts"
+import { type AIRequest, fromAIRequest, priorityOf, type Request } from "./Request.ts"
+import { makeRequestId } from "./RequestId.ts"
+import type { Open, Stage } from "./Stage.ts"
 
-export interface CacheOptions {
-  readonly enabled: boolean
-  /** Entries, 1 or more. */
-  readonly maxSize: number
-  /** Milliseconds. */
-  readonly ttlMs: number
-  /** Requests with a higher temperature are neither looked up nor stored. */
-  readonly maxTemperature: number | undefined
-}
-
-export interface CacheEntry {
-  readonly completion: Reply.Completion
-  readonly target: Target
-  readonly storedAtMs: number
-  /** How long the answer took when it was made. */
-  readonly latencyMs: number
-}
-
-export interface CacheStats {
-  readonly enabled: boolean
-  readonly entries: number
-  readonly bytes: number
-  readonly maxSize: number
-  readonly hits: number
-  readonly semanticHits: number
-  readonly coalesced: number
-  readonly misses: number
-  /** Share of lookups that were answered, 0–1; null before the first lookup. */
-  readonly hitRate: number | null
-}
+export type { CacheOptions, CacheStats } from "./CacheOptions.ts"
 
 export class Cache extends Context.Service<
   Cache,
   {
     readonly stage: Stage
     readonly stats: () => CacheStats
-    /** Removes every entry, or those of a provider or model; returns how many. */
-    readonly purge: (filter?: { readonly provider?: string; readonly model?: string }) => number
-    readonly explain: typeof explain
+    /** Removes every entry, or those that match; returns how many. They are gone at once for every lookup. */
+    readonly purge: (filter?: GroupFilter) => Effect.Effect<number>
+    /** Removes one entry; false when there is none under this key. */
+    readonly evict: (key: string) => boolean
+    /** One page of the entries, most recently used first unless told. */
+    readonly entries: (query: EntriesQuery) => Effect.Effect<EntriesPage>
+    readonly entry: (key: string) => EntryView | undefined
+    /** Entries as records, from a place on; `next` is the place from which to go on, undefined at the end. */
+    readonly records: (from: number, limit: number) => ReturnType<CacheContents["records"]>
+    /** Takes in records; returns how many were neither over, too large nor older than what is there. */
+    readonly take: (records: ReadonlyArray<CacheRecord>) => number
+    /** Key under which a routed request is looked up. */
+    readonly keyOf: (routed: CacheKey.Routed) => string
+    /** Paths of the fields in which two requests differ. */
+    readonly explain: (a: CacheKey.Routed, b: CacheKey.Routed) => ReadonlyArray<string>
+    /** What an entry's request was known by; undefined where there is none, or `explain` is off. */
+    readonly fingerprint: (of: string | CacheKey.Routed) => CacheKey.Fingerprint | undefined
+    /** How background calls are opened: as any other call of the engine. Set once by whoever composes the pipeline. */
+    readonly renewThrough: (open: Open) => void
   }
 >()("millrace/Cache") {
   static readonly layer = (options: CacheOptions) => Layer.effect(Cache, make(options))
+
+  /**
+   * Paths of the fields in which two requests of one engine differ, empty when they share an answer.
+   *
+   * @example
+   * Cache.explain({ prompt: "a" }, { prompt: "a", temperature: 0 }) // => ["temperature"]
+   */
+  static readonly explain = (a: AIRequest, b: AIRequest): Effect.Effect<ReadonlyArray<string>, InvalidRequest> =>
+    Effect.zipWith(asWritten(a), asWritten(b), (left, right) => CacheKey.explain(left, right))
 }
+
+/** A request with the model that it names itself. */
+const asWritten = (input: AIRequest): Effect.Effect<CacheKey.Routed, InvalidRequest> =>
+  Effect.map(fromAIRequest(input, "explain"), (request) => ({
+    request,
+    candidates: [{ provider: request.provider ?? "", model: request.model ?? "" }]
+  }))
+
+/** Milliseconds of real time that the start waits for a store and a warm-up file; they go on aside after it. */
+const startWaitMs = 1000
+
+/** Answers that are renewed at a time. */
+const renewalsMax = 64
+
+const memoryOnly: CacheStoreHealth = { kind: "memory", healthy: true, dropped: 0, reason: null }
 
 const make = (options: CacheOptions) =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
-    // lru-cache takes 0 for "no time", and a virtual clock starts there.
-    const now = () => clock.currentTimeMillisUnsafe() + 1
-    let bytes = 0
-    const entries = new LRUCache<string, CacheEntry>({
-      max: options.maxSize,
-      ttl: Math.ceil(options.ttlMs),
-      ttlResolution: 0,
-      perf: { now },
-      dispose: (entry) => {
-        bytes -= sizeOf(entry)
-      }
+    const { kindOf, ttlMs } = options
+    const staleWhileRevalidateMs = options.staleWhileRevalidateMs ?? 0
+    const staleIfErrorMs = options.staleIfErrorMs ?? 0
+    const maxBytes = options.maxBytes ?? 128_000_000
+    const contents = new CacheContents({
+      maxEntries: options.maxSize,
+      maxBytes,
+      graceMs: Math.max(staleWhileRevalidateMs, staleIfErrorMs),
+      priceUsd: options.priceUsd
     })
-    let hits = 0
-    let misses = 0
+    const { table } = contents
+    const now = () => clock.currentTimeMillisUnsafe()
+    const renewals = yield* FiberSet.make<void>()
+    const fork = yield* FiberSet.runtime(renewals)<never>()
+    const renewing = new Set<string>()
+    const counts = { hits: 0, misses: 0, staleHits: 0, refreshes: 0 }
+    let open: Open | undefined
 
-    const store = (key: string, call: Call, outcome: Outcome) => {
+    const keep = (key: string, call: Call, outcome: Outcome) => {
+      const { journal, request } = call
       if (outcome._tag !== "Success" || !storable(outcome.completion)) return
-      const entry: CacheEntry = {
+      if (journal.cache === "hit" || journal.cache === "semantic" || journal.target === undefined) return
+      const storedAtMs = call.clock.currentTimeMillisUnsafe()
+      const { cacheNamespace: namespace, tenant } = request
+      contents.keep({
+        key,
+        group: { target: journal.target, tenant, namespace },
         completion: outcome.completion,
-        target: call.journal.target!,
-        storedAtMs: now(),
-        latencyMs: clock.currentTimeMillisUnsafe() - call.journal.startedAtMs
-      }
-      // lru-cache serves an entry whose age is its TTL; here it is over then, and ages are whole milliseconds.
-      entries.set(key, entry, { ttl: Math.max(0.5, (call.request.cacheTtlMs ?? options.ttlMs) - 0.5) })
-      bytes += sizeOf(entry)
+        fingerprint: options.explain === false ? undefined : CacheKey.fingerprint(request, journal.candidates, kindOf),
+        omitted: journal.omitted,
+        pacing: (journal.recorder as PacingRecorder | undefined)?.notes(),
+        storedAtMs,
+        expiresAtMs: storedAtMs + (request.cacheTtlMs ?? ttlMs),
+        latencyMs: storedAtMs - journal.startedAtMs
+      })
     }
+
+    const serve = (call: Call, slot: number, nowMs: number): Effect.Effect<Reply.Reply> => {
+      const { journal, request } = call
+      counts.hits++
+      journal.cache = "hit"
+      journal.cacheAgeMs = nowMs - table.storedAtMs(slot)
+      journal.target = table.groupOf(slot).target
+      const completion = table.completionOf(slot)
+      const extra = table.extraOf(slot)
+      table.use(slot)
+      if (extra === undefined) return Effect.succeed(Reply.whole(completion))
+      if (extra.omitted.length > 0) journal.omitted = extra.omitted
+      return Effect.succeed(
+        extra.pacing !== undefined && request.stream && request.cachePacing === "original"
+          ? Reply.parts(replay(completion, extra.pacing))
+          : Reply.whole(completion)
+      )
+    }
+
+    const serveStale = (call: Call, slot: number, nowMs: number, why: "revalidating" | "error") => {
+      counts.staleHits++
+      call.journal.cacheStale = why
+      return serve(call, slot, nowMs)
+    }
+
+    /** Renews an answer by a call of its own, once at a time for a key. */
+    const renew = (key: string, call: Call): void => {
+      if (open === undefined || renewing.has(key) || renewing.size >= renewalsMax) return
+      renewing.add(key)
+      counts.refreshes++
+      const request: Request = {
+        ...call.request,
+        id: makeRequestId(),
+        cacheMode: "refresh",
+        timeoutMs: undefined,
+        priority: Math.max(call.request.priority, priorityOf("batch"))
+      }
+      const through = open
+      fork(
+        Effect.suspend(() => Effect.scoped(Effect.flatMap(through(makeCall(request, call.clock)), Reply.collect))).pipe(
+          Effect.ignore,
+          Effect.ensuring(Effect.sync(() => void renewing.delete(key)))
+        )
+      )
+    }
+
+    /** A failed call is answered with what is there, if the failure is not the caller's and came before the first part. */
+    const orStale = (key: string, call: Call, opened: ReturnType<Open>): ReturnType<Open> =>
+      Effect.catchCause(opened, (cause) => {
+        const slot = contents.table.find(key)
+        const nowMs = call.clock.currentTimeMillisUnsafe()
+        if (slot < 0 || !isOutage(cause) || nowMs >= table.expiresAtMs(slot) + staleIfErrorMs) {
+          return Effect.failCause(cause)
+        }
+        counts.misses--
+        return serveStale(call, slot, nowMs, "error")
+      })
 
     const stage: Stage = (next) => (call) =>
       Effect.suspend(() => {
@@ -96,51 +185,113 @@ const make = (options: CacheOptions) =>
           if (request.cacheMode === "only") return Effect.fail(new CacheOnlyMiss())
           return next(call)
         }
-        const key = cacheKey(request, journal.candidates)
+        const key = CacheKey.cacheKey(request, journal.candidates, kindOf)
         journal.cacheKey = key
+        let stale = false
         if (request.cacheMode !== "refresh") {
-          const entry = entries.get(key)
-          if (entry !== undefined) {
-            hits++
-            journal.cache = "hit"
-            journal.cacheAgeMs = now() - entry.storedAtMs
-            journal.target = entry.target
-            return Effect.succeed(Reply.whole(entry.completion))
+          const slot = table.find(key)
+          if (slot >= 0) {
+            const nowMs = call.clock.currentTimeMillisUnsafe()
+            const overMs = nowMs - table.expiresAtMs(slot)
+            if (overMs < 0) return serve(call, slot, nowMs)
+            if (overMs < staleWhileRevalidateMs) {
+              if (request.cacheMode !== "only") renew(key, call)
+              return serveStale(call, slot, nowMs, "revalidating")
+            }
+            stale = overMs < staleIfErrorMs
+            if (!stale) table.remove(slot)
           }
-          misses++
+          counts.misses++
         }
         journal.cache = "miss"
         if (request.cacheMode === "only") return Effect.fail(new CacheOnlyMiss())
-        call.settlement.addShared((outcome) => store(key, call, outcome))
-        return next(call)
+        if (request.stream) journal.recorder = new PacingRecorder(journal.startedAtMs)
+        call.settlement.addShared((outcome) => keep(key, call, outcome))
+        return stale ? orStale(key, call, next(call)) : next(call)
       })
+
+    const found = (key: string): number | undefined => {
+      const slot = table.find(key)
+      return slot >= 0 && now() < table.expiresAtMs(slot) ? slot : undefined
+    }
+
+    yield* started(options, contents, now)
 
     return Cache.of({
       stage,
       stats: () => ({
         enabled: options.enabled,
-        entries: entries.size,
-        bytes,
+        entries: table.entries,
+        bytes: table.bytes,
         maxSize: options.maxSize,
-        hits,
+        maxBytes,
+        hits: counts.hits,
         semanticHits: 0,
         coalesced: 0,
-        misses,
-        hitRate: hits + misses === 0 ? null : hits / (hits + misses)
+        misses: counts.misses,
+        hitRate: counts.hits + counts.misses === 0 ? null : counts.hits / (counts.hits + counts.misses),
+        staleHits: counts.staleHits,
+        refreshes: counts.refreshes,
+        evictions: table.evictions,
+        store: contents.attached?.health() ?? memoryOnly
       }),
-      purge: (filter) => {
-        let removed = 0
-        for (const [key, entry] of entries.entries()) {
-          if (filter?.provider !== undefined && entry.target.provider !== filter.provider) continue
-          if (filter?.model !== undefined && entry.target.model !== filter.model) continue
-          entries.delete(key)
-          removed++
-        }
-        return removed
+      purge: (filter = {}) => Effect.suspend(() => contents.purge(filter, now())),
+      evict: (key) => contents.evict(key),
+      entries: (query) => Effect.suspend(() => contents.list(query, now())),
+      entry: (key) => {
+        const slot = found(key)
+        return slot === undefined ? undefined : contents.view(slot, now())
       },
-      explain
+      records: (from, limit) => contents.records(from, limit, now()),
+      take: (records) => {
+        let taken = 0
+        for (const record of records) if (contents.restore(record, now(), true)) taken++
+        return taken
+      },
+      keyOf: ({ candidates, request }) => CacheKey.cacheKey(request, candidates, kindOf),
+      explain: (a, b) => CacheKey.explain(a, b, kindOf),
+      fingerprint: (of) => {
+        if (typeof of !== "string") return CacheKey.fingerprint(of.request, of.candidates, kindOf)
+        const slot = found(of)
+        return slot === undefined ? undefined : contents.fingerprintOf(slot)
+      },
+      renewThrough: (through) => {
+        open = through
+      }
     })
   })
+
+/** Loads what a store and a warm-up file have; a start waits a moment for it, and no request ever does. */
+const started = (options: CacheOptions, contents: CacheContents, now: () => number) =>
+  Effect.gen(function* () {
+    if (!options.enabled) return
+    const loads: Array<Effect.Effect<void>> = []
+    if (options.store !== undefined) loads.push(contents.attach(yield* options.store, now))
+    if (options.warmup !== undefined) {
+      loads.push(
+        options.warmup((records) => {
+          for (const record of records) contents.restore(record, now(), true)
+        })
+      )
+    }
+    if (loads.length === 0) return
+    const loading = yield* Effect.forkScoped(Effect.all(loads, { discard: true }))
+    yield* Effect.raceFirst(Fiber.await(loading), realPause(startWaitMs))
+  })
+
+/** A pause of real time, whatever Effect's Clock says: what is waited for is a disk. */
+const realPause = (ms: number): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    const timer = setTimeout(() => resume(Effect.void), ms)
+    return Effect.sync(() => clearTimeout(timer))
+  })
+
+/** Faults of a provider or of the engine itself; a caller's, and our own limits, are told as they are. */
+const isOutage = (cause: Cause.Cause<EngineError>): boolean => {
+  if (Cause.hasInterruptsOnly(cause)) return false
+  const error = cause.reasons.find(Cause.isFailReason)?.error
+  return error === undefined ? Cause.hasDies(cause) : error.fault === "provider" || error.fault === "engine"
+}
 
 /** Several choices are not collected from a stream, so they are not shared between streamed and whole calls. */
 const applies = (options: CacheOptions, request: Request): boolean => {
@@ -157,13 +308,3 @@ const stateful = ["conversation", "thread"]
 
 const storable = ({ finishReason }: Reply.Completion): boolean =>
   finishReason === "stop" || finishReason === "tool-calls"
-
-/** Bytes that an entry holds, by its texts and vectors; two for each UTF-16 unit, eight for each number. */
-const sizeOf = ({ completion }: CacheEntry): number => {
-  let units = completion.wire?.body.length ?? 0
-  for (const block of completion.content) {
-    units += block.type === "tool-call" ? block.name.length + block.arguments.length : block.text.length
-  }
-  for (const vector of completion.embeddings ?? []) units += 4 * vector.length
-  return 2 * units
-}

@@ -46,7 +46,15 @@ export interface EngineConfig {
     readonly enabled: boolean
     /** Entries. */
     readonly maxSize: number
+    readonly maxBytes: number
     readonly ttlMs: number
+    readonly staleWhileRevalidateMs: number
+    readonly staleIfErrorMs: number
+    readonly explain: boolean
+    /** `memory` or `sqlite:<path>`. */
+    readonly store: string
+    /** Path of a file. */
+    readonly warmup: string | undefined
     /** Undefined: every temperature is cached. */
     readonly maxTemperature: number | undefined
     /** Identical calls at the same time share one upstream call. */
@@ -246,7 +254,13 @@ const build = (input: EngineConfigInput, notes: ReadonlyArray<string>, door: "li
     cache: {
       enabled: cache?.enabled ?? true,
       maxSize: cache?.maxSize ?? 1000,
+      maxBytes: cache?.maxBytes ?? 128_000_000,
       ttlMs: millis(cache?.ttl, 600_000),
+      staleWhileRevalidateMs: millis(cache?.staleWhileRevalidate, 0),
+      staleIfErrorMs: millis(cache?.staleIfError, 0),
+      explain: cache?.explain ?? true,
+      store: cache?.store ?? "memory",
+      warmup: cache?.warmup,
       maxTemperature: cache?.maxTemperature,
       coalesce: cache?.coalesce ?? true,
       semantic: {

@@ -25,6 +25,7 @@ export const brokenRules = (document: unknown): ReadonlyArray<Located> => {
     ...aliasRules(document, providers),
     ...weightRules(document, providers),
     ...semanticRules(document, providers),
+    ...cacheStoreRule(document),
     ...unsupportedRules(document)
   ]
 }
@@ -212,6 +213,14 @@ const semanticRules = (document: unknown, providers: ReadonlyArray<unknown>): Re
     const detail = `expected ${expected} with a provider of this configuration, got ${showValue(model)}`
     return [{ path: ["cache", "semantic", field], detail }]
   })
+
+/** Each of the two files has its own schema, and a thread that writes it alone. */
+const cacheStoreRule = (document: unknown): ReadonlyArray<Located> => {
+  const store = read(document, "cache", "store")
+  const database = read(document, "storage", "database") ?? "sqlite:./millrace.db"
+  if (!Predicate.isString(store) || store === "memory" || store !== database) return []
+  return [{ path: ["cache", "store"], detail: `expected a file of its own, got that of storage.database` }]
+}
 
 const unsupportedRules = (document: unknown): ReadonlyArray<Located> =>
   unsupported.flatMap((row) =>

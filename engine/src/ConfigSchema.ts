@@ -213,7 +213,19 @@ export const EngineConfig = Schema.Struct({
     enabled: Schema.optional(Flag),
     /** Entries. */
     maxSize: Schema.optional(PositiveInteger),
+    /** Bytes of all entries. */
+    maxBytes: Schema.optional(PositiveInteger),
     ttl: Schema.optional(PositiveTime),
+    /** Time after the TTL in which an answer is served and renewed in the background. */
+    staleWhileRevalidate: Schema.optional(Time),
+    /** Time after the TTL in which an answer is served when the call fails at the provider. */
+    staleIfError: Schema.optional(Time),
+    /** Keeps a hash of each field of a request, so that stored keys can be explained. */
+    explain: Schema.optional(Flag),
+    /** Where entries survive the process; a file of its own. */
+    store: Schema.optional(text("memory or sqlite:<path>", (value) => /^(memory|sqlite:.+)$/.test(value))),
+    /** Entries that are there from the start: a file of `millrace cache export`. */
+    warmup: Schema.optional(Name),
     /** Requests with a higher temperature are not cached; every temperature is, when this is not given. */
     maxTemperature: Schema.optional(number("a number from 0 to 2", (value) => value >= 0 && value <= 2)),
     /** Identical calls at the same time share one upstream call. */

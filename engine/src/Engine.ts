@@ -123,7 +123,9 @@ const pipeline = Effect.gen(function* () {
 
   const { windowOf } = tokenizer
 
-  return admission(fallback({ retry, breaker, limiter, hedge, windowOf }, attempt))
+  const open = admission(fallback({ retry, breaker, limiter, hedge, windowOf }, attempt))
+  cache.renewThrough(open)
+  return open
 })
 
 const make = (pipeline: Open): Engine["Service"] => {

@@ -24,6 +24,7 @@ import { RequestLog } from "./RequestLog.ts"
 import { Retry } from "./Retry.ts"
 import { Routing } from "./Routing.ts"
 import { SingleFlight } from "./SingleFlight.ts"
+import { cacheSources } from "./stores/CacheSources.ts"
 import * as UsageDatabase from "./stores/UsageDatabase.ts"
 import * as Telemetry from "./Telemetry.ts"
 import { Tokenizer } from "./Tokenizer.ts"
@@ -63,9 +64,18 @@ export type Services =
   | UsageLog
 
 export const services = (config: EngineConfig, options: LiveOptions = {}): Layer.Layer<Services> => {
+  const kinds = new Map(config.providers.map(({ kind, name }) => [name, kind]))
   const concerns = Layer.mergeAll(
     Breaker.layer(config.breaker),
-    Cache.layer(config.cache),
+    Cache.layer({
+      ...config.cache,
+      kindOf: (name) => kinds.get(name),
+      priceUsd: (target, usage, atMs) => {
+        const cost = ModelCatalog.price(usage, modelRef(config, target), atMs)
+        return cost._tag === "Priced" ? cost.usd : undefined
+      },
+      ...cacheSources(config.cache)
+    }),
     Hedge.layer(config.hedge),
     Pricing.layer((target, usage, atMs) => ModelCatalog.price(usage, modelRef(config, target), atMs)),
     RequestLog.layer(config.logging),

@@ -114,7 +114,7 @@ export const adminLayer = (config: EngineConfig) =>
           }),
         config: Effect.sync(() => redact(config)),
         cache: Effect.sync(() => cacheStats(cache, singleFlight)),
-        purgeCache: Effect.sync(() => cache.purge())
+        purgeCache: cache.purge()
       })
     })
   )

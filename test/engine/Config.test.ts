@@ -77,6 +77,12 @@ describe("defaults", () => {
         enabled: true,
         maxSize: 1000,
         ttlMs: 600_000,
+        maxBytes: 128_000_000,
+        staleWhileRevalidateMs: 0,
+        staleIfErrorMs: 0,
+        explain: true,
+        store: "memory",
+        warmup: undefined,
         maxTemperature: undefined,
         coalesce: true,
         semantic: { mode: "off", embedder: "lexical", threshold: 0.85 }

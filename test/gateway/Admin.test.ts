@@ -46,7 +46,12 @@ const cache = {
   semanticHits: 0,
   coalesced: 0,
   misses: 3,
-  hitRate: 0.25
+  hitRate: 0.25,
+  maxBytes: 128_000_000,
+  staleHits: 0,
+  refreshes: 0,
+  evictions: 0,
+  store: { kind: "memory" as const, healthy: true, dropped: 0, reason: null }
 }
 
 const statusOf = (log: UsageLog["Service"]): Status => ({

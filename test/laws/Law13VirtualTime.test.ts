@@ -137,8 +137,10 @@ const allowed: { readonly [file: string]: { readonly [name: string]: string } } 
   "Providers.ts": { "performance.now": "the end of the same measurement" },
   "RequestId.ts": { "Date.now": "an id only has to be unique and to sort by creation" },
   "stores/UsageSqlite.ts": { setTimeout: "talks to a thread that writes to a real disk" },
-  "stores/UsageSqliteWorker.ts": { setTimeout: "runs in that thread" },
-  "stores/UsageThread.ts": { setTimeout: "waits for that thread to end" }
+  "Cache.ts": { setTimeout: "a start waits a moment for a real disk" },
+  "stores/CacheSqlite.ts": { setTimeout: "talks to a thread that writes to a real disk" },
+  "stores/WorkerLoop.ts": { setTimeout: "runs in that thread" },
+  "stores/WorkerThread.ts": { setTimeout: "waits for that thread to end" }
 }
 
 const clocks = new Set([

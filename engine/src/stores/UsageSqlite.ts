@@ -12,7 +12,7 @@ import { maxPoints, SeriesTooLong, type StoredRecord, UsageUnavailable, type Usa
 import type { UsageRecord } from "../UsageRecord.ts"
 import { type UsageBatch, UsagePacker } from "./UsageBatch.ts"
 import type { Answer, Question, WorkerOptions } from "./UsageSqliteWorker.ts"
-import { type Report, UsageThread } from "./UsageThread.ts"
+import { type Report, WorkerThread } from "./WorkerThread.ts"
 
 export interface UsageSqliteOptions {
   /** A file, or `:memory:`. */
@@ -49,7 +49,7 @@ export const make = (options: UsageSqliteOptions): Effect.Effect<UsageStore, nev
       options.path === ":memory:"
         ? writer.thread
         : yield* Effect.acquireRelease(
-            Effect.sync(() => new UsageThread(workerOptions(options, true), () => {})),
+            Effect.sync(() => threadOf(options, true, () => {})),
             (reader) => Effect.promise(() => reader.close(closeTimeoutMs))
           )
 
@@ -94,9 +94,14 @@ const workerOptions = (options: UsageSqliteOptions, readOnly: boolean): WorkerOp
   retryMs: options.retryMs ?? 500
 })
 
+type Thread = WorkerThread<UsageBatch, Question, Answer>
+
+const threadOf = (options: UsageSqliteOptions, readOnly: boolean, onReport: (report: Report) => void): Thread =>
+  new WorkerThread("UsageSqliteWorker", workerOptions(options, readOnly), onReport)
+
 /** The queue in front of the writing thread. Records are numbered as they are taken in, so that writes can be awaited. */
 class Writer {
-  readonly thread: UsageThread
+  readonly thread: Thread
   dropped = 0
   /** What is wrong with the database; null while it is well. */
   reason: string | null = null
@@ -118,7 +123,7 @@ class Writer {
     this.maxQueued = options.maxQueued ?? 20_000
     this.retryMs = options.retryMs ?? 500
     this.run = run
-    this.thread = new UsageThread(workerOptions(options, false), (report) => this.receive(report))
+    this.thread = threadOf(options, false, (report) => this.receive(report))
     this.thread.start()
   }
 

@@ -1,0 +1,109 @@
+/**
+ * What the admin API says about the exact cache: figures, entries, explanations, export and import.
+ *
+ * Plain JSON, as in `AdminAnswers.ts`: times are ISO 8601 in UTC, durations milliseconds, money US dollars. `content` is
+ * null unless content logging is on; only an export carries answers, and none carries a prompt.
+ */
+import { Schema } from "effect"
+
+const NullableNumber = Schema.NullOr(Schema.Finite)
+const NullableString = Schema.NullOr(Schema.String)
+
+/** Counters since the process started; `hitRate` is the share of lookups that were served, null before the first. */
+export const CacheStatus = Schema.Struct({
+  enabled: Schema.Boolean,
+  entries: Schema.Finite,
+  bytes: Schema.Finite,
+  maxSize: Schema.Finite,
+  hits: Schema.Finite,
+  semanticHits: Schema.Finite,
+  coalesced: Schema.Finite,
+  misses: Schema.Finite,
+  hitRate: NullableNumber,
+  /** Bound on `bytes`. */
+  maxBytes: Schema.Finite,
+  /** Hits whose time to live was over; among `hits`. */
+  staleHits: Schema.Finite,
+  /** Calls that were made to renew an answer. */
+  refreshes: Schema.Finite,
+  /** Entries that had to leave for others. */
+  evictions: Schema.Finite,
+  /** Where entries survive the process; `reason` says what is wrong while `healthy` is false. */
+  store: Schema.Struct({
+    kind: Schema.Literals(["memory", "sqlite"]),
+    healthy: Schema.Boolean,
+    /** Entries that were not kept, because the store did not keep up. */
+    dropped: Schema.Finite,
+    reason: NullableString
+  })
+}).annotate({ identifier: "CacheStatus" })
+export type CacheStatus = typeof CacheStatus.Type
+
+export const CacheEntry = Schema.Struct({
+  key: Schema.String,
+  provider: Schema.String,
+  model: Schema.String,
+  tenant: Schema.String,
+  /** null for an entry of its tenant alone. */
+  namespace: NullableString,
+  storedAt: Schema.String,
+  ageMs: Schema.Finite,
+  /** 0 when the time to live is over and the entry may only be served stale. */
+  ttlLeftMs: Schema.Finite,
+  /** How long the answer took when it was made. */
+  latencyMs: Schema.Finite,
+  hits: Schema.Finite,
+  bytes: Schema.Finite,
+  /** What its hits would have cost, by the price of today; null when there is none. */
+  savedUsd: NullableNumber,
+  /** Text of the answer; null unless `logging.content` is on. */
+  content: NullableString
+}).annotate({ identifier: "CacheEntry" })
+export type CacheEntry = typeof CacheEntry.Type
+
+export const CacheEntries = Schema.Struct({
+  items: Schema.Array(CacheEntry),
+  /** Entries that match, on all pages. */
+  total: Schema.Finite,
+  /** null on the last page. Entries move while they are used, so an entry can come twice. */
+  nextCursor: NullableString
+}).annotate({ identifier: "CacheEntries" })
+export type CacheEntries = typeof CacheEntries.Type
+
+export const EvictResult = Schema.Struct({ evicted: Schema.Boolean }).annotate({ identifier: "EvictResult" })
+export type EvictResult = typeof EvictResult.Type
+
+const Explained = Schema.Struct({
+  key: Schema.String,
+  /** Whether there is an answer under the key now. */
+  stored: Schema.Boolean
+})
+
+/** Why two requests share an answer or do not. */
+export const CacheExplanation = Schema.Struct({
+  same: Schema.Boolean,
+  /** Paths of the fields that differ; empty when they share an answer. */
+  fields: Schema.Array(Schema.String),
+  a: Explained,
+  b: Explained
+}).annotate({ identifier: "CacheExplanation" })
+export type CacheExplanation = typeof CacheExplanation.Type
+
+/** Lines of a file of entries, without its first line. */
+export const CacheExport = Schema.Struct({
+  version: Schema.Finite,
+  records: Schema.Array(Schema.Unknown),
+  /** null at the end. */
+  nextCursor: NullableString
+}).annotate({ identifier: "CacheExport" })
+export type CacheExport = typeof CacheExport.Type
+
+export const CacheImport = Schema.Struct({
+  /** Entries that were taken. */
+  imported: Schema.Finite,
+  /** Entries that are over, too large, or older than what is there. */
+  skipped: Schema.Finite,
+  /** Records that are none, by their place in the request from 0 on. */
+  bad: Schema.Array(Schema.Struct({ index: Schema.Finite, detail: Schema.String }))
+}).annotate({ identifier: "CacheImport" })
+export type CacheImport = typeof CacheImport.Type

@@ -1,0 +1,333 @@
+/**
+ * The entries of the exact cache in memory: a hash table with an order of use, bounded by entries and by bytes.
+ *
+ * Columns are typed arrays in segments of 1,024 slots and the index is cut into small tables, so that nothing that grows
+ * or is emptied ever moves a million entries at once: a `Map` of that size stops the process for tens of milliseconds when
+ * it is rebuilt. Whatever goes over many entries (purging, listing, exporting) is done in steps by its caller. It knows
+ * no clock and decides nothing about what is fresh.
+ */
+import { CacheIndex } from "./CacheIndex.ts"
+import type { Target } from "./Call.ts"
+import type { Completion } from "./Reply.ts"
+
+/** What entries have in common that purges and lists choose by. */
+export interface Group {
+  readonly target: Target
+  readonly tenant: string
+  readonly namespace: string | undefined
+}
+
+/** Values that a group must have; absent ones are not asked for. */
+export interface GroupFilter {
+  readonly provider?: string | undefined
+  readonly model?: string | undefined
+  readonly tenant?: string | undefined
+  readonly namespace?: string | undefined
+}
+
+/** What an entry has beside its answer, when it has more than a fingerprint. */
+export interface Extra {
+  readonly fields: string | undefined
+  readonly omitted: ReadonlyArray<string>
+  readonly pacing: string | undefined
+}
+
+/** An entry as it is put in. Times are epoch milliseconds. */
+export interface NewEntry {
+  readonly key: string
+  readonly group: Group
+  readonly completion: Completion
+  readonly fields: string | undefined
+  readonly omitted: ReadonlyArray<string>
+  readonly pacing: string | undefined
+  readonly storedAtMs: number
+  readonly expiresAtMs: number
+  readonly latencyMs: number
+  readonly bytes: number
+}
+
+export interface CacheTableOptions {
+  readonly maxEntries: number
+  readonly maxBytes: number
+}
+
+export const matches = (filter: GroupFilter, { namespace, target, tenant }: Group): boolean =>
+  (filter.provider === undefined || filter.provider === target.provider) &&
+  (filter.model === undefined || filter.model === target.model) &&
+  (filter.tenant === undefined || filter.tenant === tenant) &&
+  (filter.namespace === undefined || filter.namespace === namespace)
+
+/** Bytes of the columns and the index for one entry. */
+export const slotBytes = 100
+
+const segmentBits = 10
+const segmentSize = 1 << segmentBits
+const segmentMask = segmentSize - 1
+const none = -1
+
+/** Evictions of one insertion; what is left over a bound goes with the next ones. */
+const evictionsMax = 4096
+
+class Segment {
+  readonly storedAt = new Float64Array(segmentSize)
+  readonly expiresAt = new Float64Array(segmentSize)
+  readonly latency = new Float32Array(segmentSize)
+  readonly previous = new Int32Array(segmentSize)
+  readonly next = new Int32Array(segmentSize)
+  readonly used = new Uint32Array(segmentSize)
+  readonly hits = new Uint32Array(segmentSize)
+  readonly bytes = new Uint32Array(segmentSize)
+  /** 0 while the slot is free. */
+  readonly group = new Uint32Array(segmentSize)
+  readonly completions = new Array<Completion | undefined>(segmentSize).fill(undefined)
+  readonly extras = new Array<Extra | string | undefined>(segmentSize).fill(undefined)
+}
+
+interface CountedGroup extends Group {
+  readonly id: number
+  readonly name: string
+  entries: number
+  /** Purged: its entries are no longer there for anybody, and are taken out step by step. */
+  dead: boolean
+}
+
+export class CacheTable {
+  entries = 0
+  bytes = 0
+  evictions = 0
+  private readonly maxEntries: number
+  private readonly maxBytes: number
+  private segments: Array<Segment> = []
+  private index: CacheIndex
+  private groups: Array<CountedGroup | undefined> = [undefined]
+  private groupByName = new Map<string, CountedGroup>()
+  private freeGroups: Array<number> = []
+  private freeSlot = none
+  /** Slots that were ever used; those above it are free. */
+  private top = 0
+  private first = none
+  private last = none
+  private uses = 0
+
+  constructor(options: CacheTableOptions) {
+    this.maxEntries = options.maxEntries
+    this.maxBytes = options.maxBytes
+    this.index = new CacheIndex(options.maxEntries)
+  }
+
+  /** Slot of a key; -1 when it has none. */
+  find(key: string): number {
+    const slot = this.index.find(key)
+    return slot === none || this.groupOf(slot).dead ? none : slot
+  }
+
+  /** The entry was used: it is the last to be evicted now. */
+  use(slot: number): void {
+    const { hits, used } = this.at(slot)
+    hits[slot & segmentMask]! += 1
+    used[slot & segmentMask] = ++this.uses
+    if (this.first === slot) return
+    this.unlink(slot)
+    this.link(slot)
+  }
+
+  /** Puts an entry in the place of one with its key, else evicts what is over the bounds. False when it is too large. */
+  set(entry: NewEntry): boolean {
+    if (!isKey(entry.key) || entry.bytes > this.maxBytes) return false
+    const present = this.index.find(entry.key)
+    if (present !== none) this.remove(present)
+    this.evict(entry.bytes)
+    const slot = this.takeSlot()
+    const i = slot & segmentMask
+    const segment = this.at(slot)
+    const group = this.groupFor(entry.group)
+    group.entries += 1
+    this.index.add(entry.key, slot)
+    segment.storedAt[i] = entry.storedAtMs
+    segment.expiresAt[i] = entry.expiresAtMs
+    segment.latency[i] = entry.latencyMs
+    segment.hits[i] = 0
+    segment.bytes[i] = entry.bytes
+    segment.group[i] = group.id
+    segment.used[i] = ++this.uses
+    segment.completions[i] = entry.completion
+    const { fields, omitted, pacing } = entry
+    segment.extras[i] = omitted.length === 0 && pacing === undefined ? fields : { fields, omitted, pacing }
+    this.link(slot)
+    this.entries += 1
+    this.bytes += entry.bytes
+    return true
+  }
+
+  remove(slot: number): void {
+    const i = slot & segmentMask
+    const segment = this.at(slot)
+    this.index.remove(slot)
+    this.unlink(slot)
+    this.entries -= 1
+    this.bytes -= segment.bytes[i]!
+    const group = this.groupOf(slot)
+    group.entries -= 1
+    if (group.entries === 0) this.forget(group)
+    segment.group[i] = 0
+    segment.completions[i] = undefined
+    segment.extras[i] = undefined
+    segment.next[i] = this.freeSlot
+    this.freeSlot = slot
+  }
+
+  /** Forgets everything at once, however much it is. */
+  clear(): void {
+    this.segments = []
+    this.index = new CacheIndex(this.maxEntries)
+    this.groups = [undefined]
+    this.groupByName = new Map()
+    this.freeGroups = []
+    this.freeSlot = none
+    this.top = 0
+    this.first = none
+    this.last = none
+    this.entries = 0
+    this.bytes = 0
+  }
+
+  /** Makes the entries of the groups that match invisible at once, and returns their number. */
+  bury(filter: GroupFilter): number {
+    let buried = 0
+    for (const group of this.groupByName.values()) {
+      if (!matches(filter, group)) continue
+      group.dead = true
+      buried += group.entries
+      this.groupByName.delete(group.name)
+    }
+    return buried
+  }
+
+  /** Takes out what is buried or over, among `count` slots from `from` on; returns the next slot, -1 at the end. */
+  sweep(from: number, count: number, nowMs: number, graceMs: number): number {
+    const end = Math.min(this.top, from + count)
+    for (let slot = from; slot < end; slot++) {
+      if (!this.isTaken(slot)) continue
+      const over = nowMs >= this.at(slot).expiresAt[slot & segmentMask]! + graceMs
+      if (over || this.groupOf(slot).dead) this.remove(slot)
+    }
+    return end >= this.top ? none : end
+  }
+
+  /** Slots that were ever used; a slot below it may be free. */
+  get slots(): number {
+    return this.top
+  }
+
+  /** True when the slot holds an entry that is not buried. */
+  isLive(slot: number): boolean {
+    return this.isTaken(slot) && !this.groupOf(slot).dead
+  }
+
+  completionOf(slot: number): Completion {
+    return this.at(slot).completions[slot & segmentMask]!
+  }
+
+  extraOf(slot: number): Extra | undefined {
+    const extra = this.at(slot).extras[slot & segmentMask]
+    return typeof extra === "string" ? { fields: extra, omitted: [], pacing: undefined } : extra
+  }
+
+  groupOf(slot: number): CountedGroup {
+    return this.groups[this.at(slot).group[slot & segmentMask]!]!
+  }
+
+  keyOf(slot: number): string {
+    return this.index.keyOf(slot)
+  }
+
+  storedAtMs(slot: number): number {
+    return this.at(slot).storedAt[slot & segmentMask]!
+  }
+
+  expiresAtMs(slot: number): number {
+    return this.at(slot).expiresAt[slot & segmentMask]!
+  }
+
+  latencyMs(slot: number): number {
+    return this.at(slot).latency[slot & segmentMask]!
+  }
+
+  hitsOf(slot: number): number {
+    return this.at(slot).hits[slot & segmentMask]!
+  }
+
+  bytesOf(slot: number): number {
+    return this.at(slot).bytes[slot & segmentMask]!
+  }
+
+  /** A number that is higher the later the entry was put in or used. */
+  usedOf(slot: number): number {
+    return this.at(slot).used[slot & segmentMask]!
+  }
+
+  private at(slot: number): Segment {
+    return this.segments[slot >>> segmentBits]!
+  }
+
+  private isTaken(slot: number): boolean {
+    return slot < this.top && this.at(slot).group[slot & segmentMask] !== 0
+  }
+
+  private evict(coming: number): void {
+    for (let i = 0; i < evictionsMax && this.last !== none; i++) {
+      if (this.entries < this.maxEntries && this.bytes + coming <= this.maxBytes) return
+      this.remove(this.last)
+      this.evictions += 1
+    }
+  }
+
+  private takeSlot(): number {
+    const slot = this.freeSlot
+    if (slot !== none) {
+      this.freeSlot = this.at(slot).next[slot & segmentMask]!
+      return slot
+    }
+    if ((this.top & segmentMask) === 0) this.segments.push(new Segment())
+    return this.top++
+  }
+
+  private link(slot: number): void {
+    const segment = this.at(slot)
+    segment.previous[slot & segmentMask] = none
+    segment.next[slot & segmentMask] = this.first
+    if (this.first === none) this.last = slot
+    else this.at(this.first).previous[this.first & segmentMask] = slot
+    this.first = slot
+  }
+
+  private unlink(slot: number): void {
+    const segment = this.at(slot)
+    const previous = segment.previous[slot & segmentMask]!
+    const next = segment.next[slot & segmentMask]!
+    if (previous === none) this.first = next
+    else this.at(previous).next[previous & segmentMask] = next
+    if (next === none) this.last = previous
+    else this.at(next).previous[next & segmentMask] = previous
+  }
+
+  private groupFor({ namespace, target, tenant }: Group): CountedGroup {
+    const name = JSON.stringify([target.provider, target.model, tenant, namespace])
+    const known = this.groupByName.get(name)
+    if (known !== undefined) return known
+    const id = this.freeGroups.pop() ?? this.groups.length
+    const group = { id, name, target, tenant, namespace, entries: 0, dead: false }
+    this.groups[id] = group
+    this.groupByName.set(name, group)
+    return group
+  }
+
+  private forget(group: CountedGroup): void {
+    if (!group.dead) this.groupByName.delete(group.name)
+    this.groups[group.id] = undefined
+    this.freeGroups.push(group.id)
+  }
+}
+
+/** True when the text can be a key. */
+export const isKey = (text: string): boolean => /^[\w-]{32}$/.test(text)

@@ -1,0 +1,94 @@
+/**
+ * The receiving side of a thread that owns a connection to a database.
+ *
+ * It takes batches to write and questions to answer, one after the other. A batch that can't be written is kept and tried
+ * again until it can; meanwhile the connection is opened anew, and every answer says what is wrong. It imports nothing
+ * that takes time to load.
+ */
+import { parentPort } from "node:worker_threads"
+
+/** The next batch is sent when the one before has been written. */
+export type ToWorker<Batch, Question> =
+  | { readonly _tag: "write"; readonly batch: Batch }
+  | { readonly _tag: "ask"; readonly id: number; readonly question: Question }
+  | { readonly _tag: "close" }
+
+export type FromWorker<Answer> =
+  | { readonly _tag: "opened" }
+  | { readonly _tag: "written" }
+  | { readonly _tag: "failed"; readonly reason: string }
+  | { readonly _tag: "answer"; readonly id: number; readonly answer: Answer }
+  | { readonly _tag: "unanswered"; readonly id: number; readonly reason: string }
+
+/** What is done with a connection; everything here is synchronous and throws what the database throws. */
+export interface Served<Connection, Batch, Question, Answer> {
+  /** A file, or `:memory:`; named in reasons. */
+  readonly path: string
+  /** Milliseconds until a failed write or opening is tried again. */
+  readonly retryMs: number
+  /** Opens the connection at once, to say early whether it can be. */
+  readonly openAtStart: boolean
+  readonly open: () => Connection
+  readonly write: (connection: Connection, batch: Batch) => void
+  readonly answer: (connection: Connection, question: Question) => Answer
+}
+
+export const serve = <Connection extends { close(): void }, Batch, Question, Answer>(
+  served: Served<Connection, Batch, Question, Answer>
+): void => {
+  const port = parentPort!
+  let connection: Connection | undefined
+  let unwritten: { readonly batch: Batch } | undefined
+  let retry: NodeJS.Timeout | undefined
+
+  const reply = (message: FromWorker<Answer>) => port.postMessage(message)
+  const reasonOf = (error: unknown) => `${served.path}: ${error instanceof Error ? error.message : String(error)}`
+  const opened = (): Connection => (connection ??= served.open())
+
+  /** Lets go of the connection, so that the next use opens it anew. What is in memory would be gone with it. */
+  const reset = () => {
+    if (served.path === ":memory:") return
+    try {
+      connection?.close()
+    } finally {
+      connection = undefined
+    }
+  }
+
+  /** Opens the database and writes what is waiting, or says why not and tries again later. */
+  const advance = () => {
+    clearTimeout(retry)
+    try {
+      const ready = opened()
+      if (unwritten === undefined) return reply({ _tag: "opened" })
+      served.write(ready, unwritten.batch)
+      unwritten = undefined
+      reply({ _tag: "written" })
+    } catch (error) {
+      reset()
+      reply({ _tag: "failed", reason: reasonOf(error) })
+      retry = setTimeout(advance, served.retryMs)
+    }
+  }
+
+  port.on("message", (message: ToWorker<Batch, Question>) => {
+    switch (message._tag) {
+      case "write":
+        unwritten = { batch: message.batch }
+        return advance()
+      case "ask":
+        try {
+          return reply({ _tag: "answer", id: message.id, answer: served.answer(opened(), message.question) })
+        } catch (error) {
+          reset()
+          return reply({ _tag: "unanswered", id: message.id, reason: reasonOf(error) })
+        }
+      case "close":
+        clearTimeout(retry)
+        connection?.close()
+        return port.close()
+    }
+  })
+
+  if (served.openAtStart) advance()
+}
