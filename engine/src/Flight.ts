@@ -8,13 +8,13 @@
  */
 import { Cause, Context, Effect, Exit, Fiber, Scope, Stream } from "effect"
 import { type Call, type Outcome, type Settler, Settlement } from "./Call.ts"
-import { type EngineError, RateLimitExceeded, retryAfterMsOf } from "./Errors.ts"
+import { type EngineError, RateLimitExceeded } from "./Errors.ts"
+import { type Chunk, FlightBuffer, type Reader } from "./FlightBuffer.ts"
+import { couldEndBetter } from "./FlightFailure.ts"
 import * as Reply from "./Reply.ts"
-import type { Request } from "./Request.ts"
 import type { Open } from "./Stage.ts"
 
 type Opened = Effect.Effect<Reply.Reply, EngineError>
-type Chunk = readonly [Reply.Part, ...Array<Reply.Part>]
 type Pull = Effect.Effect<Chunk, EngineError | Cause.Done>
 
 /** What the flights of an engine have in common. */
@@ -32,7 +32,7 @@ export interface FlightHost {
 }
 
 /** A caller of a flight, from the moment it joins. */
-export class Member {
+export class Member implements Reader {
   readonly call: Call
   flight: Flight | undefined
   /** Chunks that it has read; infinite for one that only waits for the end. */
@@ -111,7 +111,7 @@ export class Member {
   private ready(): Pull | undefined {
     const flight = this.flight!
     if (this.cutOff !== undefined) return Effect.fail(this.cutOff)
-    const chunk = flight.take(this)
+    const chunk = flight.buffer.take(this)
     if (chunk !== undefined) return Effect.succeed(chunk)
     if (flight.cause !== undefined) return Effect.failCause(flight.cause)
     return flight.over ? Cause.done() : undefined
@@ -130,13 +130,7 @@ export class Member {
     if (this.moved || flight.isSecond || flight.payer === this) return false
     const error = flight.cause!.reasons.find(Cause.isFailReason)?.error
     if (error === undefined || Cause.isDone(error)) return false
-    if (error.fault === "caller") return !sameDelivery(flight.call.request, this.call.request)
-    return (
-      error.fault === "provider" &&
-      error.retryable &&
-      error._tag !== "CircuitOpen" &&
-      retryAfterMsOf(error) === undefined
-    )
+    return couldEndBetter(error, flight.call.request, this.call.request)
   }
 
   private move(): Opened {
@@ -184,6 +178,7 @@ export class Flight {
   cause: Cause.Cause<EngineError | Cause.Done> | undefined
   /** True when a flight with the same callers has failed before. */
   readonly isSecond: boolean
+  readonly buffer: FlightBuffer
   private readonly host: FlightHost
   private readonly members = new Set<Member>()
   private readonly scope = Scope.makeUnsafe()
@@ -192,14 +187,11 @@ export class Flight {
   private busy = false
   private upstream: Pull | undefined
   private waiting: Set<() => void> | undefined
-  private chunks: Array<Chunk> = []
-  /** Chunks that everybody has read and that are kept no more. */
-  private forgotten = 0
-  private bytes = 0
 
   constructor(host: FlightHost, leader: Member, context: Context.Context<never>) {
     const { clock, journal, request } = leader.call
     this.host = host
+    this.buffer = new FlightBuffer(host.bufferBytesMax)
     this.key = journal.cacheKey!
     this.payer = leader
     this.isSecond = leader.isSecond
@@ -272,14 +264,6 @@ export class Flight {
     })
   }
 
-  /** What a reader has not read yet, or undefined when it has read all there is. */
-  take(member: Member): Chunk | undefined {
-    const next = member.cursor - this.forgotten
-    if (next >= this.chunks.length) return undefined
-    member.cursor = this.forgotten + this.chunks.length
-    return next === this.chunks.length - 1 ? this.chunks[next] : (this.chunks.slice(next).flat() as unknown as Chunk)
-  }
-
   /** Goes on when something has happened. */
   wait<A, E>(next: Effect.Effect<A, E>): Effect.Effect<A, E> {
     const waiting = Effect.callback<void>((resume) => {
@@ -340,23 +324,9 @@ export class Flight {
   }
 
   private keep(chunk: Chunk): void {
-    this.chunks.push(chunk)
-    this.bytes += bytesOf(chunk)
-    if (this.bytes > this.host.bufferBytesMax) this.trim()
-  }
-
-  /** Forgets what everybody has read, and cuts off those who are too far behind for the rest to be kept. */
-  private trim(): void {
+    if (this.buffer.push(chunk)) return
     this.host.closeDoor(this)
-    const newest = this.forgotten + this.chunks.length - 1
-    for (;;) {
-      let slowest = newest
-      for (const { cursor } of this.members) slowest = Math.min(slowest, cursor)
-      for (const chunk of this.chunks.splice(0, slowest - this.forgotten)) this.bytes -= bytesOf(chunk)
-      this.forgotten = slowest
-      if (slowest === newest || this.bytes <= this.host.bufferBytesMax) return
-      for (const member of this.members) if (member.cursor === slowest) this.cut(member)
-    }
+    for (const member of this.buffer.trim(this.members)) this.cut(member)
   }
 
   private cut(member: Member): void {
@@ -365,22 +335,6 @@ export class Flight {
       detail: `the caller reads more than ${this.host.bufferBytesMax} bytes behind the others who share it`
     })
     this.members.delete(member)
-    if (this.payer === member) this.handOver(member)
+    if (this.payer === member && !this.over) this.handOver(member)
   }
 }
-
-/** Two for each UTF-16 unit of what a part says, and a little for the part itself. */
-const bytesOf = (chunk: Chunk): number => {
-  let bytes = 0
-  for (const part of chunk) {
-    bytes += 64
-    if ("text" in part) bytes += 2 * part.text.length
-    else if (part.type === "wire") bytes += 2 * part.data.length
-    else if (part.type === "tool-call") bytes += 2 * part.arguments.length
-  }
-  return bytes
-}
-
-/** Whether two requests with one key also agree in what the key leaves out, so that a refusal of one is one of both. */
-const sameDelivery = (a: Request, b: Request): boolean =>
-  a.stream === b.stream && JSON.stringify([a.metadata, a.wire?.body]) === JSON.stringify([b.metadata, b.wire?.body])

@@ -36,6 +36,8 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "Errors.ts",
       "FairQueue.ts",
       "Flight.ts",
+      "FlightBuffer.ts",
+      "FlightFailure.ts",
       "ForeignAnswer.ts",
       "ForeignMetadata.ts",
       "ForeignPrompt.ts",

@@ -178,7 +178,7 @@ describe("identical calls at the same time", () => {
       yield* TestClock.adjust(100)
       const answers = yield* Effect.forEach(all, Fiber.join)
       expect(answers.map(({ cacheKind }) => cacheKind)).toEqual([null, "coalesced", "coalesced"])
-      expect(answers.map(({ embeddings: vectors }) => vectors)).toEqual(Array(3).fill([[1, 2]]))
+      expect(answers.map(({ embeddings: vectors }) => vectors)).toEqual([[[1, 2]], [[1, 2]], [[1, 2]]])
       expect(connections.opened).toBe(1)
     }).pipe(
       withEngine({
@@ -483,7 +483,17 @@ describe("a flight that fails before its first part", () => {
       expect(connections.opened).toBe(2)
       expect((yield* status).totals).toMatchObject({ requests: 20, errors: 20 })
       yield* nothingLeft(connections)
-    }).pipe(withEngine({ providers: [failing(connections, Array(20).fill(serverError))], config: once }))
+    }).pipe(
+      withEngine({
+        providers: [
+          failing(
+            connections,
+            Array.from({ length: 20 }, () => serverError)
+          )
+        ],
+        config: once
+      })
+    )
   })
 
   it.effect("keeps callers within their own deadlines while another leads", () => {
@@ -597,7 +607,7 @@ describe("a flight that fails after its first part", () => {
       const errors = exits.map((exit) =>
         Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
       )
-      expect(errors).toEqual(Array(4).fill(serverError))
+      expect(errors).toEqual([serverError, serverError, serverError, serverError])
       expect(all[0]!.parts).toEqual([text("one ")])
       expect(late.parts).toEqual([text("one ")])
       expect(connections.opened).toBe(1)
