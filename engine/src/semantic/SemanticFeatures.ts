@@ -6,8 +6,8 @@
  */
 import { isEnglish } from "./SemanticLanguage.ts"
 import { asksForDeed, dependsOnTime } from "./SemanticOccasion.ts"
-import { questionOf, type Question } from "./SemanticQuestion.ts"
-import { tokenise } from "./SemanticText.ts"
+import { type Kind, type Question, questionOf } from "./SemanticQuestion.ts"
+import { type Token, tokenise } from "./SemanticText.ts"
 import { wordsOf, type Words } from "./SemanticWords.ts"
 
 /** Why a prompt takes no part in the semantic cache. */
@@ -57,12 +57,17 @@ export const analyse = (text: string): Analysis => {
     .join(" ")
   if (dependsOnTime(line)) return refuse("time-dependent")
   if (asksForDeed(line)) return refuse("action")
-  const question = questionOf(line)
+  const clauses = tokens.flatMap(({ begins, listed }, index) => (index > 0 && (begins || listed) ? [index] : []))
+  const put = questionOf(line.split(" "), clauses)
   const literal = aboutWords.test(line)
   const plain = tokens.filter(({ kind, quoted }) => kind === "word" && !quoted)
   const shouting = plain.filter(({ capital, capitals }) => capital || capitals).length > Math.max(2, plain.length * 0.6)
-  const kept = tokens.slice(question.skippedFirst, tokens.length - question.skippedLast)
-  const content = wordsOf(kept, shouting, literal)
+  const kept = [
+    ...tokens.slice(0, put.from),
+    ...tokens.slice(put.from + put.skippedFirst, tokens.length - put.skippedLast)
+  ]
+  const content = wordsOf(measured(kept, put), shouting, literal)
+  const question = narrowed(put, content)
   const sensitive = code.length > 0 || tokens.some(({ kind }) => kind === "exact")
   const stems = new Set<string>()
   for (const { base, groups } of content.contents) {
@@ -86,3 +91,40 @@ export const analyse = (text: string): Analysis => {
     }
   }
 }
+
+/** Properties that adjectives ask for: "how tall" is the height. */
+const properties: ReadonlyMap<string, string> = new Map([
+  ["tall", "height"],
+  ["high", "height"],
+  ["old", "age"],
+  ["far", "distance"],
+  ["deep", "depth"],
+  ["wide", "width"],
+  ["heavy", "weight"],
+  ["fast", "speed"],
+  ["big", "size"],
+  ["large", "size"],
+  ["thick", "thickness"]
+])
+
+/** The words after "how", with the property instead of its adjective. */
+const measured = (tokens: ReadonlyArray<Token>, { from, kind }: Question): ReadonlyArray<Token> => {
+  const adjective = kind === "how" ? tokens[from] : undefined
+  const property = adjective === undefined ? undefined : properties.get(adjective.text)
+  if (adjective === undefined || property === undefined) return tokens
+  return tokens.with(from, { ...adjective, text: property })
+}
+
+/** The kind of a question, by what its words say beyond how it is put. */
+const narrowed = (put: Question, { compares, contents, costs }: Words): Question => {
+  const { kind } = put
+  if (compares && comparable.has(kind)) return { ...put, kind: "compare" }
+  if (costs && (kind === "what" || kind === "how-much" || kind === "how" || kind === "topic"))
+    return { ...put, kind: "cost" }
+  if (kind === "how" && [...properties.values()].includes(contents[put.from]?.lemma ?? ""))
+    return { ...put, kind: "what" }
+  if (kind === "how-much" && contents.some(({ lemma }) => lemma === "weigh")) return { ...put, kind: "what" }
+  return put
+}
+
+const comparable: ReadonlySet<Kind> = new Set<Kind>(["topic", "what", "show", "define", "how"])

@@ -8,7 +8,7 @@ import { align } from "./SemanticAlignment.ts"
 import type { Features } from "./SemanticFeatures.ts"
 import type { GateReason } from "./SemanticReason.ts"
 import { roleDifference } from "./SemanticOrder.ts"
-import { answersAlike } from "./SemanticQuestion.ts"
+import { answersAlike, type Kind } from "./SemanticQuestion.ts"
 import type { Content, Quantity } from "./SemanticWords.ts"
 
 export type { GateReason } from "./SemanticReason.ts"
@@ -24,6 +24,9 @@ export type Verdict =
       readonly onlyUnknownWords: boolean
     }
 
+/** Kinds of prompts that are phrases, not sentences with a subject. */
+const nominal: ReadonlySet<Kind> = new Set<Kind>(["topic", "show", "tips", "how-to", "define", "compare"])
+
 const veto = (reason: GateReason, detail?: string): Verdict => ({
   same: false,
   reason,
@@ -38,7 +41,7 @@ export const compare = (asked: Features, stored: Features): Verdict => {
   if (facts !== undefined) return facts
   const a = asked.content
   const b = stored.content
-  if (a.contents.length === 0 || b.contents.length === 0) return veto("too-short")
+  if (a.contents.length + a.numbers.length === 0 || b.contents.length + b.numbers.length === 0) return veto("too-short")
   const alignment = align(a.contents, b.contents)
   const missing = [
     ...alignment.leftAsked.map((i) => a.contents[i]!),
@@ -57,7 +60,7 @@ export const compare = (asked: Features, stored: Features): Verdict => {
     }
   }
   if (!alike) return veto("question", `${asked.question.kind}, ${stored.question.kind}`)
-  const roles = roleDifference(a, b, alignment)
+  const roles = roleDifference(a, b, alignment, nominal.has(asked.question.kind) && nominal.has(stored.question.kind))
   if (roles !== undefined) return veto(roles)
   return { same: true, similarity: 0.85 + 0.14 * alignment.exactness }
 }

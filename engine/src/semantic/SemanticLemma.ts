@@ -101,7 +101,10 @@ export const baseOf = (lemma: string): string => {
 }
 
 const inflection = (word: string): string => {
-  if (word.endsWith("ies") && word.length > 4) return `${word.slice(0, -3)}y`
+  if (word.endsWith("ies") && word.length > 4) {
+    const singular = `${word.slice(0, -3)}y`
+    return !isKnown(singular) && isKnown(word.slice(0, -1)) ? word.slice(0, -1) : singular
+  }
   if (/(?:ss|sh|ch|x|z)es$/.test(word)) return word.slice(0, -2)
   if (word.endsWith("s") && !/(?:ss|us|is)$/.test(word)) return word.slice(0, -1)
   if (word.endsWith("ing") && word.length > 4) return verbOf(word, word.slice(0, -3))

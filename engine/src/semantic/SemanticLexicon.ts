@@ -4,6 +4,7 @@
  * Read at the first use from the lists in `words`. Keys are words of users, so everything is a Map: a prompt may say
  * "constructor". It decides nothing.
  */
+import { lemmaOf } from "./SemanticLemma.ts"
 import { phrases } from "./words/Phrases.ts"
 import { synonymGroups } from "./words/Synonyms.ts"
 
@@ -24,7 +25,8 @@ const read = (): Lexicon => {
   const groups = new Map<string, Array<number>>()
   const found = new Map<string, Array<Phrase>>()
   const seen = new Set<string>()
-  const phrase = (parts: ReadonlyArray<string>, word: string): void => {
+  const phrase = (words: ReadonlyArray<string>, word: string): void => {
+    const parts = words.map(lemmaOf)
     const key = parts.join(" ")
     if (parts.length < 2 || seen.has(key)) return
     seen.add(key)

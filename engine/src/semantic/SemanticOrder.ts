@@ -4,6 +4,7 @@
  * Two prompts with the same words may still differ in them. Words that moved are allowed ("in Python, how do I…"), words
  * that changed places around a verb or a preposition are not, unless the relation between them goes both ways.
  */
+import { isVerb } from "./SemanticLemma.ts"
 import type { Alignment } from "./SemanticAlignment.ts"
 import type { GateReason } from "./SemanticReason.ts"
 import type { Content, Words } from "./SemanticWords.ts"
@@ -14,14 +15,19 @@ const symmetric = new Set(
   cousin neighbor colleague coworker classmate roommate teammate engaged divorce divorced meet same equal similar identical
   adjacent compatible different alike spouse rival enemy ally far distance apart collaborate cooperate correlate intersect
   parallel perpendicular between versus both resemble associated associate affiliated acquainted buddy pal peer equivalent
-  together couple match mix combine merge`.split(/\s+/)
+  together couple match mix combine merge according_to`.split(/\s+/)
 )
 
 const source = new Set(["from"])
 const target = new Set(["to", "into", "onto"])
 
-/** What differs in the roles of matched words; undefined when nothing does. */
-export const roleDifference = (asked: Words, stored: Words, { to }: Alignment): GateReason | undefined => {
+/** What differs in the roles of matched words; undefined when nothing does. `nominal` prompts are no sentences. */
+export const roleDifference = (
+  asked: Words,
+  stored: Words,
+  { to }: Alignment,
+  nominal: boolean
+): GateReason | undefined => {
   const a = asked.contents
   const b = stored.contents
   const from = new Array<number>(b.length).fill(-1)
@@ -37,11 +43,12 @@ export const roleDifference = (asked: Words, stored: Words, { to }: Alignment): 
   if (targetsDiffer(a, b, to) || targetsDiffer(b, a, from)) return "direction"
   const passive = passiveDifference(asked, stored, to, from)
   if (passive !== undefined) return passive === "swapped" ? "direction" : undefined
-  return inversions(asked, stored, matched, to)
+  return inversions(asked, stored, nominal, matched, to)
 }
 
 /** What the one prompt goes to is something the other one doesn't go to, though it goes somewhere. */
 const targetsDiffer = (a: ReadonlyArray<Content>, b: ReadonlyArray<Content>, to: ReadonlyArray<number>): boolean => {
+  if (a.some(({ lemma, surface }) => symmetric.has(lemma) || symmetric.has(surface))) return false
   for (const prepositions of [target, source]) {
     const aims = a.flatMap(({ preposition }, i) => (prepositions.has(preposition) && to[i]! >= 0 ? [to[i]!] : []))
     const others = b.flatMap(({ preposition }, j) => (prepositions.has(preposition) ? [j] : []))
@@ -66,9 +73,17 @@ const passiveDifference = (
   return actor < verb ? "same" : "swapped"
 }
 
+/** Names and the like, which stand for themselves. */
+const isEntity = ({ capitals, name, reason }: Content): boolean =>
+  name || capitals || reason === "language" || reason === "format" || reason === "dates"
+
+/** A word that is no verb can't tell who does what to whom. */
+const isThing = ({ base, lemma, reason }: Content): boolean => reason === undefined && !isVerb(lemma) && !isVerb(base)
+
 const inversions = (
   asked: Words,
   stored: Words,
+  nominal: boolean,
   matched: ReadonlyArray<number>,
   to: ReadonlyArray<number>
 ): GateReason | undefined => {
@@ -94,7 +109,8 @@ const inversions = (
       const goesBothWays =
         both.some((m) => symmetric.has(a[m]!.lemma)) || asked.compares || bothWays(a, i, k) || bothWays(b, l, j)
       if (goesBothWays) continue
-      if (both.length > 0) return "order"
+      if (both.length > 0 && !(nominal && both.every((m) => isThing(a[m]!)) && !(isEntity(a[i]!) && isEntity(a[k]!))))
+        return "order"
       if (a[k]!.preposition !== "" && a[k]!.preposition === b[j]!.preposition && k === i + 1 && j === l + 1)
         return "order"
       if (a[i]!.reason === "negation" || a[k]!.reason === "negation") continue

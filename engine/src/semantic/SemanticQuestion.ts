@@ -40,7 +40,9 @@ export interface Question {
   readonly kind: Kind
   /** What narrows the kind: the tense of a yes-or-no question, the unit of a date. */
   readonly detail: string
-  /** Words at the beginning and at the end that only put the question. */
+  /** Where the question begins: after a preamble such as "in Python,". */
+  readonly from: number
+  /** Words from there and at the end that only put the question. */
   readonly skippedFirst: number
   readonly skippedLast: number
   /** Words taken off that named the person who asks or is asked, as `1` and `2`. */
@@ -53,7 +55,7 @@ const polite = words(
   `hi(?: there| all| team| everyone)?|hello(?: there)?|hey(?: there| guys| you)?|greetings|good (?:morning|afternoon|evening|day)|please|kindly|ok|so|well|um|uh|hmm|alright|also|just|and|but|` +
     `(?:quick |one |another )?question|excuse me|sorry|thanks|thank you|i (?:have|got) (?:a|another|one) (?:quick |simple )?question(?: about| on| regarding| for you)?|` +
     `i (?:was|am) (?:just )?(?:wondering|curious)(?: about| if you (?:could|can|would)(?: please)?(?: tell me| explain| help me)?)?|` +
-    `i wonder(?: if you (?:could|can))?|(?:can|could|would|will) you (?:please |kindly |possibly |maybe |also |just )*(?:be able to )?(?:help me (?:to |with |by )?)?|` +
+    `i wonder(?: if you (?:could|can))?|(?:can|could|would|will) you(?: please| kindly| possibly| maybe| also| just)*(?: be able to)?(?: help me(?: to| with| by)?)?|` +
     `(?:can|could|may|might) i (?:please )?ask(?: you)?|(?:would|do) you mind|(?:do|would) you (?:happen to )?know|any idea|` +
     `does (?:anyone|anybody|someone) know|i (?:just |really |also )?(?:need|want|would like|would love|wanted|am trying|am looking|like) to (?:know|find out|understand|ask)(?: more)?(?: about)?|` +
     `(?:let|tell) me(?: know)?(?: more)?(?: about)?|help me(?: to| with| out| understand| figure out| find out)?|` +
@@ -169,7 +171,7 @@ const rules: ReadonlyArray<readonly [RegExp, Kind, string?]> = [
   ],
   [
     words(
-      `(?:show|give|find|get|provide|fetch|retrieve|locate|search(?: for)?|look up|look for|suggest|recommend|tell|enumerate|list)(?: me| us)?(?: with)?(?: (?:a list of|the list of|some|a|an|the))*|(?:display|return|share|name|offer|view|see|present|print|output|state|mention|pull up|bring up) (?:me|us|the|some|all the|a list of)|i (?:want|need|would like) to (?:see|view|get a list of)|(?:the |a )?list of|what about|how about`
+      `(?:show|give|find|get|provide|fetch|retrieve|locate|calculate|compute|determine|search(?: for)?|look up|look for|suggest|recommend|tell|enumerate|list)(?: me| us)?(?: with)?(?: (?:a list of|the list of|some|a|an|the))*|(?:display|return|share|name|offer|view|see|present|print|output|state|mention|pull up|bring up) (?:me|us|the|some|all the|a list of)|i (?:want|need|would like) to (?:see|view|get a list of)|(?:the |a )?list of|what about|how about`
     ),
     "show"
   ],
@@ -206,8 +208,25 @@ const open = new Set<Kind>(["topic", "show", "define", "wish"])
 
 const count = (text: string): number => (text === "" ? 0 : text.split(" ").length)
 
-/** Takes the question off the words of a prompt, which are given in lower case with single spaces. */
-export const questionOf = (line: string): Question => {
+/** Kinds that a clause in the middle of a prompt is believed to have. */
+const uncertain = new Set<Kind>(["topic", "statement", "wish", "show", "yes-no", "what-if"])
+
+/** Clauses that are looked at for a question, from the first one. */
+const clausesMax = 5
+
+/** Takes the question off the words of a prompt, given in lower case; `clauses` are the words that begin a clause. */
+export const questionOf = (words: ReadonlyArray<string>, clauses: ReadonlyArray<number>): Question => {
+  const whole = questionAt(words.join(" "), 0)
+  if (whole.kind !== "topic" && whole.kind !== "statement") return whole
+  for (const from of clauses.slice(0, clausesMax)) {
+    if (from <= whole.skippedFirst) continue
+    const clause = questionAt(words.slice(from).join(" "), from)
+    if (!uncertain.has(clause.kind) && clause.skippedFirst > 0) return clause
+  }
+  return whole
+}
+
+const questionAt = (line: string, from: number): Question => {
   let rest = line
   let kind: Kind = "topic"
   let detail = ""
@@ -261,7 +280,14 @@ export const questionOf = (line: string): Question => {
   )
     kind = "statement"
   const asked = taken.join(" ")
-  return { kind, detail, skippedFirst, skippedLast, persons: /\b(?:do|did|will|would) you\b/.test(asked) ? "2" : "" }
+  return {
+    kind,
+    detail,
+    from,
+    skippedFirst,
+    skippedLast,
+    persons: /\b(?:do|did|will|would) you\b/.test(asked) ? "2" : ""
+  }
 }
 
 const families: ReadonlyArray<ReadonlySet<Kind>> = [

@@ -20,6 +20,8 @@ export interface Token {
   readonly quoted: boolean
   /** A comma, a slash or the like stands before it. */
   readonly listed: boolean
+  /** A sentence, or what follows a colon, begins with it. */
+  readonly begins: boolean
   /** The word was a possessive: "France's". */
   readonly possessive: boolean
 }
@@ -45,7 +47,8 @@ const plain = (text: string): string =>
     .replace(/[\u2192\u27f6\u21d2]/g, " to ")
     .replace(/[\u2010\u2011\u2012\u2212]/g, "-")
     .replace(/[\u2013\u2014]/g, " - ")
-    .replace(/[\u00bf\u00a1\u2026]/g, " ")
+    .replace(/[\u00bf\u00a1]/g, "")
+    .replaceAll("\u2026", " ")
     .replace(/\*\*([^*]*)\*\*/g, "$1")
 
 const placeholder = "\ue000"
@@ -146,6 +149,7 @@ export const tokenise = (text: string): Tokens => {
       unit: undefined,
       quoted: false,
       possessive: false,
+      begins: sentence,
       listed,
       ...token
     })
@@ -223,6 +227,7 @@ const piece = (
     }
     return
   }
+  if (/^(?:[A-Za-z]\.)+[A-Za-z]$/.test(core)) return word(core.replaceAll(".", ""))
   if (core === "&") return word("and")
   if (/^[-–—•*·|/\\]+$/.test(core) && core.length < 3) return list()
   if (core === "#") return

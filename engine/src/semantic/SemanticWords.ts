@@ -62,7 +62,7 @@ const dropped = split(
   does did will would shall can could may might should have has had having i you me my mine your yours we our ours us
   myself yourself ourselves it its itself this that these those there here they them their theirs which who whom what when if whether so
   really actually literally somehow basically simply just currently also very quite exactly specifically please kindly
-  like's per using etc eg ie ok oh well then's some up's vs versus because's already's still's truly honestly especially`
+  like's per using indeed truly certainly definitely obviously apparently essentially fundamentally particularly properly correctly within etc eg ie ok oh well then's some up's vs versus because's already's still's truly honestly especially`
 )
 
 const prepositions = split("of in on at for to with about by from into onto via as")
@@ -178,7 +178,8 @@ export const wordsOf = (tokens: ReadonlyArray<Token>, shouting: boolean, literal
     const token = tokens[at]!
     const { text } = token
     if (token.listed) joined = true
-    if (token.kind === "number" || (token.kind === "word" && isNumber(tokens, lemmas, at))) {
+    const phrase = token.kind === "word" && !token.quoted && !literal ? phraseAt(lemmas, tokens, at) : undefined
+    if (phrase === undefined && (token.kind === "number" || (token.kind === "word" && isNumber(tokens, lemmas, at)))) {
       at = quantity(tokens, lemmas, at, numbers)
       if (preposition !== "of") preposition = ""
       continue
@@ -193,14 +194,14 @@ export const wordsOf = (tokens: ReadonlyArray<Token>, shouting: boolean, literal
       if (text === "vs" || text === "versus") compares = true
       if ((text === "that" || text === "who" || text === "which" || text === "whom") && contents.length > 0)
         relative = true
-      const phrase = literal ? undefined : phraseAt(lemmas, tokens, at)
       if (phrase !== undefined) {
         const { length, word } = phrase
         if (word === "and" || word === "to" || word === "in" || word === "about") joined ||= word === "and"
-        else if (word !== "can" && word !== "sure") add(token, word, at, length)
+        else if (word !== "can" && word !== "sure" && word !== "in_fact") add(token, word, at, length)
         at += length - 1
         continue
       }
+      if (literal && /^(?:of|for|in|into|to)$/.test(text)) continue
       if (
         !literal &&
         (dropped.has(text) || (text === "any" && /^(?:there|have|has|got)$/.test(tokens[at - 1]?.text ?? ""))) &&
@@ -222,9 +223,19 @@ export const wordsOf = (tokens: ReadonlyArray<Token>, shouting: boolean, literal
         continue
       }
       if (!literal && /^(?:costs?|price|priced)$/.test(text)) costs = true
+      if (
+        !literal &&
+        /^(?:get|gets|got|getting)$/.test(text) &&
+        /(?:ed|en|lt|ught|pt|ost|own|orn)$/.test(tokens[at + 1]?.text ?? "")
+      )
+        continue
     }
     const lemma =
-      token.kind === "word" ? (pronouns.get(text) ?? (text === female ? "her" : (lemmas[at] ?? text))) : text
+      token.capitals && !shouting && text === "us"
+        ? "usa"
+        : token.kind === "word"
+          ? (pronouns.get(text) ?? (text === female ? "her" : (lemmas[at] ?? text)))
+          : text
     add(token, unitNames.has(lemma) && !unitSymbols.has(lemma) ? unitNames.get(lemma)! : lemma, at, 1)
   }
   return { contents, numbers, persons, alternatives, agent, compares, costs, relative }
@@ -243,6 +254,13 @@ const isSoft = (
     lemma === "year" &&
     (next?.kind === "number" || tokens[at - 1]?.kind === "number") &&
     /^(?:19|20)\d\d$/.test(next?.text ?? tokens[at - 1]?.text ?? "")
+  )
+    return true
+  if (lemma === "setup" && at + 1 === tokens.length) return true
+  if (
+    lemma === "convert" &&
+    tokens.some(({ kind }) => kind === "number") &&
+    tokens.some(({ text }) => unitNames.has(text) && !unitSymbols.has(text))
   )
     return true
   if (lemma === "version" && next?.kind === "number") return true

@@ -283,7 +283,7 @@ export const contractions: ReadonlyMap<string, string> = new Map(
   wouldn't:would not|wouldnt:would not|mustn't:must not|needn't:need not|ain't:is not|y'all:you|gonna:going to
   wanna:want to|gotta:have to|gimme:give me|lemme:let me|pls:please|plz:please|plse:please|thx:thanks|u:you|ur:your
   r:are|bc:because|cuz:because|w/o:without|w/:with|b/c:because|shan't:shall not|what're:what are|wat:what|dunno:do not know
-  how'd:how did|what'd:what did|where'd:where did|who'd:who would|that'll:that will|there'll:there will`
+  how'd:how did|ww1:world war 1|wwi:world war 1|ww2:world war 2|wwii:world war 2|what'd:what did|where'd:where did|who'd:who would|that'll:that will|there'll:there will`
     .split(/[|\n]\s*/)
     .map((entry) => entry.trim().split(":") as [string, string])
 )

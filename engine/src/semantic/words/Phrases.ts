@@ -248,6 +248,12 @@ human resource = human_resources
 mean by
 of course = sure
 united arab emirate = uae
+in fact = in_fact
+as a matter of fact = in_fact
+by any chance = in_fact
+in reality = in_fact
+for real = in_fact
+make sure
 great britain
 mount everest
 `

@@ -17,7 +17,7 @@ choose decide | change modify alter | change update edit | change switch | chang
 update upgrade | update refresh | swap exchange | exchange convert change | convert change turn transform
 turn_into convert | replace substitute | fix repair mend | fix resolve solve | fix troubleshoot troubleshooting
 solve resolve | correct right accurate | error mistake | wrong incorrect | issue problem trouble
-broken not_working faulty | delete remove erase | remove eliminate get_rid_of | clear erase empty | add include
+delete remove erase | remove eliminate get_rid_of | clear erase empty | add include
 add append | include contain | join merge combine | combine merge mix | join connect | connect link | attach link
 separate split divide | cut trim | shorten trim | make create build produce | make create generate
 create generate produce | create design | create set_up | make prepare cook | build construct | write compose draft
@@ -28,12 +28,12 @@ easily effortlessly | hard difficult tough | hard challenging | difficulty troub
 important essential crucial vital key | important significant | main primary chief principal major key
 common typical | common popular | common frequent | popular famous well_known | famous well_known renowned
 normal typical usual regular | usually normally typically generally commonly | often frequently | rare uncommon
-rarely seldom | strange odd weird | good great | good nice | best top | best good recommended | best ideal optimal
-best great | bad poor | awful terrible horrible | smart intelligent clever | stupid dumb | rich wealthy
+rarely seldom | strange odd weird | good great | good nice | best top | best ideal optimal
+bad poor | awful terrible horrible | smart intelligent clever | stupid dumb | rich wealthy
 poor impoverished | happy glad | sad unhappy | angry mad | afraid scared frightened | tired exhausted fatigued
 sick ill | ill unwell | sickness illness | healthy wholesome | beautiful pretty lovely | handsome good_looking
 cheap inexpensive affordable low_cost budget | expensive costly pricey | cost price | price rate | fee charge
-cost fee charge | free no_cost complimentary | free without_charge | pay_for cover | discount deal | offer deal
+cost fee charge | free no_cost complimentary | free without_charge | discount deal | offer deal
 sale discount | bill invoice | receipt proof_of_purchase | near nearby close | nearest closest | close shut
 far distant | away far | around near | next_to beside | inside within | entire whole full | complete full
 complete finish | complete total | total overall | all every | each every | everyone everybody | someone somebody
@@ -110,7 +110,7 @@ overcome beat | cope handle | cope manage | cope deal_with | handle manage | han
 adapt adjust | adjust adapt | adjust change | tune adjust | focus concentrate | concentration focus
 productive efficient | productivity efficiency | efficient effective | effective efficient | effectively efficiently
 effective successful | successful succeed | success succeed | succeed excel | fail failure | achieve accomplish attain
-achieve reach | accomplish complete | possible feasible | able capable | impossible not_possible | ready prepared
+achieve reach | accomplish complete | possible feasible | able capable | ready prepared
 prepare get_ready | available accessible | access reach | access get_into | enter get_into | entrance entry
 enter input | enter type | exit leave | open launch | launch start | launch release | release publish | publish post
 share post | spread distribute | give provide | provide supply | provide offer | give offer | supply provide
@@ -120,8 +120,8 @@ order buy | order purchase | order place_order | sequence order | sort order | a
 organize arrange | clean wash | dirty unclean | wet damp | dry arid | hot warm | cold chilly | weather climate
 rain rainy | rain rainfall | rainy wet | snow snowy | sun sunny | wind windy | cloud cloudy | storm stormy | color hue
 bright vivid | dark dim | loud noisy | quiet silent | silence quiet | smell odor scent | taste flavor | touch feel
-heavy weigh | heavy weight | weigh weight | tall height | tall high | high height | deep depth | wide width
-wide broad | broad wide | long length | old age | thick thickness | fast speed | strong strength | strong powerful
+weigh weight | tall high
+wide broad | broad wide | thick thickness | strong powerful
 weak feeble | warm heat | heat warm | fun enjoyable | funny humorous | joke pun | interesting fascinating
 boring dull | scary frightening | horror scary | cute adorable | fancy luxurious | luxury luxurious | fake counterfeit
 genuine authentic real | true real | truth true | false untrue | false incorrect | obvious clear | clearly plainly
@@ -129,7 +129,7 @@ exact precise | exactly precisely | detail particular | detailed thorough in_dep
 short brief | long lengthy | briefly concisely | formal professional | polite courteous | rude impolite | kind nice
 generous charitable | honest truthful | brave courageous | crazy insane | lazy idle | busy occupied | alone by_myself
 single unmarried | lonely alone | crowd crowded | excessive too_many | extra additional | additional more
-more additional | another additional | spare extra | remaining left | enough sufficient | insufficient not_enough
+more additional | another additional | spare extra | remaining left | enough sufficient
 lack shortage | shortage lack | missing lost | lost misplaced | lose misplace | stolen theft | steal theft
 theft stolen | hack compromise | search look_for | look_for seek | seek look_for | look_for find | hunt look_for
 watch view | binge watch | listen hear | read go_through | teach instruct | teach explain | train teach
@@ -141,9 +141,12 @@ ad advertisement | promotion offer | brand label | review evaluate | rate evalua
 compare contrast | versus vs | measure gauge | calculate compute | calculate work_out | calculate figure_out
 figure_out determine | determine identify | identify recognize | count tally | estimate approximate | guess estimate
 prove demonstrate | demonstrate show | show illustrate | proof evidence
+not never | not no | no without | according_to think believe consider | best top good great recommended | work workplace
+while during | broken faulty | insufficient inadequate | winner champion
 `
 
 /** Software, data and the web. */
+
 const technical = `
 bug error defect | error exception | error failure | crash fail | crash freeze | freeze hang | debug troubleshoot
 code program | code script | coding programming | developer programmer | developer coder | development programming
@@ -191,7 +194,7 @@ ide integrated_development_environment | gdp gross_domestic_product | roi return
 kpi key_performance_indicator | seo search_engine_optimization | crm customer_relationship_management
 uk united_kingdom great_britain britain | usa united_states united_states_of_america america | eu european_union
 un united_nations | uae united_arab_emirates | nyc new_york_city | la los_angeles | sf san_francisco
-dc washington_dc | ww1 world_war_1 wwi | ww2 world_war_2 wwii | eli5 explain_like_i_be_five | diy do_it_yourself
+dc washington_dc | diy do_it_yourself
 asap as_soon_as_possible | bbq barbecue | tv_show tv_series | sci_fi science_fiction | bio biography | lab laboratory
 math mathematics maths | stats statistics | gym gymnasium | fridge refrigerator | bot chatbot | chatbot chat_bot
 apple aapl | tesla tsla | microsoft msft | google googl | amazon amzn
@@ -221,8 +224,8 @@ helpline customer_service | feedback comment | track trace | tracking track | ar
 receive come | replace replacement | expire expiration | expire run_out | expiry expiration | expired out_of_date
 activate enable | activate turn_on | activation activate | enable turn_on | turn_on switch_on | turn_off switch_off
 disable turn_off | disable deactivate | deactivate turn_off | block freeze | freeze lock | unfreeze unlock
-block stop | unblock unfreeze | lock freeze | stuck jammed | swallow eat | damaged broken | stop_working break
-working work | function work | malfunction not_work | flight plane_ticket | flight fly | fly flight | ticket pass
+block stop | unblock unfreeze | lock freeze | stuck jammed | swallow eat | damaged broken
+working work | function work | flight plane_ticket | flight fly | fly flight | ticket pass
 fare price | luggage baggage | baggage bag | suitcase luggage | passport travel_document | hotel hotel_room
 hotel accommodation | lodging accommodation | accommodation place_to_stay | restaurant place_to_eat
 reservation reserve | book booking | reserve reservation | table reservation | rent hire | rental rent | rental hire
