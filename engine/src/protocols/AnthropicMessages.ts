@@ -10,7 +10,7 @@ import { Predicate, type Result } from "effect"
 import type { EngineError } from "../Errors.ts"
 import type { Completion, FinishReason, Part } from "../Reply.ts"
 import * as Usage from "../Usage.ts"
-import { defaultBaseUrl, encode } from "./AnthropicMessagesRequest.ts"
+import { answerTool, defaultBaseUrl, encode } from "./AnthropicMessagesRequest.ts"
 import { readLocations } from "./CitationReader.ts"
 import { countOf, isObject, type JsonObject, jsonText, parseJson, stringOr } from "./Json.ts"
 import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
@@ -45,8 +45,14 @@ const readAnswer = (answer: JsonObject, endpoint: Endpoint, out: Array<Part>): E
   out.push({ type: "start", id: stringOr(answer["id"], ""), model: stringOr(answer["model"], endpoint.model) })
   let calls = 0
   let text = 0
+  let answered = false
   for (const block of content as ReadonlyArray<unknown>) {
     if (!isObject(block)) continue
+    if (isAnswer(block)) {
+      answered = true
+      out.push({ type: "text", text: jsonText(block["input"] ?? {}) ?? "" })
+      continue
+    }
     const opened = openBlock(block, calls)
     if (opened === undefined) continue
     out.push(opened)
@@ -60,12 +66,15 @@ const readAnswer = (answer: JsonObject, endpoint: Endpoint, out: Array<Part>): E
   }
   out.push({
     type: "finish",
-    finishReason: finishReasonOf(raw),
+    finishReason: answered && raw === "tool_use" ? "stop" : finishReasonOf(raw),
     rawFinishReason: Predicate.isString(raw) ? raw : undefined,
     usage: usageOf(figures)
   })
   return undefined
 }
+
+/** Whether a block is the call that stands for an answer by schema. */
+const isAnswer = (block: JsonObject): boolean => block["type"] === "tool_use" && block["name"] === answerTool
 
 /** The part that the start of a block stands for; a tool call opens without arguments. */
 const openBlock = (block: JsonObject, calls: number): Part | undefined => {
@@ -92,7 +101,7 @@ const openBlock = (block: JsonObject, calls: number): Part | undefined => {
   }
 }
 
-/** A tool call whose block is open. */
+/** A tool call whose block is open; the one that stands for an answer has the number -1. */
 interface OpenCall {
   readonly index: number
   readonly input: unknown
@@ -114,6 +123,7 @@ class MessageStream implements StreamDecoder {
   private citations: Array<unknown> = []
   private readonly figures: Figures = {}
   private rawFinish: string | undefined = undefined
+  private answered = false
   private started = false
   private done = false
 
@@ -183,6 +193,11 @@ class MessageStream implements StreamDecoder {
     const block = data["content_block"]
     if (!isObject(block)) return
     this.closeText(out)
+    if (isAnswer(block)) {
+      this.answered = true
+      this.open.set(data["index"], { index: -1, input: block["input"], written: false })
+      return
+    }
     const part = openBlock(block, this.calls)
     if (part === undefined) return
     if (part.type === "text") {
@@ -215,7 +230,7 @@ class MessageStream implements StreamDecoder {
         const json = stringOr(delta["partial_json"], "")
         if (call === undefined || json === "") return
         call.written = true
-        out.push({ type: "tool-call", index: call.index, arguments: json })
+        out.push(pieceOf(call, json))
         return
       }
       case "thinking_delta": {
@@ -245,7 +260,7 @@ class MessageStream implements StreamDecoder {
     const call = this.open.get(data["index"])
     if (call === undefined) return
     this.open.delete(data["index"])
-    if (!call.written) out.push({ type: "tool-call", index: call.index, arguments: jsonText(call.input ?? {}) ?? "" })
+    if (!call.written) out.push(pieceOf(call, jsonText(call.input ?? {}) ?? ""))
   }
 
   private decodeMessageDelta(data: JsonObject): void {
@@ -261,7 +276,7 @@ class MessageStream implements StreamDecoder {
     this.closeText(out)
     out.push({
       type: "finish",
-      finishReason: finishReasonOf(this.rawFinish),
+      finishReason: this.answered && this.rawFinish === "tool_use" ? "stop" : finishReasonOf(this.rawFinish),
       rawFinishReason: this.rawFinish,
       usage: usageOf(this.figures)
     })
@@ -277,6 +292,9 @@ class MessageStream implements StreamDecoder {
     return error
   }
 }
+
+const pieceOf = ({ index }: OpenCall, json: string): Part =>
+  index < 0 ? { type: "text", text: json } : { type: "tool-call", index, arguments: json }
 
 const isEmptyReasoning = (part: Extract<Part, { readonly type: "reasoning" }>): boolean =>
   part.text === "" && part.signature === undefined && part.redacted === undefined

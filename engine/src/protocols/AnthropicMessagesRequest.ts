@@ -5,7 +5,8 @@
  * from its canonical fields. `max_tokens` is required there: the request's, else the endpoint's, else 32,000, but 8,192
  * for Claude 3.5, 4,096 for Claude 3 and for models that are not Claude. An effort becomes adaptive thinking with that
  * effort, and for models before Claude 4.6 a share of `max_tokens` as budget (minimal .1, low .2, medium .5, high .8,
- * xhigh .95, at least 1,024). `providerOptions` are merged last.
+ * xhigh .95, at least 1,024). A schema for the answer is `output_config.format`; models before Claude 4.1 are made to call
+ * a tool with that schema, and the decoder takes its input for the answer. `providerOptions` are merged last.
  *
  * Left out and reported in `omitted`, since they change no meaning: names of participants, the detail of an image, and
  * reasoning of earlier turns that Anthropic did not sign. Not possible, and an error: a seed, penalties, log
@@ -80,10 +81,24 @@ const canonicalBody = (request: Request, endpoint: Endpoint, omitted: Array<stri
   const output: Body = {}
   const invalid = addReasoning(body, output, request, endpoint.model, limit)
   if (invalid !== undefined) return Result.fail(invalid)
-  if (request.responseFormat?.type === "json-schema") output["format"] = formatOf(request.responseFormat)
+  const format = request.responseFormat
+  if (format?.type === "json-schema") {
+    if (!lacksFormats.test(endpoint.model) || body["tools"] !== undefined || body["thinking"] !== undefined) {
+      output["format"] = formatOf(format)
+    } else {
+      body["tools"] = [{ name: answerTool, description: "Gives the answer.", input_schema: formatOf(format)["schema"] }]
+      body["tool_choice"] = { type: "tool", name: answerTool, disable_parallel_tool_use: true }
+    }
+  }
   if (Object.keys(output).length > 0) body["output_config"] = output
   return Result.succeed(body)
 }
+
+/** The tool whose input is the answer, for models without structured outputs. */
+export const answerTool = "millrace_answer"
+
+/** Models before structured outputs. Source: the guide to them of Anthropic. */
+const lacksFormats = /claude-(?:2|instant|3|(?:opus|sonnet)-4(?:$|-0$|[@-]\d{8}))/
 
 /** What the request asks for and the dialect has no place for. */
 const inabilityOf = (request: Request): string | undefined => {
