@@ -20,15 +20,17 @@ export interface Defaults {
   readonly temperature: boolean
   /** Top p is 1. */
   readonly topP: boolean
+  /** Presence and frequency penalties are 0. */
+  readonly penalties: boolean
   /** Several tool calls at once are allowed. */
   readonly parallelToolCalls: boolean
 }
 
-const unknown: Defaults = { temperature: false, topP: false, parallelToolCalls: false }
+const unknown: Defaults = { temperature: false, topP: false, penalties: false, parallelToolCalls: false }
 
 const byKind: ReadonlyMap<string | undefined, Defaults> = new Map([
-  ["openai", { temperature: true, topP: true, parallelToolCalls: true }],
-  ["anthropic", { temperature: true, topP: false, parallelToolCalls: true }]
+  ["openai", { temperature: true, topP: true, penalties: true, parallelToolCalls: true }],
+  ["anthropic", { temperature: true, topP: false, penalties: false, parallelToolCalls: true }]
 ])
 
 export const defaultsOf = (candidates: ReadonlyArray<Target>, kindOf: KindOf): Defaults => {
@@ -39,6 +41,7 @@ export const defaultsOf = (candidates: ReadonlyArray<Target>, kindOf: KindOf): D
     return {
       temperature: shared.temperature && own.temperature,
       topP: shared.topP && own.topP,
+      penalties: shared.penalties && own.penalties,
       parallelToolCalls: shared.parallelToolCalls && own.parallelToolCalls
     }
   }, first)

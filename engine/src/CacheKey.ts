@@ -38,6 +38,45 @@ export const cacheKey = (request: Request, candidates: ReadonlyArray<Target>, ki
   return hash("sha256", text.isWellFormed() ? text : JSON.stringify(text), "base64url").slice(0, keyLength)
 }
 
+/**
+ * What each field of a request is for: whether it is in the identity. A field that is added to requests has to take a
+ * place here, and a test holds `cacheKey` to it.
+ */
+export const fieldRoles: { readonly [K in keyof Required<Request>]: "identity" | "delivery" } = {
+  id: "delivery",
+  // By the candidates that routing finds.
+  model: "delivery",
+  provider: "delivery",
+  messages: "identity",
+  temperature: "identity",
+  topP: "identity",
+  topK: "identity",
+  presencePenalty: "identity",
+  frequencyPenalty: "identity",
+  logprobs: "identity",
+  maxTokens: "identity",
+  stop: "identity",
+  seed: "identity",
+  tools: "identity",
+  toolChoice: "identity",
+  parallelToolCalls: "identity",
+  responseFormat: "identity",
+  reasoning: "identity",
+  stream: "delivery",
+  metadata: "delivery",
+  tenant: "identity",
+  priority: "delivery",
+  timeoutMs: "delivery",
+  cacheMode: "delivery",
+  cacheTtlMs: "delivery",
+  cacheNamespace: "identity",
+  cachePacing: "delivery",
+  cacheSemantic: "delivery",
+  providerOptions: "identity",
+  embed: "identity",
+  wire: "identity"
+}
+
 /** A request with the candidates that routing found for it. */
 export interface Routed {
   readonly request: Request
@@ -131,16 +170,21 @@ const identifyCanonical = (
   field: (name: string, value: unknown) => void
 ): void => {
   const { embed, maxTokens, parallelToolCalls, providerOptions, reasoning, responseFormat, seed, stop } = request
-  const { temperature, toolChoice, tools, topP } = request
+  const { frequencyPenalty, logprobs, presencePenalty, temperature, toolChoice, tools, topK, topP } = request
   if (request.messages.length > 0) field("messages", plainTexts(request.messages))
   if (temperature !== undefined && !(temperature === 1 && defaults.temperature)) field("temperature", temperature)
   if (topP !== undefined && !(topP === 1 && defaults.topP)) field("topP", topP)
+  if (topK !== undefined) field("topK", topK)
+  if (presencePenalty !== undefined && !(presencePenalty === 0 && defaults.penalties)) {
+    field("presencePenalty", presencePenalty)
+  }
+  if (frequencyPenalty !== undefined && !(frequencyPenalty === 0 && defaults.penalties)) {
+    field("frequencyPenalty", frequencyPenalty)
+  }
+  if (logprobs !== undefined) field("logprobs", logprobs)
   if (maxTokens !== undefined) field("maxTokens", maxTokens)
   if (stop !== undefined && stop.length > 0) field("stop", stop)
   if (seed !== undefined) field("seed", seed)
-  for (const name of ["topK", "presencePenalty", "frequencyPenalty", "logprobs"] as const) {
-    if (request[name] !== undefined) field(name, request[name])
-  }
   if (tools !== undefined && tools.length > 0) field("tools", tools)
   // `auto` is what is done without it; without tools there is nothing to choose.
   if (toolChoice !== undefined && toolChoice !== "auto") field("toolChoice", toolChoice)
