@@ -4,6 +4,7 @@
 import { Context, type Effect } from "effect"
 import type { ManualState } from "./Breaker.ts"
 import type { CacheStatus, Provider, RedactedConfig } from "./AdminAnswers.ts"
+import type { CacheFeedback, CacheFeedbackResult, SemanticStatus } from "./AdminSemanticAnswers.ts"
 
 export class AdminSources extends Context.Service<
   AdminSources,
@@ -16,5 +17,8 @@ export class AdminSources extends Context.Service<
     readonly cache: Effect.Effect<CacheStatus>
     /** Removes every entry of the cache and returns their number. */
     readonly purgeCache: Effect.Effect<number>
+    readonly semanticCache: Effect.Effect<SemanticStatus>
+    /** Evicts what was served wrongly; undefined when no such hit is known. */
+    readonly cacheFeedback: (wrong: CacheFeedback) => Effect.Effect<CacheFeedbackResult | undefined>
   }
 >()("millrace/AdminSources") {}

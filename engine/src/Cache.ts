@@ -15,7 +15,7 @@ import {
 } from "./CacheContents.ts"
 import * as CacheKey from "./CacheKey.ts"
 import { PacingRecorder, replay } from "./CachePacing.ts"
-import type { CacheOptions, CacheStats } from "./CacheOptions.ts"
+import type { CachedAnswer, CacheOptions, CacheStats } from "./CacheOptions.ts"
 import type { CacheRecord } from "./CacheRecord.ts"
 import type { CacheStoreHealth } from "./CacheStore.ts"
 import type { GroupFilter } from "./CacheTable.ts"
@@ -40,6 +40,8 @@ export class Cache extends Context.Service<
     /** One page of the entries, most recently used first unless told. */
     readonly entries: (query: EntriesQuery) => Effect.Effect<EntriesPage>
     readonly entry: (key: string) => EntryView | undefined
+    /** An answer by its key, which counts as a use of it and as no lookup; undefined when its time is over. */
+    readonly answer: (key: string) => CachedAnswer | undefined
     /** Entries as records, from a place on; `next` is the place from which to go on, undefined at the end. */
     readonly records: (from: number, limit: number) => ReturnType<CacheContents["records"]>
     /** Takes in records; returns how many were neither over, too large nor older than what is there. */
@@ -241,6 +243,13 @@ const make = (options: CacheOptions) =>
       entry: (key) => {
         const slot = found(key)
         return slot === undefined ? undefined : contents.view(slot, now())
+      },
+      answer: (key) => {
+        const slot = found(key)
+        if (slot === undefined) return undefined
+        table.use(slot)
+        const { target } = table.groupOf(slot)
+        return { completion: table.completionOf(slot), target, ageMs: now() - table.storedAtMs(slot) }
       },
       records: (from, limit) => contents.records(from, limit, now()),
       take: (records) => {

@@ -6,6 +6,8 @@ import type { ContentsOptions } from "./CacheContents.ts"
 import type { KindOf } from "./CacheDefaults.ts"
 import type { CacheRecord } from "./CacheRecord.ts"
 import type { CacheStore, CacheStoreHealth } from "./CacheStore.ts"
+import type { Target } from "./Call.ts"
+import type { Completion } from "./Reply.ts"
 
 export interface CacheOptions extends Pick<ContentsOptions, "priceUsd"> {
   readonly enabled: boolean
@@ -29,6 +31,13 @@ export interface CacheOptions extends Pick<ContentsOptions, "priceUsd"> {
   readonly store?: Effect.Effect<CacheStore, never, Scope.Scope> | undefined
   /** Hands over entries at start. */
   readonly warmup?: ((take: (records: ReadonlyArray<CacheRecord>) => void) => Effect.Effect<void>) | undefined
+}
+
+/** An answer for another stage to serve. */
+export interface CachedAnswer {
+  readonly completion: Completion
+  readonly target: Target
+  readonly ageMs: number
 }
 
 export interface CacheStats {

@@ -28,6 +28,7 @@ import { type AIEmbedResponse, type AIResponse, toAIEmbedResponse, toAIResponse 
 import { RequestLog } from "./RequestLog.ts"
 import { Retry } from "./Retry.ts"
 import { Routing } from "./Routing.ts"
+import { SemanticCache } from "./SemanticCache.ts"
 import { settle } from "./Settle.ts"
 import { SingleFlight } from "./SingleFlight.ts"
 import { compose, composeAttempt, type Open, type Stage } from "./Stage.ts"
@@ -97,6 +98,7 @@ const pipeline = Effect.gen(function* () {
   const routing = yield* Routing
   const cache = yield* Cache
   const singleFlight = yield* SingleFlight
+  const semantic = yield* SemanticCache
   const tokenizer = yield* Tokenizer
   const retry = yield* Retry
   const hedge = yield* Hedge
@@ -105,6 +107,8 @@ const pipeline = Effect.gen(function* () {
   const providers = yield* Providers
 
   const settled = settle({ estimateTokens: estimateText })
+  // Calls that a stage makes of its own, for vectors and verdicts, take the whole way.
+  const ask: Open = (call) => open(call)
   const admission: Stage = compose(
     settled,
     traceCall,
@@ -116,6 +120,7 @@ const pipeline = Effect.gen(function* () {
     routing.stage,
     cache.stage,
     singleFlight.stage(settled),
+    semantic.stage(ask),
     tokenizer.stage,
     routing.order
   )

@@ -23,6 +23,7 @@ import { RateLimiter } from "./RateLimiter.ts"
 import { RequestLog } from "./RequestLog.ts"
 import { Retry } from "./Retry.ts"
 import { Routing } from "./Routing.ts"
+import { type EmbedFunction, SemanticCache } from "./SemanticCache.ts"
 import { SingleFlight } from "./SingleFlight.ts"
 import { cacheSources } from "./stores/CacheSources.ts"
 import * as UsageDatabase from "./stores/UsageDatabase.ts"
@@ -43,6 +44,8 @@ export interface LiveOptions {
    * under its limits; others bring their own and come after the configured ones, or alone when none are configured.
    */
   readonly providers?: ReadonlyArray<Provider> | undefined
+  /** Makes the vectors of the semantic cache in the place of `cache.semantic.embedder`. */
+  readonly embedder?: EmbedFunction | undefined
 }
 
 /** Everything that the engine and its doors are made of. */
@@ -58,6 +61,7 @@ export type Services =
   | RequestLog
   | Retry
   | Routing
+  | SemanticCache
   | SingleFlight
   | StatusSource
   | Tokenizer
@@ -102,9 +106,22 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
       })
     )
   )
+  const semantic = Layer.unwrap(
+    Effect.map(Cache, (cache) =>
+      SemanticCache.layer({
+        ...config.cache.semantic,
+        mode: config.cache.enabled ? config.cache.semantic.mode : "off",
+        embedder: options.embedder ?? config.cache.semantic.embedder,
+        content: config.logging.content,
+        kindOf: (name) => kinds.get(name),
+        answers: { get: cache.answer, has: (key) => cache.entry(key) !== undefined, evict: cache.evict }
+      })
+    )
+  )
   const metrics = Metrics.layer({ registry: options.registry, processMetrics: options.processMetrics })
   return Layer.mergeAll(statusLayer(config), adminLayer(config), gauges(config)).pipe(
     Layer.provideMerge(limiter),
+    Layer.provideMerge(semantic),
     Layer.provideMerge(metrics),
     Layer.provideMerge(concerns),
     Layer.provideMerge(Telemetry.layer(config.telemetry)),

@@ -14,6 +14,7 @@ import { baseUrlOf } from "./LiveProviders.ts"
 import { Metrics } from "./Metrics.ts"
 import { Providers } from "./Providers.ts"
 import { RateLimiter } from "./RateLimiter.ts"
+import { SemanticCache } from "./SemanticCache.ts"
 import { SingleFlight } from "./SingleFlight.ts"
 import { StatusSource } from "./Status.ts"
 import { UsageLog } from "./UsageLog.ts"
@@ -44,22 +45,31 @@ const providerStatus = Effect.gen(function* () {
   }
 })
 
-/** What the cache and its flights answered. A call that joined a flight was looked up and missed before. */
-const cacheStats = (cache: Cache["Service"], singleFlight: SingleFlight["Service"]): Status["cache"] => {
-  const stats = cache.stats()
-  const { coalesced } = singleFlight.stats()
-  const misses = Math.max(0, stats.misses - coalesced)
-  const served = stats.hits + stats.semanticHits + coalesced
-  return { ...stats, coalesced, misses, hitRate: served + misses === 0 ? null : served / (served + misses) }
-}
+/**
+ * What the caches and their flights answered. A call that joined a flight, or was served semantically, was looked up and
+ * missed before.
+ */
+const cacheStats = Effect.gen(function* () {
+  const cache = yield* Cache
+  const singleFlight = yield* SingleFlight
+  const semantic = yield* SemanticCache
+  return (): Status["cache"] => {
+    const stats = cache.stats()
+    const { coalesced } = singleFlight.stats()
+    const semanticHits = semantic.stats().hits
+    const misses = Math.max(0, stats.misses - coalesced - semanticHits)
+    const served = stats.hits + semanticHits + coalesced
+    const hitRate = served + misses === 0 ? null : served / (served + misses)
+    return { ...stats, coalesced, semanticHits, misses, hitRate }
+  }
+})
 
 export const statusLayer = (config: EngineConfig) =>
   Layer.effect(
     StatusSource,
     Effect.gen(function* () {
       const limiter = yield* RateLimiter
-      const cache = yield* Cache
-      const singleFlight = yield* SingleFlight
+      const cacheOf = yield* cacheStats
       const usageLog = yield* UsageLog
       const statusOf = yield* providerStatus
       const startedAtMs = yield* Clock.currentTimeMillis
@@ -76,7 +86,7 @@ export const statusLayer = (config: EngineConfig) =>
           uptimeSeconds: Math.floor((nowMs - startedAtMs) / 1000),
           simulated: config.simulated,
           providers: config.providers.map((provider) => statusOf(provider, nowMs)),
-          cache: cacheStats(cache, singleFlight),
+          cache: cacheOf(),
           queue: { waiting, oldestWaitMs },
           tenants: limiter.tenants(nowMs, 100),
           totals: usageLog.totals(),
@@ -93,7 +103,8 @@ export const adminLayer = (config: EngineConfig) =>
     Effect.gen(function* () {
       const breaker = yield* Breaker
       const cache = yield* Cache
-      const singleFlight = yield* SingleFlight
+      const cacheOf = yield* cacheStats
+      const semantic = yield* SemanticCache
       const statusOf = yield* providerStatus
       const detailOf = (provider: ProviderConfig, nowMs: number): AdminProvider => ({
         ...statusOf(provider, nowMs),
@@ -113,8 +124,10 @@ export const adminLayer = (config: EngineConfig) =>
             return detailOf(provider, nowMs)
           }),
         config: Effect.sync(() => redact(config)),
-        cache: Effect.sync(() => cacheStats(cache, singleFlight)),
-        purgeCache: cache.purge()
+        cache: Effect.sync(cacheOf),
+        semanticCache: Effect.sync(semantic.status),
+        cacheFeedback: (wrong) => Effect.sync(() => semantic.feedback(wrong)),
+        purgeCache: Effect.tap(cache.purge(), semantic.prune)
       })
     })
   )
@@ -126,6 +139,7 @@ export const gauges = (config: EngineConfig) =>
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
       const cache = yield* Cache
+      const semantic = yield* SemanticCache
       const usageLog = yield* UsageLog
       const metrics = yield* Metrics
       const statusOf = yield* providerStatus
@@ -137,7 +151,10 @@ export const gauges = (config: EngineConfig) =>
             return { name: provider.name, active, queued, circuit: circuitNumber[circuit] }
           })
         },
-        cacheEntries: () => [{ kind: "exact", entries: cache.stats().entries }],
+        cacheEntries: () => [
+          { kind: "exact", entries: cache.stats().entries },
+          { kind: "semantic", entries: semantic.stats().entries }
+        ],
         rowsDropped: () => usageLog.health().rowsDropped
       })
       yield* Effect.addFinalizer(() => Effect.sync(stop))

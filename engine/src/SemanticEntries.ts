@@ -5,6 +5,7 @@
  * leave first, over all partitions together. It only retrieves: what it finds is near, which says nothing about whether
  * the answer fits.
  */
+import { Effect } from "effect"
 import { LRUCache } from "lru-cache"
 import type { Features } from "./semantic/SemanticFeatures.ts"
 import { SemanticIndex } from "./semantic/SemanticIndex.ts"
@@ -40,6 +41,9 @@ interface Index {
   readonly remove: (key: string) => void
   readonly search: (probe: Probe, limit: number) => ReadonlyArray<{ readonly id: string; readonly score: number }>
 }
+
+/** Prompts that are looked at before others may run. */
+const pruneStep = 500
 
 export class SemanticEntries {
   private readonly entries: LRUCache<string, SemanticEntry>
@@ -91,8 +95,17 @@ export class SemanticEntries {
     this.entries.get(key)
   }
 
-  clear(): void {
-    this.entries.clear()
+  /** Removes every prompt whose answer is gone; lets others run every so many of them. */
+  prune(isThere: (key: string) => boolean): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const keys = [...this.entries.keys()]
+      const steps = Array.from({ length: Math.ceil(keys.length / pruneStep) }, (_, i) => i * pruneStep)
+      const step = (from: number) => {
+        for (const key of keys.slice(from, from + pruneStep)) if (!isThere(key)) this.remove(key)
+        return Effect.yieldNow
+      }
+      return Effect.forEach(steps, step, { discard: true })
+    })
   }
 
   /** The nearest prompts of a partition, nearest first. */
