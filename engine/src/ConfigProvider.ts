@@ -21,7 +21,7 @@ export interface ProviderConfig {
   readonly apiKeys: ReadonlyArray<Redacted.Redacted>
   /** http or https, without a trailing slash; undefined stands for the kind's own. */
   readonly baseUrl: string | undefined
-  readonly api: "auto" | "chat" | "responses"
+  readonly api: "auto" | "chat" | "responses" | "completions"
   /** The model of requests that name none. */
   readonly model: string
   /** When given, only these are routed here; holds `model`. */

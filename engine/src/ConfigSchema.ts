@@ -154,7 +154,7 @@ const Provider = Schema.Struct({
   ),
   /** What the provider's own SDK calls base URL; a trailing slash is dropped. */
   baseUrl: Schema.optional(BaseUrl),
-  api: Schema.optional(oneOf(["auto", "chat", "responses"])),
+  api: Schema.optional(oneOf(["auto", "chat", "responses", "completions"])),
   /** Answers requests that name no model. */
   model: Schema.optional(Name),
   /** Only these, and `model`, are routed here. */

@@ -10,7 +10,13 @@ import { describeIssue } from "./Issues.ts"
 import type { Dialect } from "./Reply.ts"
 import { guardOf } from "./SchemaGuard.ts"
 
-const Text = Schema.Struct({ type: Schema.Literal("text"), text: Schema.String })
+/** What an earlier answer's block said beside its text may stay in it; no provider is sent it. */
+const Text = Schema.Struct({
+  type: Schema.Literal("text"),
+  text: Schema.String,
+  citations: Schema.optional(Schema.Array(Schema.Unknown)),
+  logprobs: Schema.optional(Schema.Array(Schema.Unknown))
+})
 
 /** `image` is an https URL, a `data:` URL or base64 (then `mediaType` is needed). */
 const Image = Schema.Struct({

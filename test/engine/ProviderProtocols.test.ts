@@ -122,6 +122,69 @@ describe("a provider of kind openai-compatible", () => {
   })
 })
 
+describe("a provider that is asked for legacy completions", () => {
+  const server = { kind: "openai-compatible", model: "base", api: "completions" } as const
+  const answer = {
+    id: "cmpl_1",
+    object: "text_completion",
+    model: "base",
+    choices: [
+      {
+        index: 0,
+        text: " Hello.",
+        finish_reason: "stop",
+        logprobs: { tokens: [" Hello."], token_logprobs: [-0.5], top_logprobs: [{ " Hi": -1 }], text_offset: [0] }
+      }
+    ],
+    usage: { prompt_tokens: 2, completion_tokens: 3, total_tokens: 5 }
+  }
+
+  it("gets one message as the prompt it is, and gives text and log probabilities back", async () => {
+    upstream.respond = sendJson(200, answer)
+    const request = { prompt: "Once upon", logprobs: 1, topK: 5, frequencyPenalty: 0.5 }
+    expect(await engineOf(server).generateText(request)).toMatchObject({
+      content: " Hello.",
+      blocks: [{ logprobs: [{ token: " Hello.", logprob: -0.5, top: [{ token: " Hi", logprob: -1 }] }] }],
+      usage: { promptTokens: 2, completionTokens: 3 }
+    })
+    const { json, path } = upstream.requests.at(-1)!
+    expect(path).toBe("/v1/completions")
+    expect(json).toMatchObject({ prompt: "Once upon", logprobs: 1, top_k: 5, frequency_penalty: 0.5, stream: false })
+    expect(json["stop"]).toBeUndefined()
+  })
+
+  it("gets a conversation as a transcript, streamed", async () => {
+    upstream.respond = (response) => {
+      response.writeHead(200, eventStream)
+      const chunk = (text: string, reason: string | null) =>
+        event({ ...answer, usage: undefined, choices: [{ index: 0, text, finish_reason: reason, logprobs: null }] })
+      response.end(chunk(" Hel", null) + chunk("lo.", "stop") + "data: [DONE]\n\n")
+    }
+    let text = ""
+    const messages = [
+      { role: "system", content: "Be brief." },
+      { role: "user", content: "hi" },
+      { role: "assistant", content: "Hey." },
+      { role: "user", content: "again" }
+    ] as const
+    for await (const piece of engineOf(server).streamText({ messages })) text += piece
+    expect(text).toBe(" Hello.")
+    expect(upstream.requests.at(-1)!.json).toMatchObject({
+      prompt: "System: Be brief.\n\nUser: hi\n\nAssistant: Hey.\n\nUser: again\n\nAssistant:",
+      stop: ["\nUser:"],
+      stream: true
+    })
+  })
+
+  it("refuses what has no place in a prompt, before anything is sent", async () => {
+    const before = upstream.requests.length
+    await expect(engineOf(server).generateText({ prompt: "x", tools: [{ name: "f" }] })).rejects.toMatchObject({
+      kind: "UnsupportedAbility"
+    })
+    expect(upstream.requests.length).toBe(before)
+  })
+})
+
 describe("a provider of kind google", () => {
   const google = { kind: "google", model: "gemini-2.5-flash" } as const
   const chunk = (parts: ReadonlyArray<object>, rest: object = {}) => ({

@@ -110,6 +110,55 @@ describe("generateText over the engine", () => {
     })
   })
 
+  it("gives sources for citations, from the provider and from the cache alike", async () => {
+    const citations = [
+      { url: "https://a.example/", title: "A", quote: "so", start: 0, end: 5 },
+      { source: "file-1", title: "a.pdf" }
+    ]
+    const millrace = engineOf(scripted(() => completion([{ type: "text", text: "hello", citations }])))
+    for (const cached of [false, true]) {
+      const result = await generateText({ model: millrace(), prompt: "Cite" })
+      expect(result.providerMetadata?.["millrace"]).toMatchObject({ cached })
+      expect(result.sources).toEqual([
+        {
+          type: "source",
+          sourceType: "url",
+          id: "source_0",
+          url: "https://a.example/",
+          title: "A",
+          providerMetadata: { millrace: { quote: "so", start: 0, end: 5 } }
+        },
+        {
+          type: "source",
+          sourceType: "document",
+          id: "source_1",
+          mediaType: "application/octet-stream",
+          title: "a.pdf",
+          providerMetadata: { millrace: { source: "file-1" } }
+        }
+      ])
+    }
+  })
+
+  it("passes sampling and the wish for one call at a time on", async () => {
+    const provider = scripted(() => "ok")
+    await generateText({
+      model: engineOf(provider)(),
+      prompt: "hi",
+      topK: 5,
+      presencePenalty: 0.1,
+      frequencyPenalty: 0.2,
+      providerOptions: { millrace: { parallelToolCalls: false, logprobs: 2 } }
+    })
+    expect(provider.calls[0]!.request).toMatchObject({
+      topK: 5,
+      presencePenalty: 0.1,
+      frequencyPenalty: 0.2,
+      parallelToolCalls: false,
+      logprobs: 2
+    })
+  })
+
   it("answers the second of two equal calls from the cache", async () => {
     const provider = scripted(() => "hello")
     const millrace = engineOf(provider)
