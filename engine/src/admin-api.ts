@@ -29,6 +29,7 @@ import {
   Status,
   UsageReport
 } from "./AdminAnswers.ts"
+import { CacheFeedback, CacheFeedbackResult, SemanticStatus } from "./AdminSemanticAnswers.ts"
 
 export * from "./AdminAnswers.ts"
 export * from "./AdminSemanticAnswers.ts"
@@ -188,9 +189,22 @@ const cacheGroup = HttpApiGroup.make("cache", { topLevel: true })
   .add(HttpApiEndpoint.post("purgeCache", "/cache/purge", { success: PurgeResult }))
   .annotateMerge(OpenApi.annotations({ title: "Cache", description: "Figures of the cache, and emptying it" }))
 
+const semanticGroup = HttpApiGroup.make("semantic", { topLevel: true })
+  .add(HttpApiEndpoint.get("semanticCache", "/cache/semantic", { success: SemanticStatus }))
+  .add(
+    HttpApiEndpoint.post("cacheFeedback", "/cache/feedback", {
+      payload: CacheFeedback,
+      success: CacheFeedbackResult,
+      error: NotFound
+    })
+  )
+  .annotateMerge(
+    OpenApi.annotations({ title: "Semantic cache", description: "What it serves or would serve, and wrong hits" })
+  )
+
 /** The whole admin API under `/admin/api`. A query parameter that is not known is an error. */
 export const AdminApi = HttpApi.make("millrace-admin")
-  .add(statusGroup, usageGroup, cacheGroup)
+  .add(statusGroup, usageGroup, cacheGroup, semanticGroup)
   .annotate(HttpApi.QueryParseOptions, { errors: "all", onExcessProperty: "error" })
   .middleware(RequestCheck)
   .middleware(AdminAuth)

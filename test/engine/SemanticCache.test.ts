@@ -136,7 +136,8 @@ describe("SemanticCache", () => {
           expect(cache.status()).toMatchObject({ entries: 3, partitions: 3 })
           expect((yield* ask("WHAT IS A FERMION?", { tenant: "a" })).journal.cache).toBe("semantic")
           expect((yield* ask("what is a boson?", { tenant: "b" })).journal.cache).toBe("miss")
-          cache.clear()
+          answers.clear()
+        yield* cache.prune
           expect(cache.status()).toMatchObject({ entries: 0, partitions: 0 })
         })
       )

@@ -81,7 +81,9 @@ const sources = Layer.succeed(AdminSources, {
   setBreaker: (name) => Effect.succeed(name === provider.name ? provider : undefined),
   config: Effect.succeed({ providers: [{ name: "openai", apiKey: "<redacted>" }] }),
   cache: Effect.succeed(cache),
-  purgeCache: Effect.sync(() => ++purged)
+  purgeCache: Effect.sync(() => ++purged),
+  semanticCache: Effect.die(new Error("not asked for here")),
+  cacheFeedback: () => Effect.succeed(undefined)
 })
 
 /** A plain Node server with the admin API over a usage database, on virtual time. */

@@ -27,6 +27,7 @@ import { StatusSource } from "../Status.ts"
 import { UsageLog, type UsageUnavailable } from "../UsageLog.ts"
 import { type Admission, AdminAuth } from "./AdminAuth.ts"
 import { AdminSources } from "../AdminSources.ts"
+import { semanticHandlers } from "./AdminSemantic.ts"
 
 export interface AdminOptions {
   readonly token: Redacted.Redacted
@@ -84,7 +85,7 @@ const unauthorized = "the admin API needs the admin token: Authorization: Bearer
 
 const routes = (auth: AdminAuth) =>
   HttpApiBuilder.layer(AdminApi, { openapiPath: `${prefix}/openapi.json` }).pipe(
-    Layer.provide([statusHandlers, usageHandlers, cacheHandlers]),
+    Layer.provide([statusHandlers, usageHandlers, cacheHandlers, semanticHandlers]),
     Layer.provide([authMiddleware(auth), requestCheck]),
     Layer.provide(HttpServer.layerServices)
   )
