@@ -24,7 +24,6 @@ const startsWith =
     typeof value === "string" && pattern.test(value)
 
 export const unsupported: ReadonlyArray<Unsupported> = [
-  { path: ["cache", "semantic", "mode"], refuses: is("shadow", "on"), instead: 'use "off"' },
   { path: ["keys", "required"], refuses: is(true), instead: "use false" },
   {
     path: ["storage", "database"],

@@ -14,7 +14,15 @@ import { type CacheMode, defaultTenant, priorityOf, type Request } from "../Requ
 /** The part of a request that headers decide. */
 export type HeaderOptions = Pick<
   Request,
-  "cacheMode" | "cacheTtlMs" | "cacheNamespace" | "cachePacing" | "priority" | "timeoutMs" | "tenant" | "metadata"
+  | "cacheMode"
+  | "cacheTtlMs"
+  | "cacheNamespace"
+  | "cachePacing"
+  | "cacheSemantic"
+  | "priority"
+  | "timeoutMs"
+  | "tenant"
+  | "metadata"
 >
 
 const defaults: HeaderOptions = {
@@ -22,6 +30,7 @@ const defaults: HeaderOptions = {
   cacheTtlMs: undefined,
   cacheNamespace: undefined,
   cachePacing: undefined,
+  cacheSemantic: undefined,
   priority: priorityOf(undefined),
   timeoutMs: undefined,
   tenant: defaultTenant,
@@ -76,6 +85,10 @@ const readHeader = (
     case "x-millrace-cache-pacing":
       if (value !== "instant" && value !== "original") return "expected instant or original"
       options.cachePacing = value
+      return undefined
+    case "x-millrace-cache-semantic":
+      if (value !== "on" && value !== "off") return "expected on or off"
+      options.cacheSemantic = value === "on"
       return undefined
     case "x-millrace-tenant":
       if (value === "" || value.length > nameLengthMax) return `expected 1 to ${nameLengthMax} characters`
