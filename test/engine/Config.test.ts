@@ -85,7 +85,16 @@ describe("defaults", () => {
         warmup: undefined,
         maxTemperature: undefined,
         coalesce: true,
-        semantic: { mode: "off", embedder: "lexical", threshold: 0.85 }
+        semantic: {
+          mode: "off",
+          embedder: "lexical",
+          threshold: 0.85,
+          maxEntries: 1000,
+          timeoutMs: 300,
+          judgeBudget: 0.1,
+          judgeTimeoutMs: 2000,
+          shadowSample: 0
+        }
       },
       retry: { maxAttempts: 3, baseDelayMs: 1000, maxDelayMs: 30_000, budget: 0.2 },
       breaker: { failureRate: 0.5, minimumCalls: 20, openForMs: 30_000 },
@@ -540,6 +549,9 @@ describe("other sections", () => {
     expect(lines({ cache: { semantic: { embedder: "voyage/e" } } })).toEqual([
       'cache.semantic.embedder: expected lexical or provider/model with a provider of this configuration, got "voyage/e"'
     ])
+    expect(lines({ cache: { semantic: { judge: "lexical" } } })).toEqual([
+      'cache.semantic.judge: expected provider/model with a provider of this configuration, got "lexical"'
+    ])
   })
 
   it("take null for redis and otlp, and http for otlp", () => {
@@ -600,8 +612,6 @@ describe("weights", () => {
 
 describe("what this version can't do", () => {
   const refused: ReadonlyArray<readonly [string, object, string]> = [
-    ["cache.semantic.mode", { cache: { semantic: { mode: "on" } } }, '"on"'],
-    ["cache.semantic.mode", { cache: { semantic: { mode: "shadow" } } }, '"shadow"'],
     ["keys.required", { keys: { required: true } }, "true"],
     ["storage.database", { storage: { database: "postgres://u:canary@h/db" } }, "postgres"],
     ["storage.redis", { storage: { redis: "redis://:canary@h" } }, "redis"]
