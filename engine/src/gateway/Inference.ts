@@ -76,7 +76,6 @@ const decode = (
   return Result.succeed({
     id,
     provider: undefined,
-    cacheSemantic: undefined,
     providerOptions: undefined,
     embed: undefined,
     ...decoded.success,
