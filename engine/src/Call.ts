@@ -8,6 +8,7 @@
 import { type Clock, Effect } from "effect"
 import type { EngineError } from "./Errors.ts"
 import type { Completion, Part } from "./Reply.ts"
+import type { ReportedLimit } from "./ReportedLimit.ts"
 import type { Request } from "./Request.ts"
 import type { Cost, Usage } from "./Usage.ts"
 
@@ -39,6 +40,8 @@ export interface Attempt {
   firstPartAtMs: number | undefined
   endedAtMs: number | undefined
   error: EngineError | undefined
+  /** The provider's limits as it told them with its answer; absent where it told none. */
+  rateLimits?: ReadonlyArray<ReportedLimit> | undefined
   /** True for a second attempt that was made beside one that took long. */
   hedge?: boolean
   /** Set when another attempt at the same time answered first: what the provider has probably billed for nothing. */

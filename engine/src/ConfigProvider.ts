@@ -70,7 +70,9 @@ export const buildProvider = (input: ProviderInput): ProviderConfig => {
       requestsPerMinute: rateLimits?.requestsPerMinute,
       tokensPerMinute: rateLimits?.tokensPerMinute,
       concurrent: rateLimits?.concurrent ?? 64,
-      windowMs: millis(rateLimits?.window, 60_000)
+      windowMs: millis(rateLimits?.window, 60_000),
+      // What is reported is of one key, and each may have limits of its own.
+      learn: rateLimits?.learn ?? (input.apiKeys?.length ?? 1) < 2
     },
     modelLimits: recordOf(input.modelLimits, (limits) => ownLimits(limits, rateLimits?.window)),
     pricing:

@@ -111,6 +111,15 @@ const RateLimits = Schema.Struct({
   window: Schema.optional(PositiveTime)
 })
 
+/** A provider's own limits, and whether they follow what it reports and refuses. */
+const ProviderLimits = Schema.Struct({
+  ...RateLimits.fields,
+  /** On with a single key; "down" never goes above what is configured. */
+  learn: Schema.optional(
+    Schema.Union([Schema.Boolean, Schema.Literals(["down"])]).annotate({ expected: 'true, false or "down"' })
+  )
+})
+
 /** A model's or a tenant's own limits; no `concurrent` stands for any number of calls. */
 const OwnLimits = RateLimits.annotate({ expected: "an object of limits" })
 
@@ -171,7 +180,7 @@ const Provider = Schema.Struct({
   timeout: Schema.optional(PositiveTime),
   /** Silence between parts after the first one. */
   idleTimeout: Schema.optional(PositiveTime),
-  rateLimits: Schema.optional(RateLimits.annotate({ expected: "an object of limits" })),
+  rateLimits: Schema.optional(ProviderLimits.annotate({ expected: "an object of limits" })),
   /** Limits of single models, beside those of the provider. */
   modelLimits: Schema.optional(
     Schema.Record(Schema.String, OwnLimits).annotate({ expected: "an object of limits by model" })

@@ -17,7 +17,9 @@ import {
 } from "./Errors.ts"
 import { countTokens } from "./HttpTokenCount.ts"
 import { PartReader } from "./protocols/PartReader.ts"
+import { parseJson } from "./protocols/Json.ts"
 import type { Endpoint, HttpHeaders, Protocol } from "./protocols/Protocol.ts"
+import { quotaFailureOf, rateLimitsOf } from "./protocols/RateLimitHeaders.ts"
 import { counterOf } from "./protocols/TokenCounting.ts"
 import type { Provider, ProviderInfo } from "./Provider.ts"
 import { type ProviderKey, ProviderKeys } from "./ProviderKeys.ts"
@@ -127,12 +129,13 @@ class Exchange {
 
   read(): Opened {
     const { headers, status } = this.response
+    const nowMs = this.call.clock.currentTimeMillisUnsafe()
+    this.call.attempt.rateLimits = rateLimitsOf(headers, nowMs)
     if (status < 200 || status > 299) {
-      return Effect.flatMap(this.text(errorBytesMax, true), (body) =>
-        Effect.fail(
-          this.protocol.decodeError(status, headers, body, this.endpoint, this.call.clock.currentTimeMillisUnsafe())
-        )
-      )
+      return Effect.flatMap(this.text(errorBytesMax, true), (body) => {
+        if (status === 429) this.call.attempt.rateLimits ??= quotaFailureOf(parseJson(body))
+        return Effect.fail(this.protocol.decodeError(status, headers, body, this.endpoint, nowMs))
+      })
     }
     if (this.call.request.stream) return this.stream()
     if (isEventStream(headers))

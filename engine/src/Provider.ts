@@ -11,6 +11,9 @@ import type { Dialect, Reply } from "./Reply.ts"
 import type { KeyStatus } from "./ProviderKeys.ts"
 import type { Request } from "./Request.ts"
 
+/** Whether limits follow what the provider reports and refuses: both ways, never above what is configured, or not at all. */
+export type LearnMode = boolean | "down"
+
 export interface RateLimits {
   /** Requests in any window, as a rate per minute. */
   readonly requestsPerMinute: number | undefined
@@ -20,6 +23,8 @@ export interface RateLimits {
   readonly concurrent: number
   /** Length of the sliding window in milliseconds. */
   readonly windowMs: number
+  /** Off unless told. */
+  readonly learn?: LearnMode | undefined
 }
 
 export interface Pricing {

@@ -66,7 +66,10 @@ export class RateLane {
     this.tenants = tenants
     this.scope = new RateScope(options.name, options.rateLimits)
     for (const [model, limits] of Object.entries(options.modelLimits ?? {})) {
-      const scope = new RateScope<RateWaiter>(`${options.name}/${model}`, limits)
+      const scope = new RateScope<RateWaiter>(`${options.name}/${model}`, {
+        ...limits,
+        learn: options.rateLimits.learn
+      })
       this.models.set(model, { name: model, scope, line: this.models.size + 1 })
     }
     this.providerAlone = { model: undefined, tenant: undefined, line: 0, weight: tenants.weightOf(defaultTenant) }
@@ -196,6 +199,8 @@ export class RateLane {
     const requests = outcome._tag === "Success" || wasCounted(call, outcome) ? 1 : 0
     provider.scope.settle(provider, requests, tokens, nowMs)
     model?.scope.settle(model, requests, tokens, nowMs)
+    const taught = model ?? provider
+    taught.scope.learned.settle(taught, call, outcome, nowMs)
     // However many attempts a call needs, it is one request of its tenant.
     tenant?.scope.settle(tenant, failedBeforeReply(outcome) ? 0 : requests, tokens, nowMs)
     if (requests === 1) this.wait.learn(nowMs - takenAtMs)
@@ -216,8 +221,9 @@ export class RateLane {
   /** Why an attempt can never go: it is larger than a whole window. */
   private tooLarge({ model, tenant }: Scopes, tokens: number): RateLimitExceeded | undefined {
     for (const scope of [this.scope, model, tenant]) {
-      if (scope?.tokens === undefined || tokens <= scope.tokens.limit) continue
-      const detail = `prompt and answer may have ${tokens} tokens, the limit of a window is ${scope.tokens.limit}`
+      const most = scope?.learned.tokens.most ?? Number.POSITIVE_INFINITY
+      if (scope === undefined || tokens <= most) continue
+      const detail = `prompt and answer may have ${tokens} tokens, the limit of a window is ${most}`
       return new RateLimitExceeded({ limit: `${scope.name} tokens per minute`, detail })
     }
     return undefined

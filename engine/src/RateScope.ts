@@ -6,7 +6,10 @@
  * alone: it has no clock and knows no waiters.
  */
 import type { CallerLimit, CallerLimits } from "./Call.ts"
-import { SlidingWindow } from "./SlidingWindow.ts"
+import { LearnedLimits, type Mark } from "./LearnedLimits.ts"
+import type { LearnedRate } from "./LearnedRate.ts"
+import type { LearnMode } from "./Provider.ts"
+import type { SlidingWindow } from "./SlidingWindow.ts"
 
 /** One limit: what was configured and what is left now; null where there is no such limit. */
 export interface LimitStatus {
@@ -22,6 +25,8 @@ export interface ScopeRates {
   /** Calls at the same time. */
   readonly concurrent: number | undefined
   readonly windowMs: number
+  /** Off unless told. */
+  readonly learn?: LearnMode | undefined
 }
 
 export interface ScopeLimits {
@@ -44,10 +49,8 @@ export interface Watcher {
 }
 
 /** What an attempt holds of one scope until it is settled. */
-export interface Hold {
+export interface Hold extends Mark {
   readonly scope: RateScope
-  /** Tokens that were reserved. */
-  readonly tokens: number
   readonly requestTicket: number
   readonly tokenTicket: number
 }
@@ -56,10 +59,8 @@ export class RateScope<W extends Claimant = Claimant> {
   /** As errors name it: `openai`. */
   readonly name: string
   active = 0
-  /** Calls at once; infinite where there is no such limit. */
-  readonly concurrent: number
-  readonly requests: SlidingWindow | undefined
-  readonly tokens: SlidingWindow | undefined
+  /** The limits in force: as configured, or as the provider has taught. */
+  readonly learned: LearnedLimits
   /** The tenant whose scope it is; a text that names nobody for other scopes. */
   readonly tenant: string
   /** Queues in which a waiter was passed over because of this scope; each is told once when something is given back. */
@@ -72,14 +73,20 @@ export class RateScope<W extends Claimant = Claimant> {
     this.name = name
     this.tenant = tenant
     this.rateLimits = rateLimits
-    const { concurrent, requestsPerMinute, tokensPerMinute, windowMs } = rateLimits
-    this.concurrent = concurrent ?? Number.POSITIVE_INFINITY
-    if (requestsPerMinute !== undefined) {
-      this.requests = SlidingWindow.perMinute(requestsPerMinute, windowMs, () => 10)
-    }
-    if (tokensPerMinute !== undefined) {
-      this.tokens = SlidingWindow.perMinute(tokensPerMinute, windowMs, (limit) => limit / 4)
-    }
+    this.learned = new LearnedLimits(rateLimits)
+  }
+
+  get requests(): SlidingWindow | undefined {
+    return this.learned.requests.limit
+  }
+
+  get tokens(): SlidingWindow | undefined {
+    return this.learned.tokens.limit
+  }
+
+  /** Calls at once; infinite where there is no such limit. */
+  get concurrent(): number {
+    return this.learned.concurrent
   }
 
   /** True when nothing runs, nobody waits and the windows are as new. */
@@ -96,9 +103,9 @@ export class RateScope<W extends Claimant = Claimant> {
 
   /** Milliseconds until the windows have room for one request of so many tokens, whoever waits; 0 when they have. */
   roomInMs(tokens: number, nowMs: number): number {
-    const requestsMs = this.requests === undefined ? 0 : this.requests.waitMs(1, nowMs)
-    const tokensMs = this.tokens === undefined ? 0 : this.tokens.waitMs(tokens, nowMs)
-    return Math.max(requestsMs, tokensMs)
+    const { requests, tokens: tokenRate } = this.learned
+    const requestsMs = requests.limit === undefined ? 0 : requests.waitMs(1, nowMs)
+    return Math.max(requestsMs, tokenRate.limit === undefined ? 0 : tokenRate.waitMs(tokens, nowMs))
   }
 
   /** Milliseconds that so many requests and tokens need at the paced rate. */
@@ -134,19 +141,25 @@ export class RateScope<W extends Claimant = Claimant> {
       if (this.claimant.gone) this.claimant = undefined
       else this.overtaken++
     }
+    const { requests, tokens: tokenRate } = this.learned
     return {
       scope: this,
       tokens,
-      requestTicket: this.requests?.take(1, nowMs) ?? 0,
-      tokenTicket: this.tokens?.take(tokens, nowMs) ?? 0
+      requestTicket: requests.counts ? requests.window.take(1, nowMs) : 0,
+      tokenTicket: tokenRate.counts ? tokenRate.window.take(tokens, nowMs) : 0,
+      takenAtMs: nowMs,
+      requestsHeld: requests.counts ? requests.window.usedAt(nowMs) : 0,
+      tokensHeld: tokenRate.counts ? tokenRate.window.usedAt(nowMs) : 0,
+      activeHeld: this.active
     }
   }
 
   /** Gives the permit back and replaces the reservation by what was used: requests (1 or 0) and tokens. */
   settle(hold: Hold, requests: number, tokens: number, nowMs: number): void {
     this.active--
-    this.tokens?.correct(hold.tokenTicket, hold.tokens, tokens, nowMs)
-    if (requests !== 1) this.requests?.correct(hold.requestTicket, 1, requests, nowMs)
+    const { requests: requestRate, tokens: tokenRate } = this.learned
+    if (tokenRate.counts) tokenRate.window.correct(hold.tokenTicket, hold.tokens, tokens, nowMs)
+    if (requests !== 1 && requestRate.counts) requestRate.window.correct(hold.requestTicket, 1, requests, nowMs)
   }
 
   /** Tells the queues that watch that there may be room; each is told once. */
@@ -167,13 +180,16 @@ export class RateScope<W extends Claimant = Claimant> {
   }
 
   limits(nowMs: number): ScopeLimits {
-    const { requestsPerMinute, tokensPerMinute } = this.rateLimits
-    const { concurrent } = this
+    const { concurrent, learnedConcurrent, requests, tokens } = this.learned
     return {
-      requestsPerMinute: limitStatus(requestsPerMinute, this.requests, nowMs),
-      tokensPerMinute: limitStatus(tokensPerMinute, this.tokens, nowMs),
+      requestsPerMinute: limitStatus(requests, nowMs),
+      tokensPerMinute: limitStatus(tokens, nowMs),
       concurrent: Number.isFinite(concurrent)
-        ? { configured: concurrent, learned: null, available: Math.max(0, concurrent - this.active) }
+        ? {
+            configured: this.rateLimits.concurrent ?? null,
+            learned: learnedConcurrent ?? null,
+            available: Math.max(0, concurrent - this.active)
+          }
         : noLimit
     }
   }
@@ -184,10 +200,14 @@ const overtakenMax = 8
 
 const noLimit: LimitStatus = { configured: null, learned: null, available: null }
 
-const limitStatus = (configured: number | undefined, window: SlidingWindow | undefined, nowMs: number): LimitStatus =>
-  configured === undefined || window === undefined
+const limitStatus = ({ configured, learned, limit }: LearnedRate, nowMs: number): LimitStatus =>
+  limit === undefined
     ? noLimit
-    : { configured, learned: null, available: Math.floor(window.available(nowMs)) }
+    : {
+        configured: configured ?? null,
+        learned: learned === undefined ? null : Math.floor(learned),
+        available: Math.floor(limit.available(nowMs))
+      }
 
 const callerLimit = (
   limit: number | undefined,

@@ -2,79 +2,163 @@
  * How much may go now: a hard sliding window with pacing inside it.
  *
  * In any window of `windowMs` at most `limit` passes; the window is kept in slices, and a slice counts until all of it
- * is out of the window, so the hard bound errs on the safe side by one slice. Inside the bound GCRA paces at 98 % of the
- * rate after a burst: of seven policies measured it was the one whose upstream answered no 429 whichever way the
- * provider counts (ITU-T I.371, generic cell rate algorithm). Pure arithmetic: no clock, no waiting.
+ * has been out of the window for one more slice: requests overtake each other on their way to the provider. Inside the bound a leaky bucket paces at
+ * 98 % of the rate after a burst (ITU-T I.371, generic cell rate algorithm): of seven policies measured it was the one
+ * whose upstream answered no 429 whichever way the provider counts. The limit may change at any time: then no window holds
+ * more than the largest limit that was in force in it. Pure arithmetic: no clock, no waiting.
  */
 
-const slices = 64
+const slices = 128
+
+/** Share of the rate at which requests are paced, so that clocks and counts of two machines need not agree exactly. */
+const paceShare = 0.98
+
+/** Amounts closer than this are equal: sums of fractions are not exact. */
+const epsilon = 1e-9
 
 /** Amounts (requests or tokens) in a sliding window. All times are epoch milliseconds. */
 export class SlidingWindow {
-  /** Amount that may pass in any window. */
-  readonly limit: number
-  readonly windowMs: number
-  private readonly ratePerMs: number
-  private readonly burst: number
-  private readonly sliceMs: number
-  private readonly amounts = new Float64Array(slices + 1)
+  private currentLimit: number
+  private currentWindowMs: number
+  private readonly minimumBurst: (limit: number) => number
+  private burstMost = Infinity
+  private ratePerMs = 0
+  private burst = 0
+  private sliceMs = 0
+  private readonly amounts = new Float64Array(slices + 2)
   private sliceNumber = 0
   private used = 0
-  /** Theoretical arrival time of GCRA: when the bucket will be full again. */
-  private tatMs = 0
+  /** Fill of the leaky bucket at `levelAtMs`. */
+  private level = 0
+  private levelAtMs = 0
+  private others = 0
+  private othersFromMs = 0
+  private othersUntilMs = 0
 
   constructor(options: {
     readonly limit: number
     readonly windowMs: number
-    /** Amount that passes at once after a pause; at least one second of the rate is granted. */
-    readonly minimumBurst: number
+    /** Amount that passes at once after a pause, also as a function of the limit; at least one second of the rate is granted. */
+    readonly minimumBurst: number | ((limit: number) => number)
   }) {
-    this.limit = options.limit
-    this.windowMs = options.windowMs
-    this.sliceMs = options.windowMs / slices
-    this.ratePerMs = (0.98 * options.limit) / options.windowMs
-    this.burst = Math.min(options.limit, Math.max(this.ratePerMs * 1000, options.minimumBurst))
+    const { minimumBurst } = options
+    this.currentLimit = options.limit
+    this.currentWindowMs = options.windowMs
+    this.minimumBurst = typeof minimumBurst === "number" ? () => minimumBurst : minimumBurst
+    this.derive()
+  }
+
+  /** The window of a rate per minute. */
+  static perMinute(perMinute: number, windowMs: number, minimumBurst: (limit: number) => number): SlidingWindow {
+    return new SlidingWindow({ ...perWindow(perMinute, windowMs), minimumBurst })
+  }
+
+  /** Amount that may pass in any window. */
+  get limit(): number {
+    return this.currentLimit
+  }
+
+  get windowMs(): number {
+    return this.currentWindowMs
+  }
+
+  /** The limit as a rate per minute. */
+  get perMinute(): number {
+    return (this.currentLimit * 60_000) / this.currentWindowMs
+  }
+
+  /** Changes the rate. What has passed stays counted; a window of another length counts it as if it had passed now. */
+  resize(perMinute: number, windowMs: number, nowMs: number): void {
+    this.advance(nowMs)
+    this.drain(nowMs)
+    const next = perWindow(perMinute, windowMs)
+    this.currentLimit = next.limit
+    const { used } = this
+    const longer = next.windowMs !== this.currentWindowMs
+    this.currentWindowMs = next.windowMs
+    this.derive()
+    if (!longer) return
+    this.amounts.fill(0)
+    this.sliceNumber = Math.floor(nowMs / this.sliceMs)
+    this.used = used
+    this.amounts[this.index(this.sliceNumber)] = used
+  }
+
+  /** Bounds the burst, for providers that count in shorter windows; one second of the rate and one request always pass. */
+  boundBurst(most: number): void {
+    this.burstMost = most
+    this.derive()
+  }
+
+  /** Amount that passes at once after a pause. */
+  get burstSize(): number {
+    return this.burst
+  }
+
+  /** Takes pacing off an amount, as far as the limit has room for it. */
+  grant(amount: number, nowMs: number): void {
+    this.drain(nowMs)
+    this.level = Math.min(this.level, this.burst) - amount
+  }
+
+  /** Ends the burst: what comes next is paced. */
+  endBurst(nowMs: number): void {
+    this.drain(nowMs)
+    this.level = Math.max(this.level, this.burst)
   }
 
   /**
-   * The window of a rate per minute. One that would let less than one pass is made longer instead, so that the rate is
-   * kept: 30 a minute in windows of a second is one in two seconds.
+   * Tells what other clients of the same key hold, in place of what was told before; it shrinks evenly to nothing until
+   * `untilMs`.
    */
-  static perMinute(perMinute: number, windowMs: number, minimumBurst: (limit: number) => number): SlidingWindow {
-    const longEnoughMs = Math.max(windowMs, 60_000 / perMinute)
-    const limit = Math.max(1, Math.floor((perMinute * longEnoughMs) / 60_000))
-    return new SlidingWindow({ limit, windowMs: longEnoughMs, minimumBurst: minimumBurst(limit) })
+  occupy(amount: number, untilMs: number, nowMs: number): void {
+    this.others = untilMs > nowMs ? Math.min(amount, this.currentLimit) : 0
+    this.othersFromMs = nowMs
+    this.othersUntilMs = untilMs
   }
 
   /** Milliseconds until `amount` may pass; 0 when it may pass now. Larger amounts than the limit count as the limit. */
   waitMs(amount: number, nowMs: number): number {
     this.advance(nowMs)
-    const wanted = Math.min(amount, this.limit)
-    const debtMs = Math.max(0, this.tatMs - nowMs)
-    const allowedMs = this.burst / this.ratePerMs
-    const costMs = Math.min(wanted / this.ratePerMs, allowedMs)
-    const pacedMs = debtMs + costMs - allowedMs
-    const hardMs = this.hardWaitMs(wanted, nowMs)
-    return Math.max(0, pacedMs, hardMs)
+    this.drain(nowMs)
+    const wanted = Math.min(amount, this.currentLimit)
+    const over = this.level + Math.min(wanted, this.burst) - this.burst
+    const pacedMs = over <= epsilon * this.burst ? 0 : over / this.ratePerMs
+    return Math.max(pacedMs, this.hardWaitMs(wanted, nowMs))
   }
 
   /** Takes `amount` now; call it only when `waitMs` is 0. Returns a ticket for `correct`. */
   take(amount: number, nowMs: number): number {
     this.advance(nowMs)
-    this.add(Math.min(amount, this.limit), this.sliceNumber, nowMs)
+    this.drain(nowMs)
+    this.fill(amount)
+    this.put(amount, this.sliceNumber)
     return this.sliceNumber
   }
 
-  /** Replaces a reservation by the true amount, in the slice in which it was taken. */
+  /**
+   * Replaces a reservation by the true amount. What was not used comes back to the slice in which it was taken; what was
+   * used beyond the reservation counts from now on, since the provider may have counted it only now.
+   */
   correct(ticket: number, reserved: number, actual: number, nowMs: number): void {
     this.advance(nowMs)
-    this.add(actual - Math.min(reserved, this.limit), ticket, nowMs)
+    this.drain(nowMs)
+    const more = actual - reserved
+    this.fill(more)
+    if (more > 0) this.put(more, this.sliceNumber)
+    else if (ticket > this.sliceNumber - this.amounts.length) this.put(more, ticket)
+  }
+
+  /** Amount that has passed in the current window. */
+  usedAt(nowMs: number): number {
+    this.advance(nowMs)
+    return this.used
   }
 
   /** Amount that is left in the current window. */
   available(nowMs: number): number {
     this.advance(nowMs)
-    return Math.max(0, this.limit - this.used)
+    return Math.max(0, this.currentLimit - this.used - this.othersAt(nowMs))
   }
 
   /** Milliseconds that `amount` needs at the paced rate, for estimates of a queue. */
@@ -82,23 +166,61 @@ export class SlidingWindow {
     return amount / this.ratePerMs
   }
 
-  private add(amount: number, slice: number, nowMs: number): void {
-    this.tatMs = (amount > 0 ? Math.max(this.tatMs, nowMs) : this.tatMs) + amount / this.ratePerMs
-    if (slice <= this.sliceNumber - this.amounts.length) return
-    const index = slice % this.amounts.length
+  private derive(): void {
+    this.sliceMs = this.currentWindowMs / slices
+    this.ratePerMs = (paceShare * this.currentLimit) / this.currentWindowMs
+    const second = this.ratePerMs * 1000
+    const burst = Math.max(second, Math.min(this.burstMost, this.minimumBurst(this.currentLimit)))
+    this.burst = Math.min(this.currentLimit, burst)
+  }
+
+  private othersAt(nowMs: number): number {
+    if (this.others === 0 || nowMs >= this.othersUntilMs) return 0
+    const share = (this.othersUntilMs - nowMs) / (this.othersUntilMs - this.othersFromMs)
+    return this.others * Math.min(1, share)
+  }
+
+  private drain(nowMs: number): void {
+    const elapsedMs = nowMs - this.levelAtMs
+    if (elapsedMs <= 0) return
+    this.level = Math.max(Math.min(0, this.level), this.level - elapsedMs * this.ratePerMs)
+    this.levelAtMs = nowMs
+  }
+
+  /** No debt is longer than two windows: one absurd amount must not stop everything that comes after it. */
+  private fill(amount: number): void {
+    this.level = Math.min(Math.max(Math.min(0, this.level), this.level + amount), 2 * this.currentLimit)
+  }
+
+  private put(amount: number, slice: number): void {
     this.used += amount
-    this.amounts[index]! += amount
+    this.amounts[this.index(slice)]! += amount
+  }
+
+  private index(slice: number): number {
+    const { length } = this.amounts
+    return ((slice % length) + length) % length
   }
 
   private hardWaitMs(amount: number, nowMs: number): number {
-    let excess = this.used + amount - this.limit
-    if (excess <= 1e-9) return 0
-    const oldest = this.sliceNumber - this.amounts.length + 1
-    for (let slice = oldest; slice <= this.sliceNumber; slice++) {
-      excess -= this.amounts[((slice % this.amounts.length) + this.amounts.length) % this.amounts.length]!
-      if (excess <= 1e-9) return Math.max(0, (slice + this.amounts.length) * this.sliceMs - nowMs)
+    let room = this.currentLimit - this.used - amount
+    const others = this.othersAt(nowMs)
+    if (room - others >= -epsilon * this.currentLimit) return 0
+    const decayMs = this.othersUntilMs - nowMs
+    const { length } = this.amounts
+    let slice = this.sliceNumber - length + 1
+    for (; slice <= this.sliceNumber; slice++) {
+      const leavesMs = Math.max(0, (slice + length) * this.sliceMs - nowMs)
+      // Until this slice leaves, only the others' share shrinks.
+      if (others > 0 && room >= 0) {
+        const enoughMs = decayMs * (1 - room / others)
+        if (enoughMs <= leavesMs) return enoughMs
+      }
+      room += this.amounts[this.index(slice)]!
+      const left = others === 0 || leavesMs >= decayMs ? 0 : others * (1 - leavesMs / decayMs)
+      if (room - left >= -epsilon * this.currentLimit) return leavesMs
     }
-    return this.windowMs
+    return Math.max(this.currentWindowMs, decayMs)
   }
 
   private advance(nowMs: number): void {
@@ -110,12 +232,21 @@ export class SlidingWindow {
       this.used = 0
     } else {
       for (let i = 1; i <= steps; i++) {
-        const index = (this.sliceNumber + i) % this.amounts.length
+        const index = this.index(this.sliceNumber + i)
         this.used -= this.amounts[index]!
         this.amounts[index] = 0
       }
-      if (this.used < 1e-9) this.used = 0
+      if (this.used < epsilon) this.used = 0
     }
     this.sliceNumber = number
   }
+}
+
+/**
+ * A rate per minute as amount and length of a window. One that would let less than one pass is made longer instead, so
+ * that the rate is kept: 30 a minute in windows of a second is one in two seconds.
+ */
+const perWindow = (perMinute: number, windowMs: number): { readonly limit: number; readonly windowMs: number } => {
+  const longEnoughMs = Math.max(windowMs, 60_000 / perMinute)
+  return { limit: Math.max(1, Math.floor((perMinute * longEnoughMs) / 60_000 + epsilon)), windowMs: longEnoughMs }
 }

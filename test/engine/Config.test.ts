@@ -64,7 +64,8 @@ describe("defaults", () => {
             requestsPerMinute: undefined,
             tokensPerMinute: undefined,
             concurrent: 64,
-            windowMs: 60_000
+            windowMs: 60_000,
+            learn: true
           },
           modelLimits: {},
           pricing: undefined,

@@ -1,0 +1,176 @@
+/**
+ * What a provider's answers teach about the limits of a scope: requests, tokens and calls at once.
+ *
+ * Told of every answer and refusal at its settlement, with what the scope held when the attempt was taken. Reports of the
+ * provider decide; without them a refusal is laid to the limit that it names, else to the rate that was used most, else to
+ * calls at once and bursts. Calls at once never rise above what is configured. It holds numbers alone and never waits.
+ */
+import type { Outcome } from "./Call.ts"
+import { LearnedRate, type ReportedRate } from "./LearnedRate.ts"
+import type { LearnMode } from "./Provider.ts"
+import type { ReportedLimit } from "./ReportedLimit.ts"
+import type { AttemptCall } from "./Stage.ts"
+import { totalTokens, type Usage } from "./Usage.ts"
+
+/** What a scope held when an attempt was taken, itself included. */
+export interface Mark {
+  readonly takenAtMs: number
+  /** Tokens that were reserved for it. */
+  readonly tokens: number
+  readonly requestsHeld: number
+  readonly tokensHeld: number
+  readonly activeHeld: number
+}
+
+/** Limits as configured; undefined where there is none. */
+export interface LearnedLimitsOptions {
+  readonly requestsPerMinute: number | undefined
+  readonly tokensPerMinute: number | undefined
+  readonly concurrent: number | undefined
+  readonly windowMs: number
+  /** Off unless told. */
+  readonly learn?: LearnMode | undefined
+}
+
+/** The limit that a refusal names. */
+export type Named = "requests" | "tokens" | "concurrent"
+
+/** Reports of longer windows (a day) are shown but not paced by: what is left of them comes back too slowly. */
+const reportedWindowMsMax = 300_000
+
+/** From this share on, a rate can be what a refusal is about. */
+const pressureMin = 0.3
+
+/** Calls at once rise by one when so much time has passed without a refusal. */
+const placeMs = 30_000
+
+/** Weight of the last answer in the learned share of prompts. */
+const smoothing = 1 / 32
+
+export class LearnedLimits {
+  readonly requests: LearnedRate
+  readonly tokens: LearnedRate
+  /** Calls at once. */
+  concurrent: number
+  private readonly configuredConcurrent: number
+  private readonly learn: LearnMode
+  private placesAtMs = -Infinity
+  private promptShare = 0.75
+  private burstsBounded = false
+
+  constructor(limits: LearnedLimitsOptions) {
+    const {
+      concurrent = Number.POSITIVE_INFINITY,
+      learn = false,
+      requestsPerMinute,
+      tokensPerMinute,
+      windowMs
+    } = limits
+    this.learn = learn
+    this.concurrent = concurrent
+    this.configuredConcurrent = concurrent
+    this.requests = new LearnedRate({ configured: requestsPerMinute, windowMs, learn, minimumBurst: () => 10 })
+    this.tokens = new LearnedRate({ configured: tokensPerMinute, windowMs, learn, minimumBurst: (limit) => limit / 4 })
+  }
+
+  /** The learned number of calls at once; undefined while what is configured holds. */
+  get learnedConcurrent(): number | undefined {
+    return this.concurrent === this.configuredConcurrent ? undefined : this.concurrent
+  }
+
+  /** An attempt has ended that reached the provider. */
+  settle(mark: Mark, call: AttemptCall, outcome: Outcome, nowMs: number): void {
+    const { attempt } = call
+    if (this.learn === false || attempt.sentAtMs === undefined) return
+    if (attempt.rateLimits !== undefined) this.report(mark, attempt.rateLimits, nowMs)
+    if (outcome._tag === "Failure" && outcome.error._tag === "ProviderRateLimited") {
+      this.refused(mark, namedBy(outcome.error), nowMs)
+    } else if (attempt.firstPartAtMs !== undefined) {
+      const completion = outcome._tag === "Success" ? outcome.completion : outcome.partial
+      if (completion !== undefined) this.answered(mark, completion.usage, nowMs)
+    }
+  }
+
+  private answered(mark: Mark, usage: Usage, nowMs: number): void {
+    const tokens = totalTokens(usage)
+    if (tokens > 0) this.promptShare += (1 - usage.output / tokens - this.promptShare) * smoothing
+    this.requests.passed(mark.requestsHeld, 1, mark.takenAtMs, nowMs)
+    this.tokens.passed(mark.tokensHeld, tokens, mark.takenAtMs, nowMs)
+    if (mark.activeHeld >= this.concurrent && this.concurrent < this.configuredConcurrent) {
+      if (nowMs - this.placesAtMs < placeMs) return
+      this.concurrent++
+      this.placesAtMs = nowMs
+    }
+    if (this.burstsBounded && nowMs - this.placesAtMs > 60 * placeMs) this.boundBursts(Infinity)
+  }
+
+  private refused(mark: Mark, named: Named | undefined, nowMs: number): void {
+    const cause = named ?? this.causeOf(mark, nowMs)
+    if (cause === "requests") this.requests.refused(mark.requestsHeld, 1, mark.takenAtMs, nowMs)
+    else if (cause === "tokens") this.tokens.refused(mark.tokensHeld, mark.tokens, mark.takenAtMs, nowMs)
+    else this.crowded(mark, nowMs)
+  }
+
+  private causeOf(mark: Mark, nowMs: number): Named {
+    const requests = this.requests.pressure(nowMs) ?? (mark.requestsHeld > 3 * mark.activeHeld ? 1 : 0)
+    const tokens = this.tokens.pressure(nowMs) ?? 0
+    if (Math.max(requests, tokens) < pressureMin) return "concurrent"
+    return tokens > requests ? "tokens" : "requests"
+  }
+
+  /** Neither rate explains a refusal: fewer calls at once, and smaller bursts. */
+  private crowded(mark: Mark, nowMs: number): void {
+    if (mark.takenAtMs <= this.placesAtMs) return
+    this.placesAtMs = nowMs
+    this.concurrent = Math.max(1, Math.min(this.concurrent, mark.activeHeld - 1))
+    this.boundBursts(this.requests.window.burstSize / 2)
+  }
+
+  private boundBursts(most: number): void {
+    this.burstsBounded = Number.isFinite(most)
+    this.requests.window.boundBurst(this.burstsBounded ? Math.max(1, most) : Infinity)
+  }
+
+  private report(mark: Mark, reports: ReadonlyArray<ReportedLimit>, nowMs: number): void {
+    let requests: ReportedRate | undefined
+    let tokens: ReportedRate | undefined
+    for (const report of reports) {
+      const rate = this.rateOf(report)
+      if (rate === undefined) continue
+      if (report.resource === "requests") requests = narrower(requests, rate)
+      else tokens = narrower(tokens, rate)
+    }
+    if (requests !== undefined) this.requests.reported(requests, mark.requestsHeld, nowMs)
+    if (tokens !== undefined) this.tokens.reported(tokens, mark.tokensHeld, nowMs)
+  }
+
+  /** A report as a rate of requests or of all tokens; limits of prompts or answers alone are scaled by their usual share. */
+  private rateOf({ limit, remaining, resetMs, resource, windowMs }: ReportedLimit): ReportedRate | undefined {
+    if (limit === undefined || windowMs === undefined || windowMs > reportedWindowMsMax) return undefined
+    const share =
+      resource === "input-tokens" ? this.promptShare : resource === "output-tokens" ? 1 - this.promptShare : 1
+    const scale = 1 / Math.max(0.01, share)
+    return {
+      limit: limit * scale,
+      windowMs,
+      remaining: remaining === undefined ? undefined : remaining * scale,
+      resetMs
+    }
+  }
+}
+
+/** The limit that a provider's words name, if any; its message is read, not kept. */
+export const namedBy = (error: {
+  readonly detail: string
+  readonly type?: string | undefined
+  readonly code?: string | undefined
+}): Named | undefined => {
+  const words = `${error.type ?? ""} ${error.code ?? ""}`
+  if (/concurren/i.test(words) || /concurren|simultaneous|in parallel|in[- ]flight/i.test(error.detail))
+    return "concurrent"
+  if (/token/i.test(words) || /tokens? per|\b[io]?tpm\b|token rate/i.test(error.detail)) return "tokens"
+  return /request/i.test(error.type ?? "") || /requests? per|\brpm\b/i.test(error.detail) ? "requests" : undefined
+}
+
+const narrower = (one: ReportedRate | undefined, other: ReportedRate): ReportedRate =>
+  one === undefined || other.limit / other.windowMs < one.limit / one.windowMs ? other : one
