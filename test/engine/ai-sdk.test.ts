@@ -220,7 +220,7 @@ describe("generateText over the engine", () => {
 
   it("warns about every setting that can't be carried", async () => {
     const provider = scripted((call) => {
-      call.journal.omitted = ["messages[0].name"]
+      call.attempt.omitted = ["messages[0].name"]
       return "ok"
     })
     const result = await generateText({

@@ -29,6 +29,7 @@ export const toPrompt = (request: Request, namespace: string): Encoded<UpstreamP
     const omitted = request.messages.flatMap(({ name }, index) =>
       name === undefined ? [] : [`messages[${index}].name`]
     )
+    if (request.parallelToolCalls === false && (request.tools?.length ?? 0) > 0) omitted.push("parallelToolCalls")
     const messages: Array<Prompt.Message> = []
     for (const turn of yield* turnsOf(request.messages)) {
       messages.push(yield* toMessage(turn, { field: turn.field, namespace, omitted }))

@@ -64,6 +64,8 @@ class MessagesStream implements StreamEncoder {
   private open: Open = undefined
   private index = -1
   private called = false
+  /** Citations that came while no text was open. */
+  private readonly waiting: Array<Reply.Citation> = []
   private refusal = ""
 
   constructor(call: Call) {
@@ -113,9 +115,7 @@ class MessagesStream implements StreamEncoder {
         this.refusal += part.text
         return this.text(part.text)
       case "citation":
-        // Anthropic's have their place in a block that is open; an empty one could not be given back.
-        if (this.open === "text") this.delta({ type: "citations_delta", citation: messagesCitation(part.citation) })
-        return
+        return this.cite(part.citation)
       case "reasoning":
         return this.reasoning(part)
       case "tool-call":
@@ -138,6 +138,13 @@ class MessagesStream implements StreamEncoder {
     if (text === "") return
     if (this.open !== "text") this.openBlock("text", { type: "text", text: "", citations: null })
     this.delta({ type: "text_delta", text })
+    for (const citation of this.waiting.splice(0)) this.cite(citation)
+  }
+
+  /** In the text block that is open, else in the next: one without text could not be given back. */
+  private cite(citation: Reply.Citation): void {
+    if (this.open === "text") this.delta({ type: "citations_delta", citation: messagesCitation(citation) })
+    else this.waiting.push(citation)
   }
 
   private reasoning(part: Extract<Reply.Part, { readonly type: "reasoning" }>): void {

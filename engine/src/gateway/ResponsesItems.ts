@@ -51,6 +51,8 @@ export class ResponseItems {
   private readonly emit: (type: string, data: Json) => void
   private open: Open | undefined = undefined
   private textLength = 0
+  /** The text that closed last, for citations that come after it. */
+  private closed: { readonly at: Json; readonly content: Content } | undefined = undefined
 
   /** `root` begins with `req_`; the ids of the items are made from it. */
   constructor(root: string, emit: (type: string, data: Json) => void) {
@@ -99,12 +101,16 @@ export class ResponseItems {
     this.emitInMessage(`response.${type}.delta`, { delta: text, ...(type === "refusal" ? {} : { logprobs: [] }) })
   }
 
-  /** A citation that comes after its text has closed opens a text of its own, without words. */
+  /** A citation that comes after its text has closed is still added to it: the response at the end has it there. */
   private citation(citation: Citation): void {
-    const { annotations, base } = this.content("output_text")
+    const isOpen = this.open?.type === "message" && this.open.part?.type === "output_text"
+    const late = isOpen ? undefined : this.closed
+    const { annotations, base } = late?.content ?? this.content("output_text")
     const annotation = responsesAnnotation(citation, base)
-    this.emitInMessage("response.output_text.annotation.added", { annotation_index: annotations.length, annotation })
+    const data = { annotation_index: annotations.length, annotation }
     annotations.push(annotation)
+    if (late === undefined) this.emitInMessage("response.output_text.annotation.added", data)
+    else this.emit("response.output_text.annotation.added", { ...late.at, ...data })
   }
 
   /** The content of this type that is open, or a new one. */
@@ -180,6 +186,10 @@ export class ResponseItems {
     const { annotations: _, type: __, ...said } = part
     this.emitInMessage(`response.${open.part.type}.done`, said)
     this.emitInMessage("response.content_part.done", { part })
+    if (open.part.type === "output_text") {
+      const at = { item_id: this.idOf(open), output_index: this.output.length, content_index: open.content.length }
+      this.closed = { at, content: open.part }
+    }
     open.content.push(part)
     open.part = undefined
   }
@@ -240,6 +250,4 @@ export class ResponseItems {
 }
 
 const contentOf = ({ annotations, logprobs, text, type }: Content): Json =>
-  type === "refusal"
-    ? { type, refusal: text }
-    : { type, text, annotations: annotations.slice(), logprobs: toOpenAi(logprobs) }
+  type === "refusal" ? { type, refusal: text } : { type, text, annotations, logprobs: toOpenAi(logprobs) }

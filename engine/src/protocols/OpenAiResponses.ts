@@ -215,7 +215,7 @@ class ResponseStream implements StreamDecoder {
     if (open.call >= 0) return this.complete(open, writtenIn(item), out)
     if (item["type"] === "reasoning") decodeReasoning(item, open.written === "", out)
     if (item["type"] !== "message") return
-    if (open.written === "") decodeMessage(item, this.seen, out)
+    if (open.written === "" && open.texts.size === 0) decodeMessage(item, this.seen, out)
     else this.restOfTexts(open, item, out)
   }
 
@@ -247,6 +247,8 @@ class ResponseStream implements StreamDecoder {
     listOf(item["content"]).forEach((part, index) => {
       const text = open.texts.get(index)
       if (text === undefined || !isObject(part)) return
+      const written = open.written === "" ? stringOr(part["text"], "") : ""
+      if (written !== "") out.push(textPart(written, this.seen))
       decodeLogprobs(listOf(part["logprobs"]).slice(text.logprobs), out)
       for (const annotation of listOf(part["annotations"]).slice(text.annotations)) {
         readAnnotation(annotation, text.base, out)
