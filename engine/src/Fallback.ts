@@ -300,7 +300,8 @@ const isTooLong = (error: EngineError): boolean => error._tag === "RequestReject
 
 /** Our own limits, and abilities that this provider lacks: no call was made there, another candidate may do. */
 const isRefusal = (error: EngineError): boolean =>
-  error._tag === "UnsupportedAbility" || (error.fault === "policy" && error._tag !== "DeadlineExceeded")
+  error._tag === "UnsupportedAbility" ||
+  (error.fault === "policy" && error._tag !== "DeadlineExceeded" && error._tag !== "ShuttingDown")
 
 /** Whole seconds for a Retry-After header, at least 1; undefined when the error names no delay. */
 export const retryAfterSeconds = (error: EngineError): number | undefined => {
