@@ -3,7 +3,7 @@
  */
 import { Context, type Effect } from "effect"
 import type { ManualState } from "./Breaker.ts"
-import type { CacheStatus, Provider, RedactedConfig } from "./AdminAnswers.ts"
+import type { CachePurge, CacheStatus, Provider, RedactedConfig } from "./AdminAnswers.ts"
 import type { CacheFeedback, CacheFeedbackResult, SemanticStatus } from "./AdminSemanticAnswers.ts"
 
 export class AdminSources extends Context.Service<
@@ -15,8 +15,10 @@ export class AdminSources extends Context.Service<
     /** The effective configuration without its secrets. */
     readonly config: Effect.Effect<RedactedConfig>
     readonly cache: Effect.Effect<CacheStatus>
-    /** Removes every entry of the cache and returns their number. */
-    readonly purgeCache: Effect.Effect<number>
+    /** Removes the entries of the cache that match and returns their number. */
+    readonly purgeCache: (filter: CachePurge) => Effect.Effect<number>
+    /** Whether texts of answers may be shown (`logging.content`). */
+    readonly showsContent: boolean
     readonly semanticCache: Effect.Effect<SemanticStatus>
     /** Evicts what was served wrongly; undefined when no such hit is known. */
     readonly cacheFeedback: (wrong: CacheFeedback) => Effect.Effect<CacheFeedbackResult | undefined>

@@ -107,3 +107,12 @@ export const CacheImport = Schema.Struct({
   bad: Schema.Array(Schema.Struct({ index: Schema.Finite, detail: Schema.String }))
 }).annotate({ identifier: "CacheImport" })
 export type CacheImport = typeof CacheImport.Type
+
+/** What a purge chooses by: entries that match all of it, everything when nothing is given. */
+export const CachePurge = Schema.Struct({
+  provider: Schema.optional(Schema.NonEmptyString),
+  model: Schema.optional(Schema.NonEmptyString),
+  tenant: Schema.optional(Schema.NonEmptyString),
+  namespace: Schema.optional(Schema.NonEmptyString)
+})
+export type CachePurge = typeof CachePurge.Type

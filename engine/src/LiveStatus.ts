@@ -127,7 +127,8 @@ export const adminLayer = (config: EngineConfig) =>
         cache: Effect.sync(cacheOf),
         semanticCache: Effect.sync(semantic.status),
         cacheFeedback: (wrong) => Effect.sync(() => semantic.feedback(wrong)),
-        purgeCache: Effect.tap(cache.purge(), semantic.prune)
+        purgeCache: (filter) => Effect.tap(cache.purge(filter), semantic.prune),
+        showsContent: config.logging.content
       })
     })
   )

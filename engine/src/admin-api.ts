@@ -16,8 +16,14 @@ import {
 } from "effect/http-api"
 import {
   Bucket,
+  CacheEntries,
+  CacheExplanation,
+  CacheExport,
+  CacheImport,
   CacheKind,
+  CachePurge,
   CacheStatus,
+  EvictResult,
   GroupBy,
   Provider,
   ProviderList,
@@ -96,6 +102,38 @@ export const BreakerOrder = Schema.Struct({
   forMs: Schema.optional(Schema.Finite.check(Schema.isBetween({ minimum: 1, maximum: 604_800_000 })))
 }).annotate({ identifier: "BreakerOrder", parseOptions: { errors: "all", onExcessProperty: "error" } })
 export type BreakerOrder = typeof BreakerOrder.Type
+
+const cacheFilters = {
+  provider: Schema.optional(Schema.NonEmptyString),
+  model: Schema.optional(Schema.NonEmptyString),
+  tenant: Schema.optional(Schema.NonEmptyString),
+  namespace: Schema.optional(Schema.NonEmptyString)
+}
+
+/** `recent` (last used first) and 50 by default. */
+export const CacheEntriesQuery = Schema.Struct({
+  ...cacheFilters,
+  sort: Schema.optional(Schema.Literals(["recent", "hits", "saved", "size"])),
+  limit: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 500 }))),
+  cursor: Schema.optional(Schema.NonEmptyString)
+})
+export type CacheEntriesQuery = typeof CacheEntriesQuery.Type
+
+/** A request in the shape of `AIRequest` or of OpenAI's Chat Completions, or the key of an entry. */
+export const CacheComparison = Schema.Struct({
+  a: Schema.Union([Schema.String, Schema.Record(Schema.String, Schema.Json)]),
+  b: Schema.Union([Schema.String, Schema.Record(Schema.String, Schema.Json)])
+})
+export type CacheComparison = typeof CacheComparison.Type
+
+/** 200 records by default. */
+export const CacheExportQuery = Schema.Struct({
+  limit: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 500 }))),
+  cursor: Schema.optional(Schema.NonEmptyString)
+})
+
+/** Records of an export. */
+export const CacheRecords = Schema.Struct({ records: Schema.Array(Schema.Unknown).check(Schema.isMaxLength(1000)) })
 
 /** The bearer token is missing or wrong. */
 export class Unauthorized extends Schema.TaggedError<Unauthorized>()(
@@ -186,7 +224,29 @@ const usageGroup = HttpApiGroup.make("usage", { topLevel: true })
 
 const cacheGroup = HttpApiGroup.make("cache", { topLevel: true })
   .add(HttpApiEndpoint.get("cache", "/cache", { success: CacheStatus }))
-  .add(HttpApiEndpoint.post("purgeCache", "/cache/purge", { success: PurgeResult }))
+  .add(HttpApiEndpoint.get("cacheEntries", "/cache/entries", { query: CacheEntriesQuery, success: CacheEntries }))
+  .add(
+    HttpApiEndpoint.delete("evictCacheEntry", "/cache/entries/:key", {
+      params: { key: Schema.NonEmptyString },
+      success: EvictResult,
+      error: NotFound
+    })
+  )
+  .add(
+    HttpApiEndpoint.post("purgeCache", "/cache/purge", {
+      payload: [CachePurge, Schema.Null],
+      success: PurgeResult
+    })
+  )
+  .add(
+    HttpApiEndpoint.post("explainCache", "/cache/explain", {
+      payload: CacheComparison,
+      success: CacheExplanation,
+      error: NotFound
+    })
+  )
+  .add(HttpApiEndpoint.get("exportCache", "/cache/export", { query: CacheExportQuery, success: CacheExport }))
+  .add(HttpApiEndpoint.post("importCache", "/cache/import", { payload: CacheRecords, success: CacheImport }))
   .annotateMerge(OpenApi.annotations({ title: "Cache", description: "Figures of the cache, and emptying it" }))
 
 const semanticGroup = HttpApiGroup.make("semantic", { topLevel: true })
@@ -206,6 +266,7 @@ const semanticGroup = HttpApiGroup.make("semantic", { topLevel: true })
 export const AdminApi = HttpApi.make("millrace-admin")
   .add(statusGroup, usageGroup, cacheGroup, semanticGroup)
   .annotate(HttpApi.QueryParseOptions, { errors: "all", onExcessProperty: "error" })
+  .annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" })
   .middleware(RequestCheck)
   .middleware(AdminAuth)
   .prefix("/admin/api")

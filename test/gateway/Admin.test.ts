@@ -6,6 +6,8 @@ import { HttpApiClient } from "effect/http-api"
 import { TestClock } from "effect/testing"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { AdminApi, type Provider, type Status } from "../../engine/src/admin-api.ts"
+import { Cache } from "../../engine/src/Cache.ts"
+import { Routing } from "../../engine/src/Routing.ts"
 import { handler } from "../../engine/src/gateway/Admin.ts"
 import { AdminSources } from "../../engine/src/AdminSources.ts"
 import { StatusSource } from "../../engine/src/Status.ts"
@@ -81,15 +83,27 @@ const sources = Layer.succeed(AdminSources, {
   setBreaker: (name) => Effect.succeed(name === provider.name ? provider : undefined),
   config: Effect.succeed({ providers: [{ name: "openai", apiKey: "<redacted>" }] }),
   cache: Effect.succeed(cache),
-  purgeCache: Effect.sync(() => ++purged),
+  purgeCache: () => Effect.sync(() => ++purged),
+  showsContent: false,
   semanticCache: Effect.die(new Error("not asked for here")),
   cacheFeedback: () => Effect.succeed(undefined)
 })
 
+const answers = Layer.mergeAll(
+  Cache.layer({ enabled: true, maxSize: 10, ttlMs: 60_000, maxTemperature: undefined }),
+  Routing.layer({
+    providers: [],
+    aliases: {},
+    strategy: "fallback",
+    weight: () => 1,
+    typicalUsd: () => undefined
+  })
+)
+
 /** A plain Node server with the admin API over a usage database, on virtual time. */
 const serve = async (options: { readonly database?: string; readonly maxFailures?: number } = {}) => {
   const runtime = ManagedRuntime.make(
-    Layer.mergeAll(status, sources).pipe(
+    Layer.mergeAll(status, sources, answers).pipe(
       Layer.provideMerge(UsageDatabase.layer({ database: options.database ?? "memory", durability: "relaxed" })),
       Layer.provideMerge(TestClock.layer()),
       Layer.provideMerge(
@@ -148,6 +162,15 @@ const json = async (response: Response): Promise<unknown> => {
   return response.json()
 }
 
+const cachePaths = [
+  "cache/entries",
+  "cache/entries/{key}",
+  "cache/explain",
+  "cache/export",
+  "cache/feedback",
+  "cache/import",
+  "cache/semantic"
+]
 const paths = ["status", "usage", "requests", "requests/req_1", "config", "providers", "cache", "cache/purge", "events"]
 const everyPath = ["", "/", ...[...paths, "openapi.json", "keys", "no/such/route", "%ff"].map((path) => `/${path}`)]
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
@@ -282,7 +305,7 @@ describe("the routes", () => {
       paths: Record<string, Record<string, { security: ReadonlyArray<unknown>; responses: object }>>
     }
     expect(api.openapi).toMatch(/^3\.1/)
-    const templates = [...paths.filter((path) => !path.includes("req_1")), "requests/{id}", "providers/{name}/breaker"]
+    const templates = [...paths.filter((path) => !path.includes("req_1")), "requests/{id}", "providers/{name}/breaker", ...cachePaths]
     expect(Object.keys(api.paths).toSorted()).toEqual(templates.map((path) => `/admin/api/${path}`).toSorted())
     for (const operations of Object.values(api.paths)) {
       for (const operation of Object.values(operations)) {

@@ -22,10 +22,13 @@ import {
   Unauthorized,
   type UsageQuery
 } from "../admin-api.ts"
+import { Cache } from "../Cache.ts"
 import { describeIssues } from "../Issues.ts"
+import { Routing } from "../Routing.ts"
 import { StatusSource } from "../Status.ts"
 import { UsageLog, type UsageUnavailable } from "../UsageLog.ts"
 import { type Admission, AdminAuth } from "./AdminAuth.ts"
+import { cacheHandlers } from "./AdminCache.ts"
 import { AdminSources } from "../AdminSources.ts"
 import { semanticHandlers } from "./AdminSemantic.ts"
 
@@ -43,7 +46,7 @@ export type AdminHandler = (request: IncomingMessage, response: ServerResponse) 
 
 export const handler = (
   options: AdminOptions
-): Effect.Effect<AdminHandler, never, AdminSources | Scope.Scope | StatusSource | UsageLog> =>
+): Effect.Effect<AdminHandler, never, AdminSources | Cache | Routing | Scope.Scope | StatusSource | UsageLog> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     const clock = yield* Clock.Clock
@@ -169,18 +172,6 @@ const ranged = <Query extends RequestQuery | UsageQuery>({ from, to, ...query }:
     : Effect.succeed({ ...query, fromMs: from, toMs: to })
 
 const unavailable = (error: UsageUnavailable) => Effect.fail(new StorageUnavailable({ message: error.message }))
-
-const cacheHandlers = HttpApiBuilder.group(
-  AdminApi,
-  "cache",
-  Effect.fnUntraced(function* (handlers) {
-    const sources = yield* AdminSources
-    return handlers.handleAll({
-      cache: () => sources.cache,
-      purgeCache: () => Effect.map(sources.purgeCache, (purged) => ({ purged }))
-    })
-  })
-)
 
 /** Gives every failure of the routes an answer; only an interruption goes through. */
 const answered = <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
