@@ -10,6 +10,8 @@ import { isObject, type JsonObject } from "./Json.ts"
 
 const listOf = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
 
+const none: ReadonlyArray<TokenLogprob> = []
+
 const entry = ({ bytes, logprob, token }: JsonObject): Logprob | undefined =>
   Predicate.isString(token) && Predicate.isNumber(logprob)
     ? { token, logprob, ...(Array.isArray(bytes) ? { bytes: bytes as ReadonlyArray<number> } : {}) }
@@ -27,7 +29,7 @@ export const fromOpenAi = (list: unknown): ReadonlyArray<TokenLogprob> =>
 
 /** Those of a Chat choice; legacy completions have lists of tokens and values instead. */
 export const fromChoice = (logprobs: unknown): ReadonlyArray<TokenLogprob> => {
-  if (!isObject(logprobs)) return []
+  if (!isObject(logprobs)) return none
   const { content, token_logprobs: values, tokens, top_logprobs: tops } = logprobs
   if (!Array.isArray(tokens)) return fromOpenAi(content)
   return (tokens as ReadonlyArray<unknown>).flatMap((token, index) => {
@@ -40,7 +42,7 @@ export const fromChoice = (logprobs: unknown): ReadonlyArray<TokenLogprob> => {
 
 /** Gemini's `logprobsResult`. */
 export const fromGemini = (result: unknown): ReadonlyArray<TokenLogprob> => {
-  if (!isObject(result)) return []
+  if (!isObject(result)) return none
   const tops = listOf(result["topCandidates"])
   return listOf(result["chosenCandidates"]).flatMap((chosen, index) => {
     const token = geminiEntries([chosen])[0]
