@@ -355,10 +355,15 @@ describe("settings", () => {
           { role: "assistant", content: "yes" },
           { role: "user", content: "second", options: { millrace: { timeout: 5000, cache: { ttl: 60_000 } } } }
         ]
-      }).pipe(withSettings({ tenant: "inner", seed: 7 }), withSettings({ tenant: "outer", topP: 0.5 }))
+      }).pipe(
+        withSettings({ tenant: "inner", seed: 7 }),
+        withSettings({ tenant: "outer", topP: 0.5, topK: 3, parallelToolCalls: false })
+      )
       expect(requestOf(provider)).toMatchObject({
         tenant: "inner",
         priority: 7,
+        topK: 3,
+        parallelToolCalls: false,
         temperature: 0.2,
         maxTokens: 10,
         topP: 0.5,
