@@ -176,11 +176,16 @@ export class FairQueue<W extends Waiter> {
   groups(
     count: number
   ): ReadonlyArray<{ readonly priority: number; readonly tenant: string; readonly waiting: number }> {
-    const all: Array<{ priority: number; tenant: string; waiting: number }> = []
+    const largest: Array<{ readonly priority: number; readonly tenant: string; readonly waiting: number }> = []
     this.classes.forEach((each, priority) => {
-      for (const [tenant, { waiting }] of each?.shares ?? []) if (waiting > 0) all.push({ priority, tenant, waiting })
+      for (const [tenant, { waiting }] of each?.shares ?? []) {
+        if (waiting === 0 || (largest.length === count && waiting <= largest.at(-1)!.waiting)) continue
+        const at = largest.findIndex((group) => group.waiting < waiting)
+        largest.splice(at < 0 ? largest.length : at, 0, { priority, tenant, waiting })
+        if (largest.length > count) largest.pop()
+      }
     })
-    return all.toSorted((a, b) => b.waiting - a.waiting).slice(0, count)
+    return largest
   }
 
   private sweep(): void {

@@ -17,7 +17,7 @@ import type { RateTenants } from "./RateTenants.ts"
 import { type Candidate, RateWait } from "./RateWait.ts"
 import { defaultTenant } from "./Request.ts"
 import type { AttemptCall, OpenAttempt } from "./Stage.ts"
-import { totalTokens } from "./Usage.ts"
+import { totalTokens, type Usage, zero } from "./Usage.ts"
 
 export interface LaneOptions {
   readonly name: string
@@ -98,7 +98,7 @@ export class RateLane {
       if (scopes.tenant !== undefined) call.journal.callerLimits = scopes.tenant.callerLimits(nowMs)
       const refusal = this.refusal(call, scopes, tokens, nowMs)
       if (refusal !== undefined) return Effect.fail(refusal)
-      return Effect.flatMap(this.join(call, scopes, tokens, nowMs), () => next(call))
+      return this.join(call, scopes, tokens, nowMs, next)
     })
   }
 
@@ -164,22 +164,28 @@ export class RateLane {
     )
   }
 
-  private join(call: AttemptCall, scopes: Scopes, tokens: number, nowMs: number): Effect.Effect<void, Refusal> {
-    return Effect.callback<void, Refusal>((resume) => {
-      const waiter = new RateWaiter(call, scopes, { tokens, cost: this.costOf(tokens) }, nowMs, resume)
+  private join(
+    call: AttemptCall,
+    scopes: Scopes,
+    tokens: number,
+    nowMs: number,
+    next: OpenAttempt
+  ): ReturnType<OpenAttempt> {
+    return Effect.callback((resume) => {
+      const waiter = new RateWaiter(call, scopes, { tokens, cost: this.costOf(tokens) }, nowMs, next, resume)
       this.queue.join(waiter)
       return Effect.sync(() => this.queue.leave(waiter))
     })
   }
 
   /** Whoever is resumed goes on in a turn of its own, so that a long queue never becomes a deep stack. */
-  private admitWaiter({ call, joinedAtMs, resume, scopes, tokens }: RateWaiter, nowMs: number): void {
+  private admitWaiter({ call, joinedAtMs, next, resume, scopes, tokens }: RateWaiter, nowMs: number): void {
     const waitedMs = nowMs - joinedAtMs
     call.attempt.queueMs += waitedMs
     call.journal.queueMs += waitedMs
     this.take(call, scopes, tokens, nowMs)
     this.host.onWait?.(this.options.name, waitedMs)
-    resume(Effect.yieldNow)
+    resume(Effect.flatMap(Effect.yieldNow, () => next(call)))
   }
 
   private take(call: AttemptCall, { model, tenant }: Scopes, tokens: number, nowMs: number): void {
@@ -195,14 +201,15 @@ export class RateLane {
 
   private settle(call: AttemptCall, { model, provider, takenAtMs, tenant }: Reservation, outcome: Outcome): void {
     const nowMs = this.nowMs
-    const tokens = usedTokens(outcome)
+    const usage = usageOf(outcome)
+    const tokens = totalTokens(usage)
     const requests = outcome._tag === "Success" || wasCounted(call, outcome) ? 1 : 0
-    provider.scope.settle(provider, requests, tokens, nowMs)
-    model?.scope.settle(model, requests, tokens, nowMs)
+    provider.scope.settle(provider, requests, tokens, usage.output, nowMs)
+    model?.scope.settle(model, requests, tokens, usage.output, nowMs)
     const taught = model ?? provider
     taught.scope.learned.settle(taught, call, outcome, nowMs)
     // However many attempts a call needs, it is one request of its tenant.
-    tenant?.scope.settle(tenant, failedBeforeReply(outcome) ? 0 : requests, tokens, nowMs)
+    tenant?.scope.settle(tenant, failedBeforeReply(outcome) ? 0 : requests, tokens, usage.output, nowMs)
     if (requests === 1) this.wait.learn(nowMs - takenAtMs)
     if (outcome._tag === "Success") {
       this.estimate.learn(call.target.model, outcome.completion.usage.output)
@@ -278,11 +285,9 @@ export class RateLane {
   }
 }
 
-/** Tokens that the provider has counted for an attempt; an attempt that failed before its first part gets all back. */
-const usedTokens = (outcome: Outcome): number => {
-  const completion = outcome._tag === "Success" ? outcome.completion : outcome.partial
-  return completion === undefined ? 0 : totalTokens(completion.usage)
-}
+/** What the provider has counted for an attempt; an attempt that failed before its first part gets all back. */
+const usageOf = (outcome: Outcome): Usage =>
+  (outcome._tag === "Success" ? outcome.completion : outcome.partial)?.usage ?? zero
 
 const failedBeforeReply = (outcome: Outcome): boolean => outcome._tag === "Failure" && outcome.partial === undefined
 

@@ -6,13 +6,13 @@
  * of the event loop between them, so that no number of waiters stops the process. Whether there is room, and what is
  * taken, is for the lane to say; the queue holds waiters and one timer.
  */
-import type { Clock, Effect } from "effect"
+import type { Clock } from "effect"
 import type { ProviderRateLimited, QueueFull, RateLimitExceeded, ShuttingDown } from "./Errors.ts"
 import { FairQueue, type Waiter } from "./FairQueue.ts"
 import type { Standing } from "./FairQueue.ts"
 import type { Place } from "./QueueFlow.ts"
 import type { RateScope, Watcher } from "./RateScope.ts"
-import type { AttemptCall } from "./Stage.ts"
+import type { AttemptCall, OpenAttempt } from "./Stage.ts"
 
 export interface QueueOptions {
   /** Waiters per provider. */
@@ -40,6 +40,9 @@ export interface Scopes {
   readonly weight: number
 }
 
+/** Goes on with what waited, or fails it. */
+export type Resume = (effect: ReturnType<OpenAttempt>) => void
+
 /** One attempt that waits. */
 export class RateWaiter implements Waiter {
   gone = false
@@ -50,20 +53,23 @@ export class RateWaiter implements Waiter {
   readonly tokens: number
   readonly cost: number
   readonly joinedAtMs: number
-  readonly resume: (effect: Effect.Effect<void, Refusal>) => void
+  readonly next: OpenAttempt
+  readonly resume: Resume
 
   constructor(
     call: AttemptCall,
     scopes: Scopes,
     size: { readonly tokens: number; readonly cost: number },
     joinedAtMs: number,
-    resume: (effect: Effect.Effect<void, Refusal>) => void
+    next: OpenAttempt,
+    resume: Resume
   ) {
     this.call = call
     this.scopes = scopes
     this.tokens = size.tokens
     this.cost = size.cost
     this.joinedAtMs = joinedAtMs
+    this.next = next
     this.resume = resume
   }
 

@@ -1,11 +1,13 @@
 /**
- * Taking and giving back a provider's limits when there is room: what an idle limiter adds to a call.
+ * Taking and giving back a provider's limits when there is room: what an idle limiter adds to a call. And when there is none:
+ * the queue.
  */
 import { Effect, Layer, Semaphore } from "effect"
 import * as EffectRateLimiter from "effect/persistence/RateLimiter"
 import PQueue from "p-queue"
 import { RateLimiter } from "../../engine/src/RateLimiter.ts"
 import { compare, type Entry } from "./measure.ts"
+import { measureQueues } from "./queue.ts"
 import { attemptOf, reply, requestOf, routed, success } from "./pipeline.ts"
 import type { Options, Table } from "./report.ts"
 import { samePrompt } from "./workload.ts"
@@ -114,5 +116,6 @@ export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
       note: "concurrency, requests and tokens; reserved and settled"
     }
   ]
-  return [{ title: "Limiter, room for all", unit: "µs", rows: await compare(entries, options) }]
+  const idle = { title: "Limiter, room for all", unit: "µs", rows: await compare(entries, options) }
+  return [idle, ...(await measureQueues(options))]
 }
