@@ -44,6 +44,28 @@ describe("fallback", () => {
     }).pipe(withEngine({ providers, config: { ...config, aliases: chainOf(providers) } }))
   })
 
+  it.effect(
+    "leaves a provider at once that does not begin to answer, and comes back to it when nobody else is left",
+    () => {
+      const asked: Array<Asked> = []
+      const slow = { timeoutMs: 10_000 }
+      const providers = [
+        sequence("a", asked, [Effect.never, Effect.never, "ok"], slow),
+        sequence("b", asked, ["ok", Effect.never, serverError("b")], slow)
+      ]
+      return Effect.gen(function* () {
+        expect(contentOf(yield* ask())).toBe("answer of b")
+        expect(asked).toEqual([
+          { provider: "a", atMs: 0 },
+          { provider: "b", atMs: 10_000 }
+        ])
+        asked.length = 0
+        expect(contentOf(yield* ask())).toBe("answer of a")
+        expect(names(asked)).toBe("a b a")
+      }).pipe(withEngine({ providers, config: { ...config, aliases: chainOf(providers) } }))
+    }
+  )
+
   it.effect("fails with the open circuit that is tried again first, without asking anybody", () => {
     const asked: Array<Asked> = []
     const providers = ["a", "b"].map((name) => sequence(name, asked, ["ok"]))

@@ -158,8 +158,8 @@ describe("before the first part", () => {
               name === "b"
                 ? Effect.succeed(Reply.whole(completionOf("m", "x")))
                 : index === 0
-                  ? Effect.never
-                  : Effect.fail(broken[0]!)
+                  ? Effect.fail(broken[0]!)
+                  : Effect.never
             ),
           { timeoutMs: 1000 }
         )
