@@ -167,19 +167,16 @@ export const compareAnswers = (a: string, b: string): Exclude<Comparison, "uncle
   return answerSimilarity(a, b) >= sameFrom ? "same" : "different"
 }
 
+/** The part of an answer that is compared, with numbers in one form. */
+const comparable = (text: string): string => text.slice(0, comparedMax).replace(/(\d),(?=\d{3})/g, "$1")
+
 const wordsOf = (text: string): ReadonlySet<string> => {
   const words =
-    text
-      .slice(0, comparedMax)
+    comparable(text)
       .toLowerCase()
       .match(/[\p{L}\p{M}\p{N}]+/gu) ?? []
   const telling = words.filter((word) => !plain.has(word))
   return new Set(telling.length === 0 ? words : telling)
 }
 
-const numbersOf = (text: string): ReadonlySet<string> =>
-  new Set(
-    (text.slice(0, comparedMax).match(/\d[\d.,]*/g) ?? []).map((number) =>
-      number.replaceAll(",", "").replace(/\.$/, "")
-    )
-  )
+const numbersOf = (text: string): ReadonlySet<string> => new Set(comparable(text).match(/\d+(?:\.\d+)?/g))
