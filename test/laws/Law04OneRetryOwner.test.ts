@@ -266,7 +266,7 @@ describe("the retry budget", () => {
 
   it.effect("is a share of recent calls: a bad day can't multiply load", () => {
     const asked: Array<Asked> = []
-    const providers = [sequence("a", asked, [serverError("a")], { rateLimits: limits({ concurrent: 2000 }) })]
+    const providers = [sequence("a", asked, [serverError("a")], { rateLimits: limits({ concurrent: 2000, learn: false }) })]
     return Effect.gen(function* () {
       yield* storm(500)
       expect(asked.length).toBeLessThanOrEqual(600)
@@ -286,8 +286,8 @@ describe("the retry budget", () => {
   it.effect("is not drawn on by going to another provider, and does not stop it when it is spent", () => {
     const asked: Array<Asked> = []
     const providers = [
-      sequence("a", asked, [serverError("a")], { rateLimits: limits({ concurrent: 2000 }) }),
-      sequence("b", asked, ["ok"], { rateLimits: limits({ concurrent: 2000 }) })
+      sequence("a", asked, [serverError("a")], { rateLimits: limits({ concurrent: 2000, learn: false }) }),
+      sequence("b", asked, ["ok"], { rateLimits: limits({ concurrent: 2000, learn: false }) })
     ]
     return Effect.gen(function* () {
       const answers = yield* storm(200)
@@ -300,7 +300,7 @@ describe("the retry budget", () => {
   it.effect("is not drawn on by coming back when the provider said to", () => {
     const asked: Array<Asked> = []
     const steps: Array<Step> = [...Array.from({ length: 50 }, () => rateLimited("a", 1000)), "ok"]
-    const providers = [sequence("a", asked, steps, { rateLimits: limits({ concurrent: 2000 }) })]
+    const providers = [sequence("a", asked, steps, { rateLimits: limits({ concurrent: 2000, learn: false }) })]
     return Effect.gen(function* () {
       const answers = yield* storm(50)
       expect(answers.every((answer) => answer._tag === "Success")).toBe(true)
