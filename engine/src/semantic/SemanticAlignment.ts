@@ -102,6 +102,7 @@ const joinParts = (
       let initials = ""
       while (from + length < leftMany.length && length < 5) {
         const index = leftMany[from + length]!
+        if (index < 0) break
         if (length > 0 && index !== leftMany[from]! + length) break
         const part = many[index]!
         if (part.exact) break
@@ -110,7 +111,7 @@ const joinParts = (
         length++
         const plural = joined === `${surface}s` || `${joined}s` === surface
         const acronym = length >= 3 && initials === surface && surface.length >= 3
-        if (length >= 2 && (joined === surface || plural || acronym || (initials === surface && acronym))) {
+        if (length >= 2 && (joined === surface || plural || acronym)) {
           pair(leftOne[n]!, leftMany[from]!)
           leftOne[n] = -1
           for (let k = 0; k < length; k++) leftMany[from + k] = -1

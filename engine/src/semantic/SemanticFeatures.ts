@@ -22,6 +22,12 @@ export interface Features {
   readonly stems: ReadonlyArray<string>
   readonly question: Question
   readonly content: Words
+  /** Persons in order, `1` for who asks and `2` for who is asked; without those of polite phrases and of "how do I". */
+  readonly persons: string
+  /** The asker did something: "I ordered", "have I used". */
+  readonly done: boolean
+  /** What is left without politeness and articles. */
+  readonly bare: string
   readonly quotes: ReadonlyArray<string>
   readonly code: ReadonlyArray<string>
   readonly links: ReadonlyArray<string>
@@ -66,8 +72,8 @@ export const analyse = (text: string): Analysis => {
     ...tokens.slice(0, put.from),
     ...tokens.slice(put.from + put.skippedFirst, tokens.length - put.skippedLast)
   ]
-  const content = wordsOf(measured(kept, put), shouting, literal)
-  const question = narrowed(put, content)
+  const doing = put.kind === "how-to" || put.kind === "wish" || put.kind === "can"
+  const { content, question } = narrowed(put, wordsOf(measured(kept, put), shouting, literal, doing))
   const sensitive = code.length > 0 || tokens.some(({ kind }) => kind === "exact")
   const stems = new Set<string>()
   for (const { base, groups } of content.contents) {
@@ -84,6 +90,11 @@ export const analyse = (text: string): Analysis => {
       stems: [...stems],
       question,
       content,
+      persons: personsOf(question.kind === "how-to" || question.kind === "must" ? kept : tokens.slice(put.polite)),
+      done: / i (?:have |had |already |just |never )*(?:(?!need|feed)\w{2,}ed|made|took|taken|got|bought|paid|sent|did|went|saw|lost|found|left|spent|gave|given|had|used|withdrew|withdrawn|put) | (?:have|had|did) i /.test(
+        ` ${line} `
+      ),
+      bare: kept.flatMap(({ text }) => (/^(?:a|an|the|to|of|that|be|is|are|am)$/.test(text) ? [] : [text])).join(" "),
       quotes,
       code,
       links,
@@ -115,16 +126,81 @@ const measured = (tokens: ReadonlyArray<Token>, { from, kind }: Question): Reado
   return tokens.with(from, { ...adjective, text: property })
 }
 
-/** The kind of a question, by what its words say beyond how it is put. */
-const narrowed = (put: Question, { compares, contents, costs }: Words): Question => {
-  const { kind } = put
-  if (compares && comparable.has(kind)) return { ...put, kind: "compare" }
-  if (costs && (kind === "what" || kind === "how-much" || kind === "how" || kind === "topic"))
-    return { ...put, kind: "cost" }
-  if (kind === "how" && [...properties.values()].includes(contents[put.from]?.lemma ?? ""))
-    return { ...put, kind: "what" }
-  if (kind === "how-much" && contents.some(({ lemma }) => lemma === "weigh")) return { ...put, kind: "what" }
-  return put
+interface Narrowed {
+  readonly question: Question
+  readonly content: Words
 }
 
+/** The kind of a question, by what its words say beyond how it is put; words that say nothing else are taken out. */
+const narrowed = (put: Question, content: Words): Narrowed => {
+  const { compares, contents, costs } = content
+  const { kind } = put
+  if (compares && comparable.has(kind)) return { question: { ...put, kind: "compare" }, content }
+  if (costs && (kind === "what" || kind === "how-much" || kind === "how" || kind === "topic")) {
+    return without(put, content, { kind: "cost" }, price)
+  }
+  if (kind === "how" && [...properties.values()].includes(contents[put.from]?.lemma ?? "")) {
+    return { question: { ...put, kind: "what" }, content }
+  }
+  if (kind === "how-much" && contents.some(({ lemma }) => lemma === "weigh")) {
+    return { question: { ...put, kind: "what" }, content }
+  }
+  if (kind === "what" && contents.some(({ lemma }) => lemma === "date")) {
+    return without(put, content, { kind: "when", mood: "" }, date)
+  }
+  if (
+    kind === "what" &&
+    contents.some(({ lemma }, i) => lemma === "time" && lasting.has(contents[i - 1]?.lemma ?? ""))
+  ) {
+    return without(put, content, { kind: "how-long" }, time)
+  }
+  if (kind !== "topic" && kind !== "show") return { question: put, content }
+  for (const [words, change] of forms) {
+    if (contents.length > 1 && contents.some(({ exact, lemma }) => !exact && words.has(lemma))) {
+      return without(put, content, change, words)
+    }
+  }
+  return { question: put, content }
+}
+
+/** Takes words out that the kind of the question now says. */
+const without = (put: Question, content: Words, change: Partial<Question>, words: ReadonlySet<string>): Narrowed => {
+  const contents = content.contents.filter(({ exact, lemma }) => exact || !words.has(lemma))
+  const agent = content.agent < 0 ? -1 : contents.indexOf(content.contents[content.agent]!)
+  return { question: { ...put, ...change }, content: { ...content, contents, agent } }
+}
+
+const price: ReadonlySet<string> = new Set(["cost", "price"])
+const date: ReadonlySet<string> = new Set(["date"])
+const time: ReadonlySet<string> = new Set(["time"])
+
+/** What takes a time: "delivery time" is how long it takes. */
+const lasting: ReadonlySet<string> = new Set(
+  "delivery shipping ship processing process wait waiting travel cooking cook baking bake flight response turnaround recovery preparation charging charge download".split(
+    " "
+  )
+)
+
+/** Nouns for what is wanted, in prompts that are no sentences. */
+const forms: ReadonlyArray<readonly [ReadonlySet<string>, Partial<Question>]> = [
+  [new Set(["tip", "advice"]), { kind: "tips" }],
+  [new Set(["tutorial", "guide", "walkthrough"]), { kind: "how-to", detail: "guide" }],
+  [new Set(["explanation"]), { kind: "define" }],
+  [new Set(["recommendation", "suggestion"]), { kind: "show" }]
+]
+
 const comparable: ReadonlySet<Kind> = new Set<Kind>(["topic", "what", "show", "define", "how"])
+
+/** Who is spoken of, in order: `1` the one who asks, `2` the one who is asked. */
+const personsOf = (tokens: ReadonlyArray<Token>): string => {
+  let persons = ""
+  for (const { capitals, kind, quoted, text } of tokens) {
+    if (kind !== "word" || quoted) continue
+    const person = firstPerson.has(text) && !(capitals && text === "us") ? "1" : secondPerson.has(text) ? "2" : ""
+    if (!persons.endsWith(person) || persons === "") persons += person
+  }
+  return persons
+}
+
+const firstPerson: ReadonlySet<string> = new Set("i me my mine myself we us our ours ourselves".split(" "))
+const secondPerson: ReadonlySet<string> = new Set("you your yours yourself yourselves".split(" "))

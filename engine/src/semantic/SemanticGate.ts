@@ -8,7 +8,7 @@ import { align } from "./SemanticAlignment.ts"
 import type { Features } from "./SemanticFeatures.ts"
 import type { GateReason } from "./SemanticReason.ts"
 import { roleDifference } from "./SemanticOrder.ts"
-import { answersAlike, type Kind } from "./SemanticQuestion.ts"
+import { answersAlike, type Kind, moodsDiffer } from "./SemanticQuestion.ts"
 import type { Content, Quantity } from "./SemanticWords.ts"
 
 export type { GateReason } from "./SemanticReason.ts"
@@ -25,7 +25,7 @@ export type Verdict =
     }
 
 /** Kinds of prompts that are phrases, not sentences with a subject. */
-const nominal: ReadonlySet<Kind> = new Set<Kind>(["topic", "show", "tips", "how-to", "define", "compare"])
+const nominal: ReadonlySet<Kind> = new Set<Kind>(["topic", "show", "tips", "how-to", "define", "compare", "cost"])
 
 const veto = (reason: GateReason, detail?: string): Verdict => ({
   same: false,
@@ -43,10 +43,9 @@ export const compare = (asked: Features, stored: Features): Verdict => {
   const b = stored.content
   if (a.contents.length + a.numbers.length === 0 || b.contents.length + b.numbers.length === 0) return veto("too-short")
   const alignment = align(a.contents, b.contents)
-  const missing = [
-    ...alignment.leftAsked.map((i) => a.contents[i]!),
-    ...alignment.leftStored.map((j) => b.contents[j]!)
-  ].filter(({ soft }) => !soft)
+  const left = [...alignment.leftAsked.map((i) => a.contents[i]!), ...alignment.leftStored.map((j) => b.contents[j]!)]
+  const oneSided = alignment.leftAsked.length === 0 || alignment.leftStored.length === 0
+  const missing = oneSided ? left.filter(({ soft }) => !soft) : left
   const alike = answersAlike(asked.question, stored.question)
   if (missing.length > 0) {
     const named = missing.find(({ reason }) => reason !== undefined)
@@ -60,10 +59,20 @@ export const compare = (asked: Features, stored: Features): Verdict => {
     }
   }
   if (!alike) return veto("question", `${asked.question.kind}, ${stored.question.kind}`)
+  if (moodsDiffer(asked.question, stored.question))
+    return veto("tense", `${asked.question.mood}, ${stored.question.mood}`)
+  if (asked.done !== stored.done && asked.question.kind !== "statement") return veto("tense")
+  if (isBare(asked) && isBare(stored) && asked.bare !== stored.bare) return veto("too-short")
   const roles = roleDifference(a, b, alignment, nominal.has(asked.question.kind) && nominal.has(stored.question.kind))
   if (roles !== undefined) return veto(roles)
   return { same: true, similarity: 0.85 + 0.14 * alignment.exactness }
 }
+
+/** A prompt of one word that says nothing by itself: thanks, a greeting, a name. */
+const isBare = ({ content, question }: Features): boolean =>
+  content.contents.length <= 1 && content.numbers.length === 0 && said.has(question.kind)
+
+const said: ReadonlySet<Kind> = new Set<Kind>(["topic", "statement", "wish", "show", "tips", "yes-no"])
 
 /** Differences in what must be equal to the character or to the value. */
 const factDifference = (asked: Features, stored: Features): Verdict | undefined => {
@@ -74,7 +83,7 @@ const factDifference = (asked: Features, stored: Features): Verdict | undefined 
   if (numbers !== undefined) return numbers
   if (negations(asked.content.contents) !== negations(stored.content.contents)) return veto("negation")
   if (asked.content.alternatives !== stored.content.alternatives && !asked.content.compares) return veto("alternatives")
-  if (personsDiffer(asked.content.persons, stored.content.persons)) return veto("person")
+  if (personsDiffer(asked, stored)) return veto("person")
   return undefined
 }
 
@@ -106,9 +115,16 @@ const numberDifference = (a: ReadonlyArray<Quantity>, b: ReadonlyArray<Quantity>
   return ordered || bound ? undefined : veto("numbers", "order")
 }
 
-/** My and your, I and you: one prompt is about who asks, the other one about who is asked. */
-const personsDiffer = (a: string, b: string): boolean => {
-  if (a === "" || b === "") return false
-  const distinct = (persons: string): string => [...new Set(persons)].join("")
-  return distinct(a) !== distinct(b) && (distinct(a).length === distinct(b).length || a[0] !== b[0])
+/** My and your, I and you: one prompt is about who asks, the other one about who is asked, or they changed places. */
+const personsDiffer = (a: Features, b: Features): boolean => {
+  const left = a.persons
+  const right = b.persons
+  if (left === "" || right === "") {
+    return (left + right).includes("2") && (addressed.has(a.question.kind) || addressed.has(b.question.kind))
+  }
+  const both = (persons: string): boolean => persons.includes("1") && persons.includes("2")
+  return left.at(-1) !== right.at(-1) || (both(left) && both(right) && left[0] !== right[0])
 }
+
+/** Kinds in which "you" is somebody, not anybody. */
+const addressed: ReadonlySet<Kind> = new Set<Kind>(["topic", "wish", "statement"])

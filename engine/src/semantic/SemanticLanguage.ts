@@ -64,5 +64,6 @@ export const isEnglish = (text: string, tokens: ReadonlyArray<Token>): boolean =
   }
   if (other >= 2 && other >= own) return false
   if (other >= 1 && own === 0 && words >= 3 && known / words < 0.7) return false
+  if (other === 0 && words < 7 && known > 0) return true
   return words < 4 || own >= 2 || known / words >= (words < 7 ? 0.3 : 0.5)
 }

@@ -6,7 +6,7 @@
  */
 import { derivations } from "./words/Derivations.ts"
 import { irregularForms, iseWords, lexical, lyWords } from "./words/Forms.ts"
-import { knownVerbs, knownWords } from "./words/KnownWords.ts"
+import { knownVerbs, knownWords, mainlyVerbs } from "./words/KnownWords.ts"
 
 /** A set of words in few bits, which sometimes says yes for a word that is not in it. */
 interface Bloom {
@@ -39,6 +39,7 @@ const has = ({ bytes, hashes }: Bloom, word: string): boolean => {
 interface Lists {
   readonly words: Bloom
   readonly verbs: Bloom
+  readonly mainlyVerbs: Bloom
   readonly irregular: ReadonlyMap<string, string>
   readonly derived: ReadonlyMap<string, string>
 }
@@ -61,6 +62,7 @@ const read = (): Lists => {
   return {
     words: { bytes: Buffer.from(knownWords, "base64"), hashes: 6 },
     verbs: { bytes: Buffer.from(knownVerbs, "base64"), hashes: 8 },
+    mainlyVerbs: { bytes: Buffer.from(mainlyVerbs, "base64"), hashes: 7 },
     irregular,
     derived
   }
@@ -73,6 +75,9 @@ export const isKnown = (word: string): boolean => has(loaded().words, word)
 
 /** Whether a lower-case lemma is an English verb, beside what else it may be. */
 export const isVerb = (word: string): boolean => has(loaded().verbs, word)
+
+/** Whether a lemma is a verb more often than anything else. */
+export const isMainlyVerb = (word: string): boolean => has(loaded().mainlyVerbs, word)
 
 const vowel = /[aeiouy]/
 const shortSyllable = /^[^aeiouy]*[aeiou][^aeiouwxy]$/

@@ -4,7 +4,7 @@
  * Two prompts with the same words may still differ in them. Words that moved are allowed ("in Python, how do I…"), words
  * that changed places around a verb or a preposition are not, unless the relation between them goes both ways.
  */
-import { isVerb } from "./SemanticLemma.ts"
+import { isMainlyVerb } from "./SemanticLemma.ts"
 import type { Alignment } from "./SemanticAlignment.ts"
 import type { GateReason } from "./SemanticReason.ts"
 import type { Content, Words } from "./SemanticWords.ts"
@@ -77,8 +77,9 @@ const passiveDifference = (
 const isEntity = ({ capitals, name, reason }: Content): boolean =>
   name || capitals || reason === "language" || reason === "format" || reason === "dates"
 
-/** A word that is no verb can't tell who does what to whom. */
-const isThing = ({ base, lemma, reason }: Content): boolean => reason === undefined && !isVerb(lemma) && !isVerb(base)
+/** A word that is hardly a verb can't tell who does what to whom. */
+const isThing = ({ base, lemma, reason }: Content): boolean =>
+  reason === undefined && !isMainlyVerb(lemma) && !isMainlyVerb(base)
 
 const inversions = (
   asked: Words,

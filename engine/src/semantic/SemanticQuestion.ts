@@ -36,6 +36,8 @@ export type Kind =
   | "cost"
   | "what-if"
 
+export type Mood = "" | "past" | "present" | "can" | "will" | "should"
+
 export interface Question {
   readonly kind: Kind
   /** What narrows the kind: the tense of a yes-or-no question, the unit of a date. */
@@ -44,9 +46,13 @@ export interface Question {
   readonly from: number
   /** Words from there and at the end that only put the question. */
   readonly skippedFirst: number
+  /** Words of politeness alone, from the beginning of the prompt. */
+  readonly polite: number
   readonly skippedLast: number
-  /** Words taken off that named the person who asks or is asked, as `1` and `2`. */
-  readonly persons: string
+  /** The first auxiliary, which gives tense and mood: "past", "present", "can", "will", "should", or "". */
+  readonly mood: Mood
+  /** Politeness or a question was taken off the beginning. */
+  readonly put: boolean
 }
 
 const words = (pattern: string): RegExp => new RegExp(`^(?:${pattern})(?= |$)`)
@@ -55,8 +61,8 @@ const polite = words(
   `hi(?: there| all| team| everyone)?|hello(?: there)?|hey(?: there| guys| you)?|greetings|good (?:morning|afternoon|evening|day)|please|kindly|ok|so|well|um|uh|hmm|alright|also|just|and|but|` +
     `(?:quick |one |another )?question|excuse me|sorry|thanks|thank you|i (?:have|got) (?:a|another|one) (?:quick |simple )?question(?: about| on| regarding| for you)?|` +
     `i (?:was|am) (?:just )?(?:wondering|curious)(?: about| if you (?:could|can|would)(?: please)?(?: tell me| explain| help me)?)?|` +
-    `i wonder(?: if you (?:could|can))?|(?:can|could|would|will) you(?: please| kindly| possibly| maybe| also| just)*(?: be able to)?(?: help me(?: to| with| by)?)?|` +
-    `(?:can|could|may|might) i (?:please )?ask(?: you)?|(?:would|do) you mind|(?:do|would) you (?:happen to )?know|any idea|` +
+    `i wonder(?: if you (?:could|can))?|(?:would|do) you mind|(?:can|could|would|will) you(?: please| kindly| possibly| maybe| also| just)*(?: be able to)?(?: help me(?: to| with| by)?)?|` +
+    `(?:can|could|may|might) i (?:please )?ask(?: you)?|(?:do|would) you (?:happen to )?know|any idea|` +
     `does (?:anyone|anybody|someone) know|i (?:just |really |also )?(?:need|want|would like|would love|wanted|am trying|am looking|like) to (?:know|find out|understand|ask)(?: more)?(?: about)?|` +
     `(?:let|tell) me(?: know)?(?: more)?(?: about)?|help me(?: to| with| out| understand| figure out| find out)?|` +
     `i (?:just |really )?(?:need|want|would like|would love) (?:you to|(?:some |your )?(?:help|assistance)(?: with| to| on| in)?)|` +
@@ -66,7 +72,7 @@ const polite = words(
 )
 
 const politeEnd =
-  / (?:please|thanks(?: a lot| so much| in advance| again)?|thank you(?: so much| very much| in advance)?|for me|to me|kindly|asap|cheers|ok|right|you know|if possible|if you can|if you could|(?:is|would) (?:that|this|it) (?:be )?possible|anyway|though|exactly|in (?:detail )?please)$/
+  / (?:please|thanks(?: a lot| so much| in advance| again)?|thank you(?: so much| very much| in advance)?|for me|to me|kindly|asap|cheers|ok|right|if possible|if you can|if you could|(?:is|would) (?:that|this|it) (?:be )?possible|anyway|though|exactly|in (?:detail )?please)$/
 
 const i = "(?: (?:i|you|we|one|someone|somebody|a person|people))"
 
@@ -107,10 +113,13 @@ const rules: ReadonlyArray<readonly [RegExp, Kind, string?]> = [
   [words(`(?:on |by )?(?:what|which) (?:date|day)`), "when", "day"],
   [
     words(
-      `(?:explain |tell me |show me )?where(?: (?:can|could|do|should|would|might)${i} (?:find|get|see|locate|access|look for|look at))?|(?:in |at )?(?:what|which) (?:place|location)s?|what is the location of|(?:the )?location of`
+      `(?:explain |tell me |show me )?where (?:can|could|do|should|would|might)${i} (?:find|see|locate|access|look for|look at|view)`
     ),
-    "where"
+    "where",
+    "find"
   ],
+  [words(`where (?:is|are)|what is the location of|(?:the )?location of`), "where", "is"],
+  [words(`(?:explain |tell me |show me )?where|(?:in |at )?(?:what|which) (?:place|location)s?`), "where"],
   [words(`whose`), "whose"],
   [words(`who|whom|which person|what person|who is the person (?:who|that)`), "who"],
   [
@@ -182,7 +191,11 @@ const rules: ReadonlyArray<readonly [RegExp, Kind, string?]> = [
     "wish"
   ],
   [words(`i (?:want|need|would like)`), "wish", "noun"],
-  [words(`(?:is|are|am)(?: there)?`), "yes-no", "is"],
+  [
+    words(`(?:is|are|am)(?: there)?|(?:if|whether)(?= (?:i|you|it|there|we|they|he|she|the|a|my|your) )`),
+    "yes-no",
+    "is"
+  ],
   [words(`(?:was|were)(?: there)?`), "yes-no", "was"],
   [words(`(?:do|does)(?! not)`), "yes-no", "is"],
   [words(`did`), "yes-no", "was"],
@@ -231,9 +244,9 @@ const questionAt = (line: string, from: number): Question => {
   let kind: Kind = "topic"
   let detail = ""
   let skippedFirst = 0
+  let polites = 0
   const taken: Array<string> = []
   const take = (matched: string): void => {
-    taken.push(matched)
     skippedFirst += count(matched.trim())
     rest = rest.slice(matched.length).trimStart()
   }
@@ -241,6 +254,7 @@ const questionAt = (line: string, from: number): Question => {
     const courtesy = polite.exec(rest)
     if (courtesy !== null && courtesy[0].trim() !== "" && courtesy[0].length < rest.length) {
       take(courtesy[0].trimEnd())
+      if (taken.length === 0) polites = skippedFirst
       continue
     }
     const rule = rules.find(([pattern]) => {
@@ -251,7 +265,9 @@ const questionAt = (line: string, from: number): Question => {
     if (kind === "wish" && (rule[1] === "show" || rule[1] === "define")) break
     kind = rule[1]
     detail = rule[2] ?? ""
-    take(rule[0].exec(rest)![0].trim())
+    const asked = rule[0].exec(rest)![0].trim()
+    taken.push(asked)
+    take(asked)
   }
   let skippedLast = 0
   for (let round = 0; round < 4; round++) {
@@ -274,20 +290,68 @@ const questionAt = (line: string, from: number): Question => {
   }
   if (
     kind === "topic" &&
-    /^(?:i|my|we|our|it|there|he|she|they|the \w+ (?:is|are|was|has|keeps|does|did|will)|\w+ (?:is|are) not)(?= )/.test(
+    /^(?:i|my|we|our|it|there|he|she|they|the \w+ (?:is|are|was|has|keeps|does|did|will)|\w+ (?:is|are) not|(?:\w+ ){1,3}(?:\w+ed|took|ate|gave|stole|broke|kept|lost|sent) (?:my|me|it))(?= )/.test(
       rest
     )
   )
     kind = "statement"
-  const asked = taken.join(" ")
   return {
     kind,
     detail,
     from,
     skippedFirst,
+    polite: from === 0 ? polites : 0,
     skippedLast,
-    persons: /\b(?:do|did|will|would) you\b/.test(asked) ? "2" : ""
+    mood: moodOf(`${taken.join(" ")} ${rest}`),
+    put: skippedFirst > 0
   }
+}
+
+const moods: ReadonlyMap<string, Mood> = new Map<string, Mood>(
+  (
+    [
+      ["past", "was were did had has have"],
+      ["present", "is are am do does"],
+      ["can", "can could may might able"],
+      ["will", "will would shall"],
+      ["should", "should must ought"]
+    ] as ReadonlyArray<readonly [Mood, string]>
+  ).flatMap(([mood, auxiliaries]) => auxiliaries.split(" ").map((auxiliary) => [auxiliary, mood] as const))
+)
+
+const moodOf = (line: string): Mood => {
+  for (const word of line.split(" ")) {
+    const mood = moods.get(word)
+    if (mood !== undefined) return mood
+  }
+  return ""
+}
+
+/** Kinds whose answer is the same whatever the mood: ways to do something, and explanations. */
+const moodless = new Set<Kind>([
+  "how-to",
+  "way",
+  "tips",
+  "define",
+  "compare",
+  "can",
+  "must",
+  "should",
+  "wish",
+  "topic",
+  "show",
+  "cost"
+])
+
+/** Whether tense or mood keep an answer to one question from answering the other one. */
+export const moodsDiffer = (a: Question, b: Question): boolean => {
+  if (a.mood === b.mood) return false
+  if (a.kind === "how-much" && (a.mood === "can" || b.mood === "can")) return true
+  if (a.mood === "" || b.mood === "") return false
+  if (moodless.has(a.kind) || moodless.has(b.kind)) return false
+  const pair = `${a.mood} ${b.mood}`
+  const places = a.kind === "where" || a.kind === "how-long" || a.kind === "why" || a.kind === "how"
+  return !(places && (pair === "present can" || pair === "can present"))
 }
 
 const families: ReadonlyArray<ReadonlySet<Kind>> = [
@@ -295,21 +359,25 @@ const families: ReadonlyArray<ReadonlySet<Kind>> = [
   new Set<Kind>(["topic", "define", "what"]),
   new Set<Kind>(["topic", "compare"]),
   new Set<Kind>(["topic", "how-to"]),
-  new Set<Kind>(["how-to", "way", "wish"]),
+  new Set<Kind>(["how-to", "wish"]),
   new Set<Kind>(["how-to", "tips"]),
   new Set<Kind>(["topic", "wish"]),
   new Set<Kind>(["way", "can"]),
   new Set<Kind>(["what", "which"]),
-  new Set<Kind>(["statement", "help"]),
   new Set<Kind>(["cost", "how-much"])
 ]
 
 /** Whether an answer to one kind of question may answer another one about the same things. */
 export const answersAlike = (a: Question, b: Question): boolean => {
   if (a.kind === b.kind) {
-    if (a.kind === "when") return a.detail === b.detail || a.detail === "" || b.detail === ""
+    if (a.kind === "how-to") return true
+    if (a.kind === "when" || a.kind === "where")
+      return a.detail === b.detail || (a.kind === "when" && (a.detail === "" || b.detail === ""))
     return a.detail === b.detail
   }
   if (a.detail === "noun" || b.detail === "noun") return false
+  if ((a.detail === "guide" && b.kind === "tips") || (b.detail === "guide" && a.kind === "tips")) return false
+  const [topic, other] = a.kind === "topic" ? [a, b] : [b, a]
+  if (topic.kind === "topic" && topic.put && other.kind === "how-to") return false
   return families.some((family) => family.has(a.kind) && family.has(b.kind))
 }

@@ -18,6 +18,7 @@ export type GateReason =
   | "order"
   | "quantifier"
   | "person"
+  | "tense"
   | "question"
   | "format"
   | "language"

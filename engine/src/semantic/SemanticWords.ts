@@ -43,8 +43,6 @@ export interface Quantity {
 export interface Words {
   readonly contents: ReadonlyArray<Content>
   readonly numbers: ReadonlyArray<Quantity>
-  /** Persons in order, `1` for who asks and `2` for who is asked. */
-  readonly persons: string
   readonly alternatives: number
   /** Words that the passive "by" names as those who act, by their index among the contents; -1 for none. */
   readonly agent: number
@@ -66,8 +64,6 @@ const dropped = split(
 )
 
 const prepositions = split("of in on at for to with about by from into onto via as")
-const first = split("i me my mine myself we us our ours ourselves")
-const second = split("you your yours yourself yourselves")
 const joining = split("and or vs versus nor")
 
 const reasons: ReadonlyMap<string, GateReason> = new Map<string, GateReason>(
@@ -125,11 +121,10 @@ const artifacts = split(
 
 const participle = /(?:ed|en|wn|lt|nt|ught|pt|ost|ade|old|ung|unk|un|it|ut|orn|one|aid|ead|ound|ood|rt)$/
 
-/** Builds the words of a prompt from those of its tokens that don't only put the question. */
-export const wordsOf = (tokens: ReadonlyArray<Token>, shouting: boolean, literal: boolean): Words => {
+/** Builds the words of a prompt from its tokens without the question; `doing` says that a verb comes first. */
+export const wordsOf = (tokens: ReadonlyArray<Token>, shouting: boolean, literal: boolean, doing: boolean): Words => {
   const contents: Array<Content> = []
   const numbers: Array<Quantity> = []
-  let persons = ""
   let alternatives = 0
   let agent = -1
   let compares = false
@@ -185,8 +180,6 @@ export const wordsOf = (tokens: ReadonlyArray<Token>, shouting: boolean, literal
       continue
     }
     if (token.kind === "word" && !token.quoted) {
-      if (first.has(text) && !(token.capitals && text !== "i")) persons += "1"
-      else if (second.has(text)) persons += "2"
       if (joining.has(text)) {
         joined = true
         if (text === "or") alternatives++
@@ -204,6 +197,7 @@ export const wordsOf = (tokens: ReadonlyArray<Token>, shouting: boolean, literal
       if (literal && /^(?:of|for|in|into|to)$/.test(text)) continue
       if (
         !literal &&
+        !(at === 0 && (text === "have" || (text === "do" && doing))) &&
         (dropped.has(text) || (text === "any" && /^(?:there|have|has|got)$/.test(tokens[at - 1]?.text ?? ""))) &&
         !(token.capitals && text !== "i" && text !== "a" && !shouting && text.length < 4)
       ) {
@@ -238,8 +232,13 @@ export const wordsOf = (tokens: ReadonlyArray<Token>, shouting: boolean, literal
           : text
     add(token, unitNames.has(lemma) && !unitSymbols.has(lemma) ? unitNames.get(lemma)! : lemma, at, 1)
   }
-  return { contents, numbers, persons, alternatives, agent, compares, costs, relative }
+  return { contents, numbers, alternatives, agent, compares, costs, relative }
 }
+
+/** Nouns that add little to the word beside them: "Notion pages", "study sessions". */
+const light = split(
+  "page session module unit element file item process procedure feature area activity level piece download entire"
+)
 
 const isSoft = (
   lemma: string,
@@ -269,6 +268,7 @@ const isSoft = (
     (languages.has(previous ?? "") || languages.has(next?.text ?? "") || languages.has(tokens[at + 2]?.text ?? ""))
   )
     return true
+  if (light.has(lemma) && tokens.length > 3) return true
   return at === 0 && making.has(lemma) && lemmas.slice(1, 6).some((other) => artifacts.has(other))
 }
 

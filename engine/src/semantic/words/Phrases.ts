@@ -254,6 +254,8 @@ by any chance = in_fact
 in reality = in_fact
 for real = in_fact
 make sure
+to do list = todo_list
+todo list = todo_list
 great britain
 mount everest
 `

@@ -8,19 +8,19 @@
 
 /** Everyday English. */
 const everyday = `
-buy purchase | sell vend | begin start commence | end finish conclude | end stop terminate cancel
+buy purchase | begin start commence | end finish conclude | end stop terminate
 stop halt cease quit discontinue | help assist aid assistance support | get obtain acquire receive gain | get receive
 have own possess | need require want | need necessary required | necessary needed required requirement | keep retain
 keep stay remain | let allow permit | allow enable permit | forbid prohibit ban | prevent avoid stop | avoid prevent
 show display | see view look_at | find locate | find discover | find lookup search | search query | choose select pick
 choose decide | change modify alter | change update edit | change switch | change amend | modify edit | edit revise
-update upgrade | update refresh | swap exchange | exchange convert change | convert change turn transform
+update upgrade | update refresh
 turn_into convert | replace substitute | fix repair mend | fix resolve solve | fix troubleshoot troubleshooting
 solve resolve | correct right accurate | error mistake | wrong incorrect | issue problem trouble
 delete remove erase | remove eliminate get_rid_of | clear erase empty | add include
-add append | include contain | join merge combine | combine merge mix | join connect | connect link | attach link
+add append | include contain | combine merge mix | join connect | connect link | attach link
 separate split divide | cut trim | shorten trim | make create build produce | make create generate
-create generate produce | create design | create set_up | make prepare cook | build construct | write compose draft
+create generate produce | create design | make prepare cook | build construct | write compose draft
 write author | draft create | compose create | plan schedule | plan organize | big large
 huge enormous immense vast giant | small little tiny | small compact | quick fast rapid speedy
 quickly fast rapidly swiftly | slow sluggish | easy simple | easy straightforward | easily simply
@@ -49,7 +49,7 @@ job occupation profession career | work job | work function operate | work do | 
 lawyer attorney | teacher instructor | student pupil | beginner newbie novice newcomer | beginner introductory
 expert professional specialist | customer client | user customer | owner proprietor | author writer
 reporter journalist | movie film | movies cinema | show series | tv television | picture image photo photograph
-photo photograph | image photo | song track | song tune | music tune | book novel | book reserve | reservation booking
+photo photograph | image photo | song track | song tune | music tune | book reserve | reservation booking
 article post | post thread | thread discussion | talk speak chat | talk conversation | conversation dialogue
 discuss talk | speak talk | say tell | tell inform notify | ask inquire | answer reply respond | answer response reply
 explain describe clarify | explain elaborate | mean signify | describe characterize | suggest recommend advise
@@ -57,35 +57,35 @@ suggestion recommendation advice | advice tip guidance | tip hint | tip trick | 
 way approach | way manner | method technique approach | method procedure | technique strategy | guide tutorial
 guide manual | manual handbook | step stage | instruction direction | idea concept | idea suggestion
 example instance sample | example illustration | summary overview | summary synopsis | summarize outline
-outline overview | list enumerate | table chart | report document | document file | documentation docs
-folder directory | letter note | paper article | essay composition | topic subject | title heading | text wording
+outline overview | list enumerate | report document | document file | documentation docs
+folder directory | letter note | paper article | essay composition | topic subject | text wording
 sentence phrase | word term | meaning definition | definition define | synonym similar_word | reason cause
 cause lead_to | cause trigger | effect consequence result | effect impact influence | impact affect | result outcome
 benefit advantage | advantage pro | disadvantage drawback downside con | risk danger hazard | health_risk side_effect
 danger dangerous | safe secure | safely securely | safety security | protect secure safeguard
 goal aim objective target | purpose goal | use utilize employ | use usage | use apply | try attempt | test check
 check verify confirm | check inspect examine | verify confirm validate | ensure make_sure guarantee
-improve enhance boost | improve better | improve increase | increase raise boost | grow increase
-reduce decrease lower | reduce cut | reduce minimize | lose shed | maximum max | minimum min | gain put_on
-happen occur | occur take_place | exist there_be | seem appear | become turn | become get | move relocate | go travel
+improve enhance boost | improve better | increase raise boost | grow increase
+reduce decrease lower | reduce cut | reduce minimize | maximum max | minimum min | gain put_on
+happen occur | occur take_place | exist there_be | seem appear | go travel
 travel trip | trip journey | trip vacation | vacation holiday | visit go_to | itinerary travel_plan | itinerary trip
-leave depart | arrive come | come get_here | arrival come | return send_back | send ship | send mail | send transfer
+leave depart | arrive come | come get_here | arrival come | return send_back | send ship | send mail
 bring take | carry transport | ship deliver | shipping delivery | shipment delivery package | package parcel
 deliver ship | reach get_to | reach contact | contact get_in_touch | call phone | phone telephone
-cellphone mobile mobile_phone smartphone phone | call ring | meet encounter | meeting appointment | live reside
-house home | house household | apartment flat | room chamber | couch sofa | fridge refrigerator | faucet tap
+cellphone mobile mobile_phone smartphone phone | meet encounter | meeting appointment | live reside
+house home | apartment flat | room chamber | couch sofa | fridge refrigerator | faucet tap
 leak drip | garbage trash rubbish | elevator lift | sidewalk pavement | cookie biscuit | candy sweets | fries chips
 soccer football | car automobile auto vehicle | truck lorry | bike bicycle | bike cycling | airplane plane aircraft
 subway metro underground | ship boat | street road | town city | city town | country nation | area region | area zone
-place location | place spot | position location | world globe | earth world | nature environment | forest woods
+place location | place spot | world globe | earth world | nature environment | forest woods
 sea ocean | stone rock | plant vegetation | animal creature | dog puppy | cat kitten | pet animal | meat flesh
-food meal | dish meal | food dish | eat consume | eat have | drink consume | drink beverage | consumption consume
+food meal | dish meal | eat consume | eat have | drink consume | drink beverage | consumption consume
 excessive too_much | dinner supper | lunch luncheon | store shop | shop store | store save | store keep
 save preserve | save spend_less | cafe coffee_shop | gas_station petrol_station | gasoline petrol | atm cash_machine
 pharmacy drugstore | hospital clinic | drug medication medicine | medication medicine | pill tablet | disease illness
 treatment therapy | treat cure | cure remedy | symptom sign | pain ache | exercise workout | exercise work_out
 gym fitness_center | weight_loss lose_weight | slim lose_weight | sleep rest | wake awaken | think believe
-think opinion | opinion view | understand comprehend | understand grasp | learn study | study research | know aware
+think opinion | opinion view | understand comprehend | understand grasp | learn study | know aware
 remember recall | forget fail_to_remember | imagine envision | like enjoy | hate dislike | want desire | want wish
 hope wish | win victory | winner champion | win champion | lose defeat | beat defeat | fight battle | war conflict
 attack assault | kill murder | die pass_away | death die | dead deceased | born birth | marry wed | wedding marriage
@@ -98,8 +98,8 @@ stuff thing | tool utility | tool instrument | device gadget | machine device | 
 laptop notebook | screen display | screen monitor | keyboard keypad | internet web | web online
 online on_the_internet | website site webpage | website web_page | page webpage | app application | application app
 program software | software application | software program | piece part | part component | part section | part portion
-element component | kind type sort | type category | class category | group set | set collection | collection set
-amount quantity | amount sum | size dimension | length duration | level degree | percent percentage
+element component | kind type sort | group set | set collection | collection set
+amount quantity | amount sum | size dimension | length duration | percent percentage
 half fifty_percent | top highest | peak top | high tall | bottom lowest | upper top | beginning start | ending end
 final last | latest newest recent | latest most_recent | newest most_recent | new recent | current present
 modern contemporary | future upcoming | history past | century hundred_years | annual yearly | yearly annually
@@ -107,15 +107,15 @@ daily everyday | daily every_day | weekly every_week | monthly every_month | eac
 permanent lasting | temporary short_term | maintain keep | motivated motivation | motivate inspire
 inspire motivation | stress anxiety | stress pressure | calm relax | calm calm_down | relax unwind | overcome manage
 overcome beat | cope handle | cope manage | cope deal_with | handle manage | handle deal_with | manage deal_with
-adapt adjust | adjust adapt | adjust change | tune adjust | focus concentrate | concentration focus
+adapt adjust | adjust adapt | tune adjust | focus concentrate | concentration focus
 productive efficient | productivity efficiency | efficient effective | effective efficient | effectively efficiently
 effective successful | successful succeed | success succeed | succeed excel | fail failure | achieve accomplish attain
 achieve reach | accomplish complete | possible feasible | able capable | ready prepared
 prepare get_ready | available accessible | access reach | access get_into | enter get_into | entrance entry
-enter input | enter type | exit leave | open launch | launch start | launch release | release publish | publish post
-share post | spread distribute | give provide | provide supply | provide offer | give offer | supply provide
+enter input | enter type | open launch | publish post
+give provide | provide supply | provide offer | give offer | supply provide
 donate give | accept take | take accept | refuse reject decline | reject deny | decline refuse
-declined rejected refused | approve accept | request ask_for | demand request | apply_for request | order request
+declined rejected refused | approve accept | request ask_for | demand request | apply_for request
 order buy | order purchase | order place_order | sequence order | sort order | arrange organize | arrange order
 organize arrange | clean wash | dirty unclean | wet damp | dry arid | hot warm | cold chilly | weather climate
 rain rainy | rain rainfall | rainy wet | snow snowy | sun sunny | wind windy | cloud cloudy | storm stormy | color hue
@@ -132,53 +132,53 @@ single unmarried | lonely alone | crowd crowded | excessive too_many | extra add
 more additional | another additional | spare extra | remaining left | enough sufficient
 lack shortage | shortage lack | missing lost | lost misplaced | lose misplace | stolen theft | steal theft
 theft stolen | hack compromise | search look_for | look_for seek | seek look_for | look_for find | hunt look_for
-watch view | binge watch | listen hear | read go_through | teach instruct | teach explain | train teach
-train practice | practice rehearse | school academy | college university | class course | course class | lesson class
-grade mark | exam test | homework assignment | degree diploma | skill ability | talent ability
+watch view | binge watch | listen hear | read go_through | teach instruct | train teach
+train practice | practice rehearse | school academy | college university | class course | course class
+exam test | homework assignment | degree diploma | skill ability | talent ability
 knowledge understanding | fact truth | information info | information detail | info detail | data information
 news headline | headline news | announcement notice | announce declare | advertise promote | advertising advertisement
-ad advertisement | promotion offer | brand label | review evaluate | rate evaluate | rating score | score point
+ad advertisement | promotion offer | review evaluate | rate evaluate | rating score | score point
 compare contrast | versus vs | measure gauge | calculate compute | calculate work_out | calculate figure_out
 figure_out determine | determine identify | identify recognize | count tally | estimate approximate | guess estimate
 prove demonstrate | demonstrate show | show illustrate | proof evidence
-not never | not no | no without | according_to think believe consider | best top good great recommended | work workplace
+not never | no without | according_to think believe consider | best top good great recommended | work workplace
 while during | broken faulty | insufficient inadequate | winner champion
 `
 
 /** Software, data and the web. */
 
 const technical = `
-bug error defect | error exception | error failure | crash fail | crash freeze | freeze hang | debug troubleshoot
+bug error defect | error failure | crash fail | crash freeze | freeze hang | debug troubleshoot
 code program | code script | coding programming | developer programmer | developer coder | development programming
-function method | function routine | variable parameter | argument parameter | array list | dictionary dict
+variable parameter | argument parameter | dictionary dict
 dictionary hashmap | string str | integer int | boolean bool | regex regexp regular_expression | character char
-iterate loop | loop_through iterate | db database | query request | field attribute | key identifier | id identifier
+iterate loop | loop_through iterate | db database | field attribute | key identifier | id identifier
 identification id | config configuration | configure set_up setup | configure configuration | setup install
-set_up setup | setup set_up_process | set_up install | setting configuration | setting preference | option setting
+set_up setup | setup set_up_process | set_up install | setting configuration | setting preference
 option choice | environment env | env_var environment_variable | repo repository | directory folder dir
-path location | command instruction | command cmd | run execute | run launch | execute invoke | call invoke
-invoke execute | compile build | deploy release | deployment deploy | host serve | server host | install set_up
+path location | command instruction | command cmd | run execute | execute invoke | call invoke
+invoke execute | install set_up
 installation install | uninstall remove | download get | download fetch | fetch retrieve | retrieve get | get fetch
-upload submit | import load | export save | backup back_up | restore recover | undo revert | rollback revert
-clone copy | copy duplicate | duplicate copy | paste insert | insert add | append add | concatenate join
-concat concatenate | parse read | split separate | filter select | remove drop | drop delete | truncate shorten
-sort order | sorted ordered | reverse invert | reverse flip | merge combine | check validate | check test | check if
-monitor track | monitoring monitor | log record | logging log | cache caching | performance speed | optimize speed_up
+upload submit | backup back_up | restore recover | undo revert | rollback revert
+duplicate copy | paste insert
+concat concatenate
+sort order | sorted ordered | reverse invert | reverse flip | check validate | check test | check if
+monitoring monitor | log record | logging log | cache caching | performance speed | optimize speed_up
 optimize improve | optimization optimize | speed_up accelerate | slow slow_down | latency delay | memory ram
-disk drive | disk storage | storage space | processor cpu | cpu central_processing_unit | gpu graphics_card
-network networking | wireless wifi | wifi wi_fi | router modem | authentication auth | authenticate auth
+disk drive | processor cpu | cpu central_processing_unit | gpu graphics_card
+wireless wifi | wifi wi_fi | router modem | authentication auth | authenticate auth
 auth authentication | authorization authz | login log_in sign_in | log_in sign_in | logout log_out sign_out
 sign_up register | sign_up create_account | signup sign_up | register enroll | registration signup | password passcode
-password pw | credential login | permission access | access permission | account profile | username user_name
+password pw | credential login | account profile | username user_name
 user_id username | admin administrator | notification alert | alert warn | warning alert | message msg | email mail
 email e_mail | mail post | email_address email | inbox mailbox | attachment file | link url | url web_address
 hyperlink link | browser web_browser | button btn | menu dropdown | icon symbol | shortcut hotkey
-shortcut key_combination | theme skin | layout design | ui user_interface | ux user_experience | interface ui
-api application_programming_interface | endpoint url | library package | package module | framework library
-plugin extension | extension add_on | plugin add_on | dependency package | version release | version edition
+shortcut key_combination | ui user_interface | ux user_experience | interface ui
+api application_programming_interface
+plugin extension | plugin add_on | dependency package | version release | version edition
 version variant | feature functionality | feature capability | functionality function | support compatible
 compatible compatibility | encrypt encryption | encrypted encryption | encryption encrypt | decrypt decryption
-hash digest | token key | ssl tls | vm virtual_machine | container docker_container | cluster clustering
+ssl tls | vm virtual_machine | container docker_container | cluster clustering
 shard sharding | partition partitioning | replicate replication | replica copy | asynchronous async | synchronous sync
 sync synchronize | concurrent parallel | multithreading multithreaded | thread threading | random randomly
 ai artificial_intelligence | ml machine_learning | llm large_language_model | nlp natural_language_processing
@@ -202,34 +202,34 @@ apple aapl | tesla tsla | microsoft msft | google googl | amazon amzn
 
 /** Customer service, banking and travel. */
 const service = `
-refund money_back | refund reimbursement | reimburse refund | reimburse repay | cancel end | cancel terminate
-cancel stop | cancel call_off | subscription membership | plan subscription | renew extend | renewal renew
+refund money_back | refund reimbursement | reimburse refund | tv_show series | tv_series series | book novel | reimburse repay | cancel terminate | cancel end | merge combine
+cancel call_off | subscription membership | plan subscription | renew extend | renewal renew
 renew renewing | account membership | balance amount_available | withdraw take_out | withdrawal withdraw
-cash_withdrawal withdraw_cash | deposit pay_in | deposit put_in | top_up topup | topup add_money | topping_up topup
-reload topup | transfer send | transfer wire | transfer send_money | money funds | money cash | fund money
-payment transaction | transaction purchase | payment pay | charge bill | charged billed | charge debit
-declined denied | decline reject | fail not_go_through | failed unsuccessful | pending processing | process handle
+cash_withdrawal withdraw_cash | deposit pay_in | top_up topup | topup add_money | topping_up topup
+reload topup | money funds | money cash | fund money
+payment transaction | payment pay | charge bill | charged billed
+declined denied | decline reject | failed unsuccessful | pending processing | process handle
 go_through process | clear settle | exchange_rate conversion_rate | conversion_rate rate | currency money
 foreign international | foreign overseas | abroad overseas | abroad foreign_country | international worldwide
 internationally abroad | internationally worldwide | domestic national | card bank_card | credit_card creditcard
-debit_card debitcard | pin pin_number | pin pincode | code passcode | cvv security_code | limit cap | limit maximum
+debit_card debitcard | pin pin_number | pin pincode | cvv security_code | limit cap | limit maximum
 limit restriction | maximum most | statement account_statement | interest_rate apr | apr annual_percentage_rate
 loan credit | mortgage home_loan | insurance coverage | insure cover | cover insure | covered insured | tax taxation
 taxes tax | claim file | benefit perk | identity identification | identity_verification verify_identity
 verification verify | prove verify | proof verification | document paperwork | form application | eligible qualify
-qualify eligible | fraud scam | fraudulent scam | suspicious unauthorized | unrecognized unknown | recognize know
+qualify eligible | fraud scam | fraudulent scam | suspicious unauthorized | unrecognized unknown
 unknown unfamiliar | dispute contest | complaint complain | complain complaint | agent representative
-representative rep | human person | human agent | support customer_service | customer_service customer_support
+representative rep | human person | support customer_service | customer_service customer_support
 helpline customer_service | feedback comment | track trace | tracking track | arrive deliver | arrive receive
-receive come | replace replacement | expire expiration | expire run_out | expiry expiration | expired out_of_date
+receive come | replace replacement | expire expiration | expiry expiration | expired out_of_date
 activate enable | activate turn_on | activation activate | enable turn_on | turn_on switch_on | turn_off switch_off
 disable turn_off | disable deactivate | deactivate turn_off | block freeze | freeze lock | unfreeze unlock
-block stop | unblock unfreeze | lock freeze | stuck jammed | swallow eat | damaged broken
+unblock unfreeze | lock freeze | damaged broken
 working work | function work | flight plane_ticket | flight fly | fly flight | ticket pass
 fare price | luggage baggage | baggage bag | suitcase luggage | passport travel_document | hotel hotel_room
 hotel accommodation | lodging accommodation | accommodation place_to_stay | restaurant place_to_eat
 reservation reserve | book booking | reserve reservation | table reservation | rent hire | rental rent | rental hire
-rent rental | taxi cab | driver chauffeur | route way | direction route | traffic congestion | museum gallery
+rent rental | taxi cab | driver chauffeur | traffic congestion | museum gallery
 attraction sight | sightseeing attraction | beach seaside | hiking hike | hike hiking | trail hike | trail path
 hike walk | hike hiking_trail | trail hiking_trail | recipe how_to_make | ingredient component | calorie calories
 nutrition nutritional | vegan plant_based | gluten_free no_gluten | gluten_free without_gluten | bake cook
