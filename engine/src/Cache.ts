@@ -7,12 +7,7 @@
  * the provider. Requests are answered from memory alone; a store only takes copies aside (law 11).
  */
 import { Cause, Clock, Context, Effect, Fiber, FiberSet, Layer } from "effect"
-import {
-  CacheContents,
-  type EntriesPage,
-  type EntriesQuery,
-  type EntryView
-} from "./CacheContents.ts"
+import { CacheContents, type EntriesPage, type EntriesQuery, type EntryView } from "./CacheContents.ts"
 import * as CacheKey from "./CacheKey.ts"
 import { PacingRecorder, replay } from "./CachePacing.ts"
 import type { CachedAnswer, CacheOptions, CacheStats } from "./CacheOptions.ts"

@@ -10,6 +10,7 @@ import { Cause, Console, Effect, Exit, Layer, Predicate } from "effect"
 import { CliError, CliOutput, Command } from "effect/cli"
 import { ConfigError } from "../Config.ts"
 import { version } from "../version.ts"
+import { cache } from "./cache.ts"
 import { check } from "./check.ts"
 import { serve } from "./serve.ts"
 
@@ -17,7 +18,7 @@ const millrace = Command.make("millrace").pipe(
   Command.withDescription(
     "One pipeline for every LLM call: cache, limits, retries, fallback, token and cost accounting"
   ),
-  Command.withSubcommands([serve, check])
+  Command.withSubcommands([serve, cache, check])
 )
 
 const printErrors = (text: string): Effect.Effect<void> =>
