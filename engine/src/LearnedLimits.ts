@@ -112,10 +112,10 @@ export class LearnedLimits {
   }
 
   private causeOf(mark: Mark, nowMs: number): Named {
-    const requests = this.requests.pressure(nowMs) ?? (mark.requestsHeld > 3 * mark.activeHeld ? 1 : 0)
+    const requests = this.requests.pressure(nowMs)
     const tokens = this.tokens.pressure(nowMs) ?? 0
-    if (Math.max(requests, tokens) < pressureMin) return "concurrent"
-    return tokens > requests ? "tokens" : "requests"
+    if (Math.max(requests ?? 0, tokens) >= pressureMin) return tokens > (requests ?? 0) ? "tokens" : "requests"
+    return requests === undefined && mark.requestsHeld > 3 * mark.activeHeld ? "requests" : "concurrent"
   }
 
   /** Neither rate explains a refusal: fewer calls at once, and smaller bursts. */

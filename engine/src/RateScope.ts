@@ -155,10 +155,10 @@ export class RateScope<W extends Claimant = Claimant> {
   }
 
   /** Gives the permit back and replaces the reservation by what was used: requests (1 or 0) and tokens. */
-  settle(hold: Hold, requests: number, tokens: number, nowMs: number): void {
+  settle(hold: Hold, requests: number, tokens: number, outputTokens: number, nowMs: number): void {
     this.active--
     const { requests: requestRate, tokens: tokenRate } = this.learned
-    if (tokenRate.counts) tokenRate.window.correct(hold.tokenTicket, hold.tokens, tokens, nowMs)
+    if (tokenRate.counts) tokenRate.window.correct(hold.tokenTicket, hold.tokens, tokens, nowMs, outputTokens)
     if (requests !== 1 && requestRate.counts) requestRate.window.correct(hold.requestTicket, 1, requests, nowMs)
   }
 

@@ -8,7 +8,7 @@
  * more than the largest limit that was in force in it. Pure arithmetic: no clock, no waiting.
  */
 
-const slices = 128
+const slices = 256
 
 /** Share of the rate at which requests are paced, so that clocks and counts of two machines need not agree exactly. */
 const paceShare = 0.98
@@ -137,16 +137,15 @@ export class SlidingWindow {
   }
 
   /**
-   * Replaces a reservation by the true amount. What was not used comes back to the slice in which it was taken; what was
-   * used beyond the reservation counts from now on, since the provider may have counted it only now.
+   * Replaces a reservation by the true amount, in the slice in which it was taken. `late` is the part of it that the
+   * provider may have counted only now (tokens of an answer): it counts from now on.
    */
-  correct(ticket: number, reserved: number, actual: number, nowMs: number): void {
+  correct(ticket: number, reserved: number, actual: number, nowMs: number, late = 0): void {
     this.advance(nowMs)
     this.drain(nowMs)
-    const more = actual - reserved
-    this.fill(more)
-    if (more > 0) this.put(more, this.sliceNumber)
-    else if (ticket > this.sliceNumber - this.amounts.length) this.put(more, ticket)
+    this.fill(actual - reserved)
+    if (ticket > this.sliceNumber - this.amounts.length) this.put(actual - late - reserved, ticket)
+    if (late > 0) this.put(late, this.sliceNumber)
   }
 
   /** Amount that has passed in the current window. */
