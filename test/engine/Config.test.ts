@@ -716,7 +716,7 @@ const valid: fc.Arbitrary<EngineConfigInput> = fc
         semantic: some({ mode: fc.constant("off"), embedder: fc.constant("lexical"), threshold: share })
       }),
       retry: some({ maxAttempts: positive, baseDelay: time, maxDelay: time, budget: share }),
-      breaker: some({ failureRate: share, minimumCalls: positive, openFor: time }),
+      breaker: some({ failureRate: share, minimumCalls: positive, consecutiveFailures: positive, openFor: time }),
       hedge: some({ enabled: fc.boolean(), afterPercentile: fc.integer({ min: 0, max: 100 }), maxShare: share }),
       queue: some({ maxWaiting: fc.nat(), maxWait: time }),
       keys: some({ required: fc.constant(false) }),

@@ -8,6 +8,7 @@ import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import { type Attempt, type Call, upstreamAttempts } from "../../engine/src/Call.ts"
 import { Breaker } from "../../engine/src/Breaker.ts"
+import { decode } from "../../engine/src/Config.ts"
 import { Engine } from "../../engine/src/Engine.ts"
 import { ProviderRateLimited, ProviderServerError, RequestRejected } from "../../engine/src/Errors.ts"
 import { Hedge, type HedgeOptions } from "../../engine/src/Hedge.ts"
@@ -27,6 +28,7 @@ import {
   text,
   withEngine
 } from "../support/engine.ts"
+import { answer, startUpstream } from "../support/upstream.ts"
 import { makeRequest } from "./requests.ts"
 
 const target = { provider: "a", model: "scripted" }
@@ -408,6 +410,7 @@ describe("the bill", () => {
     kind: "openai-compatible" as const,
     baseUrl: "http://127.0.0.1:9",
     model: "scripted",
+    rateLimits: { tokensPerMinute: 100_000, learn: false },
     pricing
   })
 
@@ -433,6 +436,8 @@ describe("the bill", () => {
       expect(grown('ai_cost_usd_total{provider="b",model="scripted"}')).toBe(5)
       expect(grown('ai_tokens_used_total{provider="a",model="scripted",type="prompt"}')).toBe(prompt)
       expect(after.get('ai_hedges_total{provider="b",outcome="won"}')).toBe(1)
+      // Forty answers of three tokens, and the prompt of the one that lost: its requested answer was given back.
+      expect((yield* status).providers[0]!.limits.tokensPerMinute.available).toBe(100_000 - 120 - prompt)
       expect((yield* status).totals.costUsd).toBeCloseTo(40 * 5 + 5 + prompt)
     }).pipe(withEngine({ providers, config: { ...config(), providers: ["a", "b"].map(priced) } }))
   })
@@ -450,4 +455,44 @@ describe("a call", () => {
       expect((yield* status).providers.map(({ active }) => active)).toEqual([0, 0])
     }).pipe(withEngine({ providers, config: config() }))
   })
+})
+
+describe("on the wire", () => {
+  it.live("the connection of the one that lost is closed, streamed or not", () =>
+    Effect.gen(function* () {
+      const [a, b] = yield* Effect.forEach(["a", "b"], (name) =>
+        Effect.acquireRelease(
+          Effect.promise(() => startUpstream(answer(`from ${name}`))),
+          (server) => Effect.promise(server.close)
+        )
+      )
+      const providerAt = (name: string, baseUrl: string) => ({
+        name,
+        kind: "openai-compatible" as const,
+        baseUrl,
+        model: "scripted"
+      })
+      const decoded = yield* decode({
+        ...config({ cache: { enabled: false } }),
+        providers: [providerAt("a", a!.url), providerAt("b", b!.url)],
+        logging: { level: "none" }
+      })
+      yield* Effect.gen(function* () {
+        for (const stream of [false, true]) {
+          const ask = stream
+            ? Effect.map(Stream.runCollect(Engine.streamText({ prompt: "x", model: "chain" })), (parts) =>
+                parts.map((part) => (part.type === "text" ? part.text : "")).join("")
+              )
+            : Effect.map(Engine.generateText({ prompt: "x", model: "chain" }), ({ content }) => content)
+          a!.respond = answer("from a")
+          for (let i = 0; i < 40; i++) yield* ask
+          a!.respond = () => undefined
+          const asked = a!.next()
+          expect(yield* ask).toBe("from b")
+          yield* Effect.promise(async () => (await asked).aborted)
+          expect((yield* status).providers.map(({ active }) => active)).toEqual([0, 0])
+        }
+      }).pipe(Effect.provide(Engine.layerOf(decoded)))
+    }).pipe(Effect.scoped)
+  )
 })
