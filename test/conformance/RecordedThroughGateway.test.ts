@@ -51,7 +51,9 @@ describe.skipIf(!hasCorpus)(suite, () => {
   let gateway: TestGateway
   beforeAll(async () => {
     upstream = await startUpstream(serve)
-    const shared = { apiKey: "recorded-key-0123456789", baseUrl: upstream.url, model: "unused" }
+    // Recordings report the limits of a thousand accounts; nothing is to be learned from them.
+    const rateLimits = { learn: false }
+    const shared = { apiKey: "recorded-key-0123456789", baseUrl: upstream.url, model: "unused", rateLimits }
     gateway = await startGateway(
       {
         providers: [
