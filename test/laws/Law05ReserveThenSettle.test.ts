@@ -6,7 +6,7 @@
  * lost, nothing stays reserved, and whoever is of one tenant, priority and model is served in the order of arrival.
  */
 import { expect } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber } from "effect"
+import { Clock, Effect, type Exit, type Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import { openAttempt, send } from "../../engine/src/Attempt.ts"
