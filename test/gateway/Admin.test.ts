@@ -305,7 +305,12 @@ describe("the routes", () => {
       paths: Record<string, Record<string, { security: ReadonlyArray<unknown>; responses: object }>>
     }
     expect(api.openapi).toMatch(/^3\.1/)
-    const templates = [...paths.filter((path) => !path.includes("req_1")), "requests/{id}", "providers/{name}/breaker", ...cachePaths]
+    const templates = [
+      ...paths.filter((path) => !path.includes("req_1")),
+      "requests/{id}",
+      "providers/{name}/breaker",
+      ...cachePaths
+    ]
     expect(Object.keys(api.paths).toSorted()).toEqual(templates.map((path) => `/admin/api/${path}`).toSorted())
     for (const operations of Object.values(api.paths)) {
       for (const operation of Object.values(operations)) {

@@ -266,7 +266,9 @@ describe("the retry budget", () => {
 
   it.effect("is a share of recent calls: a bad day can't multiply load", () => {
     const asked: Array<Asked> = []
-    const providers = [sequence("a", asked, [serverError("a")], { rateLimits: limits({ concurrent: 2000, learn: false }) })]
+    const providers = [
+      sequence("a", asked, [serverError("a")], { rateLimits: limits({ concurrent: 2000, learn: false }) })
+    ]
     return Effect.gen(function* () {
       yield* storm(500)
       expect(asked.length).toBeLessThanOrEqual(600)
