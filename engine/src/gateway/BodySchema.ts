@@ -7,6 +7,7 @@
 import { Result, Schema, SchemaTransformation } from "effect"
 import { InvalidRequest } from "../Errors.ts"
 import { describeIssue } from "../Issues.ts"
+import { guardOf } from "../SchemaGuard.ts"
 
 /** A body as it was sent. */
 export type JsonBody = { readonly [key: string]: unknown }
@@ -40,9 +41,21 @@ export const otherKind = (...known: ReadonlyArray<string>) =>
     )
   )
 
-/** Reads bodies by a schema; fails with the path of the first field that is wrong. */
-export const bodyDecoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
-  const decode = Schema.decodeUnknownResult(schema)
-  return (body: JsonBody): Result.Result<S["Type"], InvalidRequest> =>
-    Result.mapError(decode(body), (error) => new InvalidRequest(describeIssue(error.issue)))
+/** Reads bodies by a schema. */
+export interface BodyDecoder<Body> {
+  /** The body, or the path of the first field that is wrong. */
+  (body: JsonBody): Result.Result<Body, InvalidRequest>
+  /** What the schema names of a body that was decoded, and nothing else. */
+  readonly known: (body: JsonBody) => unknown
+}
+
+export const bodyDecoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S): BodyDecoder<S["Type"]> => {
+  const parse = Schema.decodeUnknownResult(schema)
+  // Only a body with nothing but what the schema names is taken as it is.
+  const isValid = guardOf(schema, { exact: true })
+  const decode = (body: JsonBody): Result.Result<S["Type"], InvalidRequest> =>
+    isValid(body)
+      ? Result.succeed(body as S["Type"])
+      : Result.mapError(parse(body), (error) => new InvalidRequest(describeIssue(error.issue)))
+  return Object.assign(decode, { known: (body: JsonBody) => Result.getOrThrow(parse(body)) })
 }

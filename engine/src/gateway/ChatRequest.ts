@@ -6,22 +6,24 @@
  * Source: the Chat Completions reference of OpenAI.
  */
 import { Result, Schema } from "effect"
-import { InvalidRequest } from "../Errors.ts"
-import { describeIssue } from "../Issues.ts"
+import type { InvalidRequest } from "../Errors.ts"
 import { thoughtSignatureOf } from "../protocols/OpenAiChatCalls.ts"
 import type { ContentPart, Message, ResponseFormat, Tool, ToolChoice } from "../Request.ts"
+import {
+  anyObject,
+  bodyDecoder,
+  integer,
+  type JsonBody,
+  jsonObject,
+  name,
+  optional,
+  positive,
+  range,
+  text
+} from "./BodySchema.ts"
 import type { DecodedBody } from "./Dialect.ts"
 import { addSignature, earlierReasoning } from "./ChatReasoning.ts"
 import { type HintRules, hintsOf } from "./Hints.ts"
-
-const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
-const text = Schema.String
-const range = (minimum: number, maximum: number) => Schema.Finite.check(Schema.isBetween({ minimum, maximum }))
-const integer = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
-const name = Schema.NonEmptyString.check(Schema.isMaxLength(256))
-const positive = Schema.Int.check(Schema.isGreaterThan(0))
-const anyObject = Schema.Record(Schema.String, Schema.Unknown)
-const jsonObject = Schema.Record(Schema.String, Schema.Json)
 
 const UserPart = Schema.Union([
   Schema.Struct({ type: Schema.Literal("text"), text }),
@@ -165,14 +167,11 @@ export const chatHints: HintRules = {
   freeForm: new Set(["parameters", "schema", "logit_bias", "reasoning_details", "extra_content"])
 }
 
-const decodeBody = Schema.decodeUnknownResult(ChatBody)
+const decodeBody = bodyDecoder(ChatBody)
 
 /** Decodes a body; fails with the path of the first field that is wrong. */
-export const decodeChat = (body: { readonly [key: string]: unknown }): Result.Result<DecodedBody, InvalidRequest> => {
-  const decoded = decodeBody(body)
-  if (Result.isFailure(decoded)) return Result.fail(new InvalidRequest(describeIssue(decoded.failure.issue)))
-  const chat = decoded.success
-  return Result.succeed({
+export const decodeChat = (body: JsonBody): Result.Result<DecodedBody, InvalidRequest> =>
+  Result.map(decodeBody(body), (chat) => ({
     model: chat.model ?? undefined,
     messages: chat.messages.map(messageOf),
     temperature: chat.temperature ?? undefined,
@@ -190,9 +189,13 @@ export const decodeChat = (body: { readonly [key: string]: unknown }): Result.Re
     responseFormat: formatOf(chat),
     reasoning: reasoningOf(chat),
     stream: chat.stream ?? false,
-    wire: { dialect: "openai-chat", body, needs: needsOf(chat), hints: () => hintsOf(body, chat, chatHints) }
-  })
-}
+    wire: {
+      dialect: "openai-chat",
+      body,
+      needs: needsOf(chat),
+      hints: () => hintsOf(body, decodeBody.known(body), chatHints)
+    }
+  }))
 
 const messageOf = (message: ChatBody["messages"][number]): Message => {
   switch (message.role) {

@@ -50,7 +50,7 @@ export const embeddingsDialect: InboundDialect = {
           dialect: "openai-chat",
           body,
           needs: isText ? [] : ["token ids as input"],
-          hints: () => hintsOf(body, read, embeddingsHints)
+          hints: () => hintsOf(body, decodeEmbeddings.known(body), embeddingsHints)
         }
       }
     }),
@@ -108,7 +108,7 @@ export const geminiEmbedDialect = (model: string, batch: boolean): InboundDialec
           dialect: "gemini" as const,
           body: raw,
           needs: [],
-          hints: () => hintsOf(body, batch ? { requests } : requests[0], geminiEmbedHints)
+          hints: () => hintsOf(body, (batch ? decodeBatch : decodeEmbed).known(body), geminiEmbedHints)
         }
       })
     })

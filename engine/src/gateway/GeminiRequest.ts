@@ -67,7 +67,7 @@ export const decodeGemini = (raw: JsonBody, target: Target): Result.Result<Decod
         dialect: "gemini",
         ...withoutForeign(raw, body, reader.signed),
         needs: [...reader.needs],
-        hints: () => hintsOf(body, read, geminiHints)
+        hints: () => hintsOf(body, decodeBody.known(body), geminiHints)
       }
     }
   })

@@ -175,7 +175,7 @@ export const decodeMessages = (body: JsonBody): Result.Result<DecodedBody, Inval
         dialect: "anthropic-messages",
         ...withoutForeign(body, reader.signed),
         needs: [...reader.needs],
-        hints: () => hintsOf(body, read, messagesHints)
+        hints: () => hintsOf(body, decodeBody.known(body), messagesHints)
       }
     }
   })

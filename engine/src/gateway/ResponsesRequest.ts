@@ -181,7 +181,7 @@ export const decodeResponses = (body: JsonBody): Result.Result<DecodedBody, Inva
         dialect: "openai-responses",
         ...withoutForeign(body),
         needs: [...reader.needs],
-        hints: () => hintsOf(body, read, responsesHints)
+        hints: () => hintsOf(body, decodeBody.known(body), responsesHints)
       }
     })
   })
