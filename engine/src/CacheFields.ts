@@ -1,5 +1,5 @@
 /**
- * Fingerprints of many requests in little memory: a field is five characters of a Latin-1 string.
+ * Fingerprints of many requests in little memory: a field is four characters of a Latin-1 string.
  *
  * Paths are numbered when they are first seen. Callers can make them up (a body may have any field), so there is a bound:
  * what comes after it counts as one field, `(other)`.
@@ -14,13 +14,12 @@ export class CacheFields {
   private readonly numbers = new Map<string, number>([[other, 0]])
 
   encode(fingerprint: Fingerprint): string {
-    const units = new Array<number>(fingerprint.length * 5)
+    const units = new Array<number>(fingerprint.length * 4)
     let at = 0
     for (const [path, hash] of fingerprint) {
       const number = this.numberOf(path)
-      units[at++] = number >>> 8
-      units[at++] = number & 0xff
-      units[at++] = hash >>> 16
+      units[at++] = number >>> 4
+      units[at++] = ((number & 0xf) << 4) | (hash >>> 16)
       units[at++] = (hash >>> 8) & 0xff
       units[at++] = hash & 0xff
     }
@@ -29,9 +28,10 @@ export class CacheFields {
 
   decode(text: string): Fingerprint {
     const out: Array<readonly [string, number]> = []
-    for (let at = 0; at < text.length; at += 5) {
+    for (let at = 0; at < text.length; at += 4) {
       const unit = (offset: number) => text.charCodeAt(at + offset)
-      out.push([this.paths[(unit(0) << 8) | unit(1)]!, (unit(2) << 16) | (unit(3) << 8) | unit(4)])
+      const number = (unit(0) << 4) | (unit(1) >>> 4)
+      out.push([this.paths[number]!, ((unit(1) & 0xf) << 16) | (unit(2) << 8) | unit(3)])
     }
     return out
   }

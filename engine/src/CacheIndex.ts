@@ -2,7 +2,7 @@
  * Which slot of the cache a key has: a hash table of 192-bit keys, cut into small tables.
  *
  * The keys are hashes already, so their own bits say where they stand. Each table grows by itself, from 8 places on, and
- * is never more than half full; so no growth moves more than a few thousand keys, however many there are in all.
+ * is never more than two thirds full; so no growth moves more than a few thousand keys, however many there are in all.
  */
 import { keyLength } from "./CacheKey.ts"
 
@@ -49,7 +49,7 @@ export class CacheIndex {
     const number = this.key[0]! >>> this.shardShift
     const size = ++this.sizes[number]!
     const shard = this.shards[number]
-    if (shard !== undefined && size * 2 <= shard.length) this.place(shard, slot)
+    if (shard !== undefined && size * 3 <= shard.length * 2) this.place(shard, slot)
     else {
       const larger = new Int32Array(shard === undefined ? 8 : shard.length * 2)
       for (const taken of shard ?? []) if (taken !== 0) this.place(larger, taken - 1)

@@ -94,7 +94,7 @@ export const explain = (a: Routed, b: Routed, kindOf: KindOf = unknownKind): Rea
   return out
 }
 
-/** Fields of an identity and a hash of 24 bits for each: names no content, and tells which of them differ. */
+/** Fields of an identity and a hash of 20 bits for each: names no content, and tells which of them differ. */
 export type Fingerprint = ReadonlyArray<readonly [path: string, hash: number]>
 
 /** Paths of a fingerprint; what comes after them is folded into the last. */
@@ -260,9 +260,9 @@ const isSorted = (keys: ReadonlyArray<string>): boolean => {
 }
 
 /**
- * A number of 24 bits that equal values share, whatever the order of keys; it tells values apart and protects nothing.
+ * A number of 20 bits that equal values share, whatever the order of keys; it tells values apart and protects nothing.
  */
-const shortHash = (value: unknown): number => mix(value) >>> 8
+const shortHash = (value: unknown): number => mix(value) >>> 12
 
 const mix = (value: unknown): number => {
   if (typeof value === "string") return mixText(value)

@@ -2,7 +2,7 @@
  * One entry of the exact cache as it leaves the process: for a store, an export, a warm-up file.
  *
  * A record holds the answer and what the entry is known by, and no prompt: of the request only the key and, where
- * `cache.explain` is on, a hash of 24 bits for each field. What comes from outside is decoded by its schema.
+ * `cache.explain` is on, a hash of 20 bits for each field. What comes from outside is decoded by its schema.
  */
 import { Result, Schema } from "effect"
 import { keyLength } from "./CacheKey.ts"

@@ -1,5 +1,6 @@
 /**
- * The cache as a table: a lookup among many entries, and the memory that an entry takes beside its value.
+ * The cache as a table: a lookup among many entries, the memory that an entry takes beside its value, and the longest
+ * piece of work that evicting, purging and listing put into the event loop.
  */
 import { Cache as EffectCache, Effect } from "effect"
 import { hash } from "node:crypto"
@@ -119,11 +120,53 @@ export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
     }
   ]
   const many = size.toLocaleString("en-US")
+  const bound = [{ kind: "at-most", value: 5 }] as const
+  const blocks: Array<Row> = []
+  const measuredBlock = async (name: string, work: () => Promise<unknown>) => {
+    globalThis.gc!()
+    blocks.push({ name, value: await longestBlock(work), goals: bound })
+  }
+  await measuredBlock("evicting one by one, 100,000 insertions", () =>
+    Effect.runPromise(
+      Effect.scoped(
+        Effect.gen(function* () {
+          for (let i = 0; i < 100_000; i++) {
+            const filling = routed({ ...template, seed: size + i })
+            filling.journal.target = target
+            yield* open(filling)
+            yield* filling.settlement.run(success)
+            if (i % 10 === 0) yield* Effect.yieldNow
+          }
+        })
+      )
+    )
+  )
+  await measuredBlock("listing the first page by size", () => Effect.runPromise(cache.entries({ sort: "size" })))
+  await measuredBlock("purging all by their model", () => Effect.runPromise(cache.purge({ model: target.model })))
   return [
     { title: `Cache of ${many} entries, lookups in no order`, unit: "µs", rows },
     { title: `Cache of ${many} entries, a get without its key`, unit: "µs", rows: share },
-    { title: `Cache of ${many} entries, memory beside the values`, unit: "B/entry", rows: heap }
+    { title: `Cache of ${many} entries, memory beside the values`, unit: "B/entry", rows: heap },
+    { title: `Cache of ${many} entries, longest block of the event loop`, unit: "ms of CPU", rows: blocks }
   ]
+}
+
+/** Milliseconds of CPU time of this thread between two turns of the event loop, at most, while work is done. */
+const longestBlock = async (work: () => Promise<unknown>): Promise<number> => {
+  let longestUs = 0
+  let done = false
+  let before = process.threadCpuUsage()
+  const watch = () => {
+    const { system, user } = process.threadCpuUsage(before)
+    longestUs = Math.max(longestUs, system + user)
+    before = process.threadCpuUsage()
+    if (!done) setImmediate(watch)
+  }
+  setImmediate(watch)
+  await work()
+  done = true
+  await new Promise((resolve) => setImmediate(resolve))
+  return longestUs / 1000
 }
 
 const template = requestOf(samePrompt)

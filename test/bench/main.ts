@@ -12,7 +12,7 @@ import { parseArgs } from "node:util"
 import { summarize } from "./profile.ts"
 import { render, type Options, type Table } from "./report.ts"
 
-const suites = ["call", "hit", "stream", "limiter", "cache", "metrics", "tokens", "vectors", "lookups", "gateway"] as const
+const suites = ["call", "hit", "stream", "limiter", "cache", "savings", "metrics", "tokens", "vectors", "lookups", "gateway"] as const
 
 const folder = path.resolve(import.meta.dirname, "../../.bench")
 

@@ -23,10 +23,12 @@ const entry = (index: number, fields: Partial<NewEntry> = {}): NewEntry => ({
 /** The same with a map and a list, one entry after the other. */
 class Model {
   readonly entries = new Map<string, { readonly bytes: number; readonly tenant: string }>()
-  constructor(
-    readonly maxEntries: number,
-    readonly maxBytes: number
-  ) {}
+  private readonly maxEntries: number
+  private readonly maxBytes: number
+  constructor(maxEntries: number, maxBytes: number) {
+    this.maxEntries = maxEntries
+    this.maxBytes = maxBytes
+  }
   get bytes(): number {
     return [...this.entries.values()].reduce((sum, { bytes }) => sum + bytes, 0)
   }
