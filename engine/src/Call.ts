@@ -166,6 +166,8 @@ export type Settler = (outcome: Outcome) => Effect.Effect<void> | void
 export class Settlement {
   /** Closes what the call still holds open at a provider. Set by the attempt that answered. */
   release: Effect.Effect<void> | undefined = undefined
+  /** Ends a stream as if its caller had left. Set where one has begun. */
+  leave: Effect.Effect<void> | undefined = undefined
   /** Reads the outcome before anybody is told it, and may put it in other words. Set where callers share an answer. */
   review: ((outcome: Outcome) => Outcome) | undefined = undefined
   private settlers: Array<Settler> | undefined = []

@@ -34,6 +34,7 @@ export const settle =
           if (exit.value._tag === "Parts") {
             const watcher = new Watcher(options, call)
             answer = Reply.parts(watcher.watch(exit.value.parts, scope))
+            call.settlement.leave = watcher.leave
             return Scope.addFinalizer(scope, watcher.leave)
           }
           const completion = withUsage(options, call, exit.value.completion)

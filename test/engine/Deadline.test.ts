@@ -135,6 +135,40 @@ describe("deadline", () => {
     }).pipe(withEngine({ providers }))
   })
 
+  it.effect("gives the place of a stream back that nobody reads, and tells the reader when it comes", () => {
+    const connections = new Connections()
+    const providers = [
+      connected("a", connections, () => Effect.succeed(Reply.parts(paced([text("x"), text("y"), finish()]))), {
+        rateLimits: limits({ concurrent: 1 })
+      })
+    ]
+    return Effect.gen(function* () {
+      const engine = yield* Engine
+      const call = yield* engine.call(yield* requestOf({ prompt: "x", stream: true, timeout: 1000 }))
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const pull = yield* Stream.toPull(Reply.stream(yield* engine.open(call)))
+          expect(yield* pull).toEqual([text("x")])
+          yield* TestClock.adjust(999)
+          expect((yield* status).providers[0]).toMatchObject({ active: 1 })
+          expect(connections.open).toBe(1)
+          yield* TestClock.adjust(1)
+          expect((yield* status).providers[0]).toMatchObject({ active: 0 })
+          expect(connections.open).toBe(0)
+          expect((yield* (yield* UsageLog).requests({})).items[0]).toMatchObject({
+            status: "error",
+            errorKind: "DeadlineExceeded",
+            latencyMs: 1000,
+            completionTokens: 1
+          })
+          yield* TestClock.adjust(1000)
+          expect(yield* Effect.flip(pull)).toMatchObject({ _tag: "DeadlineExceeded", where: "stream" })
+        })
+      )
+      expect((yield* (yield* UsageLog).requests({})).items).toHaveLength(1)
+    }).pipe(withEngine({ providers }))
+  })
+
   it.effect("lets pass what is in time: whole answers, streams, hits, and requests without a timeout", () => {
     const providers = [
       connected("a", new Connections(), (call) =>
