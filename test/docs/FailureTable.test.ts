@@ -209,7 +209,7 @@ const outcomeOf = async (failure: Failure, alone: boolean) => {
   upstream.respond = failure.respond ?? answer("fine")
   const scripts: Array<ScriptedProvider> = [scriptedProvider("other", () => "fine", { model: "m" })]
   if (failure.error !== undefined) scripts.push(scriptedProvider("up", () => failure.error!, { model: "m" }))
-  const patience = failure.stalls === true ? 100 : 30_000
+  const patience = failure.stalls === true ? 400 : 30_000
   const gateway = await startGateway(
     {
       providers: [
