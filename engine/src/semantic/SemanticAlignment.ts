@@ -110,7 +110,7 @@ const joinParts = (
         initials += part.surface[0]
         length++
         const plural = joined === `${surface}s` || `${joined}s` === surface
-        const acronym = length >= 3 && initials === surface && surface.length >= 3
+        const acronym = initials === surface && (length >= 3 || word.capitals)
         if (length >= 2 && (joined === surface || plural || acronym)) {
           pair(leftOne[n]!, leftMany[from]!)
           leftOne[n] = -1

@@ -5,8 +5,9 @@
  * prompts that depend on the time of asking and prompts that ask for an action. It never looks at other prompts.
  */
 import { isEnglish } from "./SemanticLanguage.ts"
+import { measured, narrowed } from "./SemanticKind.ts"
 import { asksForDeed, dependsOnTime } from "./SemanticOccasion.ts"
-import { type Kind, type Question, questionOf } from "./SemanticQuestion.ts"
+import { type Question, questionOf } from "./SemanticQuestion.ts"
 import { type Token, tokenise } from "./SemanticText.ts"
 import { wordsOf, type Words } from "./SemanticWords.ts"
 
@@ -102,94 +103,6 @@ export const analyse = (text: string): Analysis => {
     }
   }
 }
-
-/** Properties that adjectives ask for: "how tall" is the height. */
-const properties: ReadonlyMap<string, string> = new Map([
-  ["tall", "height"],
-  ["high", "height"],
-  ["old", "age"],
-  ["far", "distance"],
-  ["deep", "depth"],
-  ["wide", "width"],
-  ["heavy", "weight"],
-  ["fast", "speed"],
-  ["big", "size"],
-  ["large", "size"],
-  ["thick", "thickness"]
-])
-
-/** The words after "how", with the property instead of its adjective. */
-const measured = (tokens: ReadonlyArray<Token>, { from, kind }: Question): ReadonlyArray<Token> => {
-  const adjective = kind === "how" ? tokens[from] : undefined
-  const property = adjective === undefined ? undefined : properties.get(adjective.text)
-  if (adjective === undefined || property === undefined) return tokens
-  return tokens.with(from, { ...adjective, text: property })
-}
-
-interface Narrowed {
-  readonly question: Question
-  readonly content: Words
-}
-
-/** The kind of a question, by what its words say beyond how it is put; words that say nothing else are taken out. */
-const narrowed = (put: Question, content: Words): Narrowed => {
-  const { compares, contents, costs } = content
-  const { kind } = put
-  if (compares && comparable.has(kind)) return { question: { ...put, kind: "compare" }, content }
-  if (costs && (kind === "what" || kind === "how-much" || kind === "how" || kind === "topic")) {
-    return without(put, content, { kind: "cost" }, price)
-  }
-  if (kind === "how" && [...properties.values()].includes(contents[put.from]?.lemma ?? "")) {
-    return { question: { ...put, kind: "what" }, content }
-  }
-  if (kind === "how-much" && contents.some(({ lemma }) => lemma === "weigh")) {
-    return { question: { ...put, kind: "what" }, content }
-  }
-  if (kind === "what" && contents.some(({ lemma }) => lemma === "date")) {
-    return without(put, content, { kind: "when", mood: "" }, date)
-  }
-  if (
-    kind === "what" &&
-    contents.some(({ lemma }, i) => lemma === "time" && lasting.has(contents[i - 1]?.lemma ?? ""))
-  ) {
-    return without(put, content, { kind: "how-long" }, time)
-  }
-  if (kind !== "topic" && kind !== "show") return { question: put, content }
-  for (const [words, change] of forms) {
-    if (contents.length > 1 && contents.some(({ exact, lemma }) => !exact && words.has(lemma))) {
-      return without(put, content, change, words)
-    }
-  }
-  return { question: put, content }
-}
-
-/** Takes words out that the kind of the question now says. */
-const without = (put: Question, content: Words, change: Partial<Question>, words: ReadonlySet<string>): Narrowed => {
-  const contents = content.contents.filter(({ exact, lemma }) => exact || !words.has(lemma))
-  const agent = content.agent < 0 ? -1 : contents.indexOf(content.contents[content.agent]!)
-  return { question: { ...put, ...change }, content: { ...content, contents, agent } }
-}
-
-const price: ReadonlySet<string> = new Set(["cost", "price"])
-const date: ReadonlySet<string> = new Set(["date"])
-const time: ReadonlySet<string> = new Set(["time"])
-
-/** What takes a time: "delivery time" is how long it takes. */
-const lasting: ReadonlySet<string> = new Set(
-  "delivery shipping ship processing process wait waiting travel cooking cook baking bake flight response turnaround recovery preparation charging charge download".split(
-    " "
-  )
-)
-
-/** Nouns for what is wanted, in prompts that are no sentences. */
-const forms: ReadonlyArray<readonly [ReadonlySet<string>, Partial<Question>]> = [
-  [new Set(["tip", "advice"]), { kind: "tips" }],
-  [new Set(["tutorial", "guide", "walkthrough"]), { kind: "how-to", detail: "guide" }],
-  [new Set(["explanation"]), { kind: "define" }],
-  [new Set(["recommendation", "suggestion"]), { kind: "show" }]
-]
-
-const comparable: ReadonlySet<Kind> = new Set<Kind>(["topic", "what", "show", "define", "how"])
 
 /** Who is spoken of, in order: `1` the one who asks, `2` the one who is asked. */
 const personsOf = (tokens: ReadonlyArray<Token>): string => {

@@ -9,7 +9,8 @@ import type { Features } from "./SemanticFeatures.ts"
 import type { GateReason } from "./SemanticReason.ts"
 import { roleDifference } from "./SemanticOrder.ts"
 import { answersAlike, type Kind, moodsDiffer } from "./SemanticQuestion.ts"
-import type { Content, Quantity } from "./SemanticWords.ts"
+import type { Quantity } from "./SemanticQuantity.ts"
+import type { Content } from "./SemanticWords.ts"
 
 export type { GateReason } from "./SemanticReason.ts"
 
@@ -45,7 +46,9 @@ export const compare = (asked: Features, stored: Features): Verdict => {
   const alignment = align(a.contents, b.contents)
   const left = [...alignment.leftAsked.map((i) => a.contents[i]!), ...alignment.leftStored.map((j) => b.contents[j]!)]
   const oneSided = alignment.leftAsked.length === 0 || alignment.leftStored.length === 0
-  const missing = oneSided ? left.filter(({ soft }) => !soft) : left
+  const missing = left.filter(
+    (word) => !(oneSided && word.soft) && !isPraise(word, asked, stored) && !isRepair(word, asked, stored)
+  )
   const alike = answersAlike(asked.question, stored.question)
   if (missing.length > 0) {
     const named = missing.find(({ reason }) => reason !== undefined)
@@ -67,6 +70,37 @@ export const compare = (asked: Features, stored: Features): Verdict => {
   if (roles !== undefined) return veto(roles)
   return { same: true, similarity: 0.85 + 0.14 * alignment.exactness }
 }
+
+/** Words of praise that change nothing in what is wanted: "effective" ways, the "best" of what is recommended. */
+const isPraise = ({ exact, lemma, surface }: Content, asked: Features, stored: Features): boolean => {
+  if (exact) return false
+  if (ways.has(asked.question.kind) && ways.has(stored.question.kind)) return praise.has(lemma) || praise.has(surface)
+  if (asked.question.kind === "where" && stored.question.kind === "where")
+    return lemma === "locate" || lemma === "situate"
+  return (asked.question.recommends || stored.question.recommends) && best.has(lemma)
+}
+
+const ways: ReadonlySet<Kind> = new Set<Kind>(["how-to", "tips"])
+const praise: ReadonlySet<string> = new Set(
+  "effective effectively better good great best successful successfully well useful helpful must need practical strong easy easily simple".split(
+    " "
+  )
+)
+const best: ReadonlySet<string> = new Set("best top good great popular".split(" "))
+
+/** "Fix" and the like beside what is broken: the answer is the repair in either case. */
+const isRepair = ({ base, exact }: Content, asked: Features, stored: Features): boolean =>
+  !exact &&
+  repair.has(base) &&
+  nominal.has(asked.question.kind) &&
+  nominal.has(stored.question.kind) &&
+  asked.content.contents.some(({ lemma }) => trouble.has(lemma)) &&
+  stored.content.contents.some(({ lemma }) => trouble.has(lemma))
+
+const repair: ReadonlySet<string> = new Set("fix troubleshoot solve resolve repair solution".split(" "))
+const trouble: ReadonlySet<string> = new Set(
+  "broken error deny denied fail failure crash issue problem stuck bug leak slow missing".split(" ")
+)
 
 /** A prompt of one word that says nothing by itself: thanks, a greeting, a name. */
 const isBare = ({ content, question }: Features): boolean =>

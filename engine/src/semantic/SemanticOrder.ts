@@ -73,6 +73,9 @@ const passiveDifference = (
   return actor < verb ? "same" : "swapped"
 }
 
+/** "site:example.org" says the same wherever it stands. */
+const isOperator = ({ exact, lemma }: Content): boolean => exact && /^[a-z]+:\S/.test(lemma)
+
 /** Names and the like, which stand for themselves. */
 const isEntity = ({ capitals, name, reason }: Content): boolean =>
   name || capitals || reason === "language" || reason === "format" || reason === "dates"
@@ -105,6 +108,7 @@ const inversions = (
       const l = to[k]!
       if (l > j) continue
       // The words i … k of the asked prompt stand as l … j in the stored one.
+      if (isOperator(a[i]!) || isOperator(a[k]!)) continue
       if (coordinated(a, i, k) && coordinated(b, l, j)) continue
       const both = matched.filter((m) => m > i && m < k && to[m]! > l && to[m]! < j)
       const goesBothWays =

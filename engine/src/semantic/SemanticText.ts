@@ -216,6 +216,10 @@ const piece = (
   if (/^\p{L}+(?:-\p{L}+)+$/u.test(core)) {
     const [first, ...others] = core.split("-")
     if (joinedPrefixes.has(first!.toLowerCase())) return word(first! + others.join(""))
+    if (others.length === 1 && others[0]!.toLowerCase() === "free") {
+      word("without")
+      return word(first!)
+    }
     word(first!)
     for (const other of others) word(other)
     return

@@ -5,8 +5,9 @@
  * before. Numbers and their units are told apart from words. It looks at one prompt only.
  */
 import type { GateReason } from "./SemanticReason.ts"
-import { groupsOf, numberWords, phrasesOf, unitNames, unitSymbols } from "./SemanticLexicon.ts"
+import { groupsOf, phrasesOf, unitNames, unitSymbols } from "./SemanticLexicon.ts"
 import { baseOf, lemmaOf } from "./SemanticLemma.ts"
+import { isNumber, type Quantity, quantity } from "./SemanticQuantity.ts"
 import type { Token } from "./SemanticText.ts"
 
 /** A word that must be matched. */
@@ -31,15 +32,6 @@ export interface Content {
   readonly at: number
 }
 
-/** A number with the unit that belongs to it. */
-export interface Quantity {
-  readonly value: string
-  readonly unit: string
-  /** Lemmas beside it, which tell what is counted. */
-  readonly before: string
-  readonly after: string
-}
-
 export interface Words {
   readonly contents: ReadonlyArray<Content>
   readonly numbers: ReadonlyArray<Quantity>
@@ -60,7 +52,7 @@ const dropped = split(
   does did will would shall can could may might should have has had having i you me my mine your yours we our ours us
   myself yourself ourselves it its itself this that these those there here they them their theirs which who whom what when if whether so
   really actually literally somehow basically simply just currently also very quite exactly specifically please kindly
-  like's per using indeed truly certainly definitely obviously apparently essentially fundamentally particularly properly correctly within etc eg ie ok oh well then's some up's vs versus because's already's still's truly honestly especially`
+  like's per using indeed ever truly certainly definitely obviously apparently essentially fundamentally particularly properly correctly within etc eg ie ok oh well then's some up's vs versus because's already's still's truly honestly especially`
 )
 
 const prepositions = split("of in on at for to with about by from into onto via as")
@@ -174,6 +166,10 @@ export const wordsOf = (tokens: ReadonlyArray<Token>, shouting: boolean, literal
     const { text } = token
     if (token.listed) joined = true
     const phrase = token.kind === "word" && !token.quoted && !literal ? phraseAt(lemmas, tokens, at) : undefined
+    if (at === 0 && text === "using" && !literal) {
+      add(token, "use", at, 1)
+      continue
+    }
     if (phrase === undefined && (token.kind === "number" || (token.kind === "word" && isNumber(tokens, lemmas, at)))) {
       at = quantity(tokens, lemmas, at, numbers)
       if (preposition !== "of") preposition = ""
@@ -190,7 +186,8 @@ export const wordsOf = (tokens: ReadonlyArray<Token>, shouting: boolean, literal
       if (phrase !== undefined) {
         const { length, word } = phrase
         if (word === "and" || word === "to" || word === "in" || word === "about") joined ||= word === "and"
-        else if (word !== "can" && word !== "sure" && word !== "in_fact") add(token, word, at, length)
+        else if (word !== "can" && word !== "sure" && word !== "in_fact" && word !== "ever")
+          add(token, word, at, length)
         at += length - 1
         continue
       }
@@ -240,6 +237,9 @@ const light = split(
   "page session module unit element file item process procedure feature area activity level piece download entire"
 )
 
+/** Nouns that say again what a name is. */
+const named = split("series franchise saga company app website platform corporation inc corp ltd")
+
 const isSoft = (
   lemma: string,
   at: number,
@@ -268,6 +268,7 @@ const isSoft = (
     (languages.has(previous ?? "") || languages.has(next?.text ?? "") || languages.has(tokens[at + 2]?.text ?? ""))
   )
     return true
+  if (named.has(lemma) && (tokens[at - 1]?.capital ?? false)) return true
   if (light.has(lemma) && tokens.length > 3) return true
   return at === 0 && making.has(lemma) && lemmas.slice(1, 6).some((other) => artifacts.has(other))
 }
@@ -287,66 +288,4 @@ const phraseAt = (
     if (matches) return { length: rest.length + 1, word }
   }
   return undefined
-}
-
-/** Number words; "one" only where it counts something, "second" never after a number. */
-const isNumber = (tokens: ReadonlyArray<Token>, lemmas: ReadonlyArray<string>, at: number): boolean => {
-  const { quoted, text } = tokens[at]!
-  if (quoted || !numberWords.has(text)) return false
-  const previous = tokens[at - 1]?.text ?? ""
-  if (text === "one")
-    return (
-      !/^(?:this|that|which|the|no|any|every|each|new|another|a|my|your|someone|some)$/.test(previous) &&
-      tokens[at + 1]?.text !== "of" &&
-      at + 1 < tokens.length
-    )
-  if (text === "second")
-    return tokens[at - 1]?.kind !== "number" && !/^(?:a|per|each|every)$/.test(previous) && !numberWords.has(previous)
-  if (text === "first" || text === "third") return !/^(?:name|aid)$/.test(lemmas[at + 1] ?? "")
-  return (
-    !(text === "hundred" || text === "thousand" || text === "million" || text === "billion" || text === "dozen") ||
-    previous !== "of"
-  )
-}
-
-/** Reads a number of one or several tokens and its unit; returns the last token read. */
-const quantity = (
-  tokens: ReadonlyArray<Token>,
-  lemmas: ReadonlyArray<string>,
-  at: number,
-  numbers: Array<Quantity>
-): number => {
-  const start = at
-  let { text: value, unit } = tokens[at]!
-  if (tokens[at]!.kind === "word") value = String(numberWords.get(value)!)
-  for (;;) {
-    const next = tokens[at + 1]
-    const word = next?.kind === "word" && !next.quoted && !next.listed ? next.text : ""
-    const scale = numberWords.get(word)
-    if (scale === undefined || !Number.isFinite(Number(value)) || (word === "one" && Number(value) < 20)) break
-    if (scale >= 100 || scale === 12) value = String(Number(value) * scale)
-    else if (Number(value) >= 20 && Number(value) < 100 && scale < 10 && !/^(?:first|second|third)$/.test(word))
-      value = String(Number(value) + scale)
-    else break
-    at++
-  }
-  const next = tokens[at + 1]
-  if (unit === undefined && next?.kind === "word" && !next.quoted && !next.listed) {
-    const named = unitNames.get(next.text) ?? (next.text === "degrees" || next.text === "degree" ? "degree" : undefined)
-    if (named !== undefined && next.text !== "in" && next.text !== "am" && next.text !== "may") {
-      unit = named
-      at++
-      if (named === "degree" && unitNames.has(tokens[at + 1]?.text ?? "")) {
-        unit = unitNames.get(tokens[at + 1]!.text)!
-        at++
-      }
-    }
-  }
-  if (unit === undefined && next?.kind === "word" && /^(?:am|pm)$/.test(next.text)) {
-    unit = next.text
-    at++
-  }
-  const canonical = unit === undefined ? "" : (unitNames.get(unit) ?? unit)
-  numbers.push({ value, unit: canonical, before: lemmas[start - 1] ?? "", after: lemmas[at + 1] ?? "" })
-  return at
 }

@@ -254,6 +254,13 @@ by any chance = in_fact
 in reality = in_fact
 for real = in_fact
 make sure
+most affordable
+most recent
+least expensive
+stand for
+of all time = ever
+no long work = broken
+stop work = broken
 to do list = todo_list
 todo list = todo_list
 great britain

@@ -67,7 +67,7 @@ goal aim objective target | purpose goal | use utilize employ | use usage | use 
 check verify confirm | check inspect examine | verify confirm validate | ensure make_sure guarantee
 improve enhance boost | improve better | increase raise boost | grow increase
 reduce decrease lower | reduce cut | reduce minimize | maximum max | minimum min | gain put_on
-happen occur | occur take_place | exist there_be | seem appear | go travel
+happen occur | occur take_place | seem appear | go travel
 travel trip | trip journey | trip vacation | vacation holiday | visit go_to | itinerary travel_plan | itinerary trip
 leave depart | arrive come | come get_here | arrival come | return send_back | send ship | send mail
 bring take | carry transport | ship deliver | shipping delivery | shipment delivery package | package parcel
@@ -141,8 +141,40 @@ ad advertisement | promotion offer | review evaluate | rate evaluate | rating sc
 compare contrast | versus vs | measure gauge | calculate compute | calculate work_out | calculate figure_out
 figure_out determine | determine identify | identify recognize | count tally | estimate approximate | guess estimate
 prove demonstrate | demonstrate show | show illustrate | proof evidence
-not never | no without | according_to think believe consider | best top good great recommended | work workplace
+not never | no without | according_to think believe consider | best top good great recommended popular | work workplace
 while during | broken faulty | insufficient inadequate | winner champion
+corp corporation | inc incorporated | ltd limited | dept department | intro introduction | govt government | temp temperature
+approx approximately about | spec specification | num number | pic picture photo | vid video | tech technology | ref reference
+diff difference | calc calculate calculator | exam examination | vocab vocabulary | veggie vegetable | fave favorite
+procrastinate procrastination | rain rainy | expire expiry | mature maturity | locate location
+thread discussion | convert converter conversion | calculate calculator | translate translator | generate generator
+cheapest least_expensive most_affordable lowest_priced lowest_price | fastest quickest | easiest simplest | tallest highest
+newest latest most_recent | biggest largest | invent inventor | direct director | create creator | compose composer
+win winner | sing singer | design designer | develop developer | discover discoverer | paint painter | build builder
+lead leader | produce producer | manage manager | publish publisher | own owner | founder establish | founder found
+born birth birthday birthdate | summarize summary | write create generate draft compose craft produce | cook cooking
+beginner beginners newbie starter | automobile car | kid child children | assist help | residence home | employ hire
+recruit hire | raise increase | sum total | nap sleep | odor smell | attempt try | bunch group | gym workout_place
+toddler young_child | preschooler young_child | older_adult senior elderly | senior elderly | teen teenager
+headache head_pain | stomachache stomach_ache | checkup check_up | physician doctor | dentist dental | vet veterinarian
+sneaker trainer running_shoe | pants trousers | sweater jumper | purse handbag | apartment flat condo | backyard garden yard
+grocery groceries food_shopping | soda soft_drink | dessert sweet | appetizer starter | recipe dish | slow_cooker crockpot
+fridge refrigerator icebox | stove cooker hob | vacuum hoover | diaper nappy | flashlight torch | vacation break
+airport_transfer airport_shuttle | layover stopover | itinerary schedule | destination place_to_visit | sight attraction
+budget cheap low_cost | luxury high_end upscale | kid_friendly family_friendly | family household | quick fast easy_and_quick
+homemade home_made | diy homemade | wood wooden | wool woolen | gold golden | noise sound | garbage waste | pollution contamination
+global worldwide | climate_change global_warming | renewable_energy clean_energy green_energy | solar_panel pv_panel
+election vote | politician lawmaker | senator congressman | war armed_conflict | tax levy | inflation rising_prices
+stock share | stock_market share_market | invest put_money | investment investing invest | retirement pension | retire retirement
+mortgage house_loan | credit_rating credit_score | resume cv curriculum_vitae | cover_letter application_letter | boss supervisor
+interview job_interview | resign quit | fire dismiss | layoff redundancy | remote_work work_from_home telework telecommute
+startup new_company | entrepreneur founder | marketing promotion | seo search_engine_optimization | podcast audio_show
+meditate meditation mindfulness | depression depressed | anxiety anxious | insomnia sleeplessness | diet eating_plan
+weight_loss losing_weight | muscle muscular | stretch stretching | run running jogging jog | swim swimming | yoga yoga_practice
+pregnancy pregnant | newborn newborn_baby | parenting raise_child | discipline punish | argue argument quarrel | apologize apology
+motivate motivation motivational | confidence confident confidently | shy shyness | habit routine | procrastinate put_off
+organize organization declutter tidy | clean cleaning tidy | decorate decoration decor | renovate renovation remodel
+lawn grass | gardening garden | houseplant indoor_plant | dog_training train_dog | pet_food animal_food
 `
 
 /** Software, data and the web. */

@@ -1,0 +1,120 @@
+/**
+ * The kind of a question by what its words say: costs, dates, durations, comparisons, conversions, tips and guides.
+ *
+ * "How much does X cost" and "the price of X" differ in their words and ask for the same; here both become the kind `cost`
+ * about X. It works on the words that are left when the question has been taken off.
+ */
+import { unitNames } from "./SemanticLexicon.ts"
+import type { Kind, Question } from "./SemanticQuestion.ts"
+import type { Token } from "./SemanticText.ts"
+import type { Words } from "./SemanticWords.ts"
+
+/** Properties that adjectives ask for: "how tall" is the height. */
+const properties: ReadonlyMap<string, string> = new Map([
+  ["tall", "height"],
+  ["high", "height"],
+  ["old", "age"],
+  ["far", "distance"],
+  ["deep", "depth"],
+  ["wide", "width"],
+  ["heavy", "weight"],
+  ["fast", "speed"],
+  ["big", "size"],
+  ["large", "size"],
+  ["thick", "thickness"]
+])
+
+/** The words after "how", with the property instead of its adjective. */
+export const measured = (tokens: ReadonlyArray<Token>, { from, kind }: Question): ReadonlyArray<Token> => {
+  const adjective = kind === "how" ? tokens[from] : undefined
+  const property = adjective === undefined ? undefined : properties.get(adjective.text)
+  if (adjective === undefined || property === undefined) return tokens
+  return tokens.with(from, { ...adjective, text: property })
+}
+
+export interface Narrowed {
+  readonly question: Question
+  readonly content: Words
+}
+
+/** The kind of a question, by what its words say beyond how it is put; words that say nothing else are taken out. */
+export const narrowed = (put: Question, content: Words): Narrowed => {
+  const { compares, contents, costs } = content
+  const { kind } = put
+  const conversion = converted(put, content)
+  if (conversion !== undefined) return conversion
+  if (compares && comparable.has(kind)) return { question: { ...put, kind: "compare" }, content }
+  if (costs && (kind === "what" || kind === "how-much" || kind === "how" || kind === "topic")) {
+    return without(put, content, { kind: "cost" }, price)
+  }
+  if (kind === "how" && [...properties.values()].includes(contents[put.from]?.lemma ?? "")) {
+    return { question: { ...put, kind: "what" }, content }
+  }
+  if (kind === "how-much" && contents.some(({ lemma }) => lemma === "weigh")) {
+    return { question: { ...put, kind: "what" }, content }
+  }
+  if (kind === "what" && contents.some(({ lemma }) => lemma === "date")) {
+    return without(put, content, { kind: "when", mood: "" }, date)
+  }
+  if (
+    kind === "what" &&
+    contents.some(({ lemma }, i) => lemma === "time" && lasting.has(contents[i - 1]?.lemma ?? ""))
+  ) {
+    return without(put, content, { kind: "how-long" }, time)
+  }
+  if (kind === "what" && contents.length > 1 && contents.some(({ exact, lemma }) => !exact && meaning.has(lemma))) {
+    return without(put, content, { kind: "define" }, meaning)
+  }
+  if (kind === "how-long") return without(put, content, {}, taking)
+  if (kind !== "topic" && kind !== "show") return { question: put, content }
+  for (const [words, change] of forms) {
+    if (contents.length > 1 && contents.some(({ exact, lemma }, i) => i > 0 && !exact && words.has(lemma))) {
+      return without(put, content, change, words)
+    }
+  }
+  return { question: put, content }
+}
+
+/** A quantity in another unit, however it is asked for: "convert 10 miles to km", "how many km are 10 miles". */
+const converted = (put: Question, content: Words): Narrowed | undefined => {
+  const { contents, numbers } = content
+  if (numbers.length !== 1 || numbers[0]!.unit === "" || contents.length === 0 || contents.length > 3) return undefined
+  const units = contents.filter(({ lemma }) => unitNames.get(lemma) === lemma)
+  if (units.length !== 1 || !contents.every(({ lemma }) => units[0]!.lemma === lemma || converting.has(lemma)))
+    return undefined
+  return { question: { ...put, kind: "what", detail: "", mood: "" }, content: { ...content, contents: units } }
+}
+
+const converting: ReadonlySet<string> = new Set(
+  "convert conversion distance size weight length many equal equivalent hot degree temperature".split(" ")
+)
+
+/** Takes words out that the kind of the question now says. */
+const without = (put: Question, content: Words, change: Partial<Question>, words: ReadonlySet<string>): Narrowed => {
+  const contents = content.contents.filter(({ exact, lemma }) => exact || !words.has(lemma))
+  const agent = content.agent < 0 ? -1 : contents.indexOf(content.contents[content.agent]!)
+  return { question: { ...put, ...change }, content: { ...content, contents, agent } }
+}
+
+const meaning: ReadonlySet<string> = new Set(["mean", "stand_for"])
+const taking: ReadonlySet<string> = new Set(["take"])
+const price: ReadonlySet<string> = new Set(["cost", "price"])
+const date: ReadonlySet<string> = new Set(["date"])
+const time: ReadonlySet<string> = new Set(["time"])
+
+/** What takes a time: "delivery time" is how long it takes. */
+const lasting: ReadonlySet<string> = new Set(
+  "delivery shipping ship processing process wait waiting travel cooking cook baking bake flight response turnaround recovery preparation charging charge download".split(
+    " "
+  )
+)
+
+/** Nouns for what is wanted, in prompts that are no sentences. */
+const forms: ReadonlyArray<readonly [ReadonlySet<string>, Partial<Question>]> = [
+  [new Set(["tip", "advice"]), { kind: "tips" }],
+  [new Set(["tutorial", "guide", "walkthrough"]), { kind: "how-to", detail: "guide" }],
+  [new Set(["explanation", "overview", "introduction", "intro", "basics"]), { kind: "define" }],
+  [new Set(["recommendation", "suggestion"]), { kind: "show", recommends: true }]
+]
+
+const comparable: ReadonlySet<Kind> = new Set<Kind>(["topic", "what", "show", "define", "how"])
