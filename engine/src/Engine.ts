@@ -106,11 +106,10 @@ const pipeline = Effect.gen(function* () {
   const limiter = yield* RateLimiter
   const providers = yield* Providers
 
-  const settled = settle({ estimateTokens: estimateText })
   // Calls that a stage makes of its own, for vectors and verdicts, take the whole way.
   const ask: Open = (call) => open(call)
   const admission: Stage = compose(
-    settled,
+    settle({ estimateTokens: estimateText }),
     traceCall,
     requestLog.stage,
     usageLog.stage,
@@ -119,7 +118,7 @@ const pipeline = Effect.gen(function* () {
     deadline,
     routing.stage,
     cache.stage,
-    singleFlight.stage(settled),
+    singleFlight.stage,
     semantic.stage(ask),
     tokenizer.stage,
     routing.order

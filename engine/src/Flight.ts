@@ -6,162 +6,40 @@
  * does not read, so one who is slow holds up nobody. All parts are kept up to a bound, for those who join later; past it
  * nobody joins, and whoever is further behind than the bound is cut off.
  */
-import { Cause, Context, Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Scope } from "effect"
+import { outcomeOfCause } from "./Attempt.ts"
 import { type Call, type Outcome, type Settler, Settlement } from "./Call.ts"
+import { Ending, type EndingOptions, withUsage } from "./Ending.ts"
 import { type EngineError, RateLimitExceeded } from "./Errors.ts"
 import { type Chunk, FlightBuffer, type Reader } from "./FlightBuffer.ts"
-import { couldEndBetter } from "./FlightFailure.ts"
 import * as Reply from "./Reply.ts"
 import type { Open } from "./Stage.ts"
 
-type Opened = Effect.Effect<Reply.Reply, EngineError>
-type Pull = Effect.Effect<Chunk, EngineError | Cause.Done>
+export type Pull = Effect.Effect<Chunk, EngineError | Cause.Done>
 
 /** What the flights of an engine have in common. */
 export interface FlightHost {
-  /** The pipeline below, which settles the call of the flight. */
+  /** The pipeline below. */
   readonly open: Open
+  readonly ending: EndingOptions
   /** Bytes of an answer that are kept for those who join or read later, by the texts of its parts. */
   readonly bufferBytesMax: number
   /** Nobody can join this flight any more. */
   readonly closeDoor: (flight: Flight) => void
-  /** Another flight for a caller whose flight failed before its first part. */
-  readonly again: (member: Member) => Opened
-  /** A caller that was served from another's upstream call has been settled. */
-  readonly onCoalesced: () => void
 }
 
-/** A caller of a flight, from the moment it joins. */
-export class Member implements Reader {
+/** A caller of a flight, as far as the flight knows it. */
+export interface Member extends Reader {
   readonly call: Call
-  flight: Flight | undefined
-  /** Chunks that it has read; infinite for one that only waits for the end. */
-  cursor = 0
-  /** Set when it read too slowly. */
-  cutOff: EngineError | undefined
   /** What its cache stage has to do once for the answer, whoever is still there then. */
   readonly shared: ReadonlyArray<Settler>
-  private readonly host: FlightHost
-  private present = false
-  private moved = false
-
-  constructor(host: FlightHost, call: Call) {
-    this.host = host
-    this.call = call
-    this.shared = call.settlement.takeShared()
-    call.settlement.release = this.leave
-    call.settlement.review = (outcome) => this.review(outcome)
-  }
-
   /** True once it has had a flight that failed. */
-  get isSecond(): boolean {
-    return this.moved
-  }
-
-  enter(flight: Flight): void {
-    this.flight = flight
-    this.present = true
-    this.cursor = 0
-  }
-
-  /** Leaves the flight; the last one to leave waits until the upstream call is closed and settled. */
-  readonly leave: Effect.Effect<void> = Effect.suspend(() => {
-    if (!this.present) return Effect.void
-    this.present = false
-    return this.flight!.remove(this)
-  })
-
-  /** Waits for the first part; a caller of a whole answer waits for the last one where the flight is streamed. */
-  readonly opened: Opened = Effect.suspend((): Opened => {
-    const flight = this.flight!
-    if (!flight.started) {
-      if (flight.cause === undefined) return flight.wait(this.opened)
-      return this.leadsNext(flight) ? this.move() : Effect.failCause(flight.cause as Cause.Cause<EngineError>)
-    }
-    this.adopt()
-    if (flight.whole !== undefined) return Effect.succeed(flight.whole)
-    if (this.call.request.stream || !flight.call.request.stream) {
-      return Effect.succeed(Reply.parts(Stream.fromPull(Effect.succeed(this.pull))))
-    }
-    this.cursor = Number.POSITIVE_INFINITY
-    return this.completed
-  })
-
-  /** Notes who answers, as far as the flight knows. */
-  adopt(): void {
-    const { journal } = this.call
-    const flown = this.flight!.call.journal
-    journal.target = flown.target
-    journal.omitted = flown.omitted
-    journal.promptTokens = flown.promptTokens
-    journal.cacheAgeMs = flown.cacheAgeMs
-    journal.cacheSimilarity = flown.cacheSimilarity
-    if (flown.cache !== "miss") journal.cache = flown.cache
-  }
-
-  /** The parts as this caller reads them: all at once that have come, then one chunk after the other. */
-  private readonly pull: Pull = Effect.suspend((): Pull => {
-    const ready = this.ready()
-    if (ready !== undefined) return ready
-    const flight = this.flight!
-    flight.readOn()
-    return this.ready() ?? flight.wait(this.pull)
-  })
-
-  private ready(): Pull | undefined {
-    const flight = this.flight!
-    if (this.cutOff !== undefined) return Effect.fail(this.cutOff)
-    const chunk = flight.buffer.take(this)
-    if (chunk !== undefined) return Effect.succeed(chunk)
-    if (flight.cause !== undefined) return Effect.failCause(flight.cause)
-    return flight.over ? Cause.done() : undefined
-  }
-
-  private readonly completed: Opened = Effect.suspend((): Opened => {
-    const flight = this.flight!
-    if (!flight.over) flight.readOn()
-    if (flight.cause !== undefined) return Effect.failCause(flight.cause as Cause.Cause<EngineError>)
-    if (flight.outcome?._tag === "Success") return Effect.succeed(Reply.whole(flight.outcome.completion))
-    return flight.wait(this.completed)
-  })
-
-  /** Whether this caller may ask upstream itself: once, where its own call could end better, and never twice. */
-  private leadsNext(flight: Flight): boolean {
-    if (this.moved || flight.isSecond || flight.payer === this) return false
-    const error = flight.cause!.reasons.find(Cause.isFailReason)?.error
-    if (error === undefined || Cause.isDone(error)) return false
-    return couldEndBetter(error, flight.call.request, this.call.request)
-  }
-
-  private move(): Opened {
-    this.moved = true
-    return Effect.andThen(
-      this.leave,
-      Effect.suspend(() => this.host.again(this))
-    )
-  }
-
-  /** Books the end of this caller: the flight's attempts, tokens and costs are told by its payer alone. */
-  private review(outcome: Outcome): Outcome {
-    const { flight } = this
-    if (flight === undefined) return outcome
-    const { journal } = this.call
-    const flown = flight.call.journal
-    if (flight.payer !== this) {
-      journal.cache = flown.cache === "miss" ? "coalesced" : flown.cache
-      if (journal.cache === "coalesced") this.host.onCoalesced()
-      return outcome
-    }
-    this.adopt()
-    journal.cache = flown.cache
-    journal.candidates = flown.candidates
-    journal.queueMs = flown.queueMs
-    // A second leader has waited for somebody else's call, which is no work of ours.
-    journal.overheadMs = this.moved ? undefined : flown.overheadMs
-    if (outcome._tag === "Success" || flight.outcome === undefined) return outcome
-    const partial = flight.outcome._tag === "Success" ? flight.outcome.completion : flight.outcome.partial
-    return { ...outcome, partial }
-  }
+  readonly isSecond: boolean
+  /** Set when it read too slowly. */
+  cutOff: EngineError | undefined
+  readonly enter: (flight: Flight) => void
+  /** Notes in its journal who answers. */
+  readonly adopt: () => void
 }
 
 export class Flight {
@@ -176,15 +54,21 @@ export class Flight {
   outcome: Outcome | undefined
   /** Why it failed; the same for everybody. */
   cause: Cause.Cause<EngineError | Cause.Done> | undefined
+  /** Nothing will come any more. */
+  over = false
   /** True when a flight with the same callers has failed before. */
   readonly isSecond: boolean
   readonly buffer: FlightBuffer
+  /** Counts what those who wait wait for. */
+  events = 0
   private readonly host: FlightHost
   private readonly members = new Set<Member>()
   private readonly scope = Scope.makeUnsafe()
   private readonly runFork: ReturnType<typeof Effect.runForkWith<Scope.Scope>>
   private reading: Fiber.Fiber<unknown, unknown> | undefined
   private busy = false
+  private closed = false
+  private readonly ending: Ending
   private upstream: Pull | undefined
   private waiting: Set<() => void> | undefined
 
@@ -202,14 +86,10 @@ export class Flight {
       leader.adopt()
     })
     this.call = { request, clock, journal: { ...journal, cache: "miss" }, settlement }
+    this.ending = new Ending(host.ending, this.call)
     this.runFork = Effect.runForkWith(Context.add(context, Scope.Scope, this.scope))
     this.admit(leader)
     journal.cache = "miss"
-  }
-
-  /** Nothing will come any more. */
-  get over(): boolean {
-    return this.cause !== undefined || this.call.settlement.settled
   }
 
   /** Whether a caller may join. One that wants a fresh answer joins only what no provider has been asked for yet. */
@@ -237,41 +117,34 @@ export class Flight {
 
   /** Opens the upstream call. */
   start(): void {
-    const open = Effect.flatMap(
-      Effect.suspend(() => this.host.open(this.call)),
-      (reply) => {
-        if (reply._tag === "Parts") {
-          return Effect.map(Reply.toPull(reply.parts, this.scope), (pull) => {
-            this.upstream = pull
-          })
-        }
-        this.whole = reply
-        return Effect.void
-      }
-    )
-    this.run(open, (exit) => {
-      if (Exit.isSuccess(exit)) this.started = true
-      else this.cause = exit.cause
-    })
+    const open = Effect.suspend(() => this.host.open(this.call))
+    this.run(open, (exit) => (Exit.isSuccess(exit) ? this.opened(exit.value) : this.fail(exit.cause)))
   }
 
   /** Reads the next parts from upstream, unless that is being done. */
   readOn(): void {
     if (this.busy || this.over || this.upstream === undefined) return
-    this.run(this.upstream, (exit) => {
-      if (Exit.isSuccess(exit)) this.keep(exit.value)
-      else this.cause = exit.cause
-    })
+    this.run(this.upstream, this.pulled)
   }
 
-  /** Goes on when something has happened. */
-  wait<A, E>(next: Effect.Effect<A, E>): Effect.Effect<A, E> {
+  private readonly pulled = (exit: Exit.Exit<Chunk, EngineError | Cause.Done>): void =>
+    Exit.isSuccess(exit) ? this.keep(exit.value) : this.fail(exit.cause)
+
+  /** Goes on when something has happened since it was called; its fiber may be halted before it begins to wait. */
+  wait<A, E>(next: () => Effect.Effect<A, E>): Effect.Effect<A, E> {
+    const { events } = this
     const waiting = Effect.callback<void>((resume) => {
+      if (events !== this.events) return resume(Effect.void)
       const wake = () => resume(Effect.void)
       this.waiting = (this.waiting ?? new Set()).add(wake)
       return Effect.sync(() => void this.waiting?.delete(wake))
     })
-    return Effect.flatMap(waiting, () => next)
+    return Effect.flatMap(waiting, next)
+  }
+
+  /** What has come until now; undefined before the first part. */
+  partial(): Reply.Completion | undefined {
+    return this.started ? (this.ending.completion ?? this.ending.partial()) : undefined
   }
 
   remove(member: Member): Effect.Effect<void> {
@@ -281,7 +154,12 @@ export class Flight {
       return Effect.void
     }
     this.host.closeDoor(this)
-    const close = Effect.suspend(() => Scope.close(this.scope, Exit.void))
+    this.closed = true
+    if (this.over) return Scope.close(this.scope, Exit.void)
+    const close = Effect.andThen(
+      Effect.suspend(() => this.call.settlement.breakOff({ _tag: "Cancelled", partial: this.partial() })),
+      Scope.close(this.scope, Exit.void)
+    )
     return this.reading === undefined ? close : Effect.andThen(Fiber.interrupt(this.reading), close)
   }
 
@@ -299,31 +177,87 @@ export class Flight {
     from.call.journal.cache = "coalesced"
   }
 
-  /** Runs something in a fiber of the flight, as far as it goes at once, then tells everybody who waits. */
-  private run<A, E>(effect: Effect.Effect<A, E, Scope.Scope>, onExit: (exit: Exit.Exit<A, E>) => void): void {
-    this.busy = true
-    const ended = (exit: Exit.Exit<A, E>) => {
-      this.busy = false
-      this.reading = undefined
-      onExit(exit)
-      if (this.over) this.host.closeDoor(this)
+  private opened(reply: Reply.Reply): void {
+    this.call.journal.firstPartAtMs = this.call.clock.currentTimeMillisUnsafe()
+    if (reply._tag === "Parts") {
+      return this.run(Reply.toPull(reply.parts, this.scope), (exit) => {
+        if (Exit.isFailure(exit)) return this.fail(exit.cause)
+        this.upstream = exit.value
+        this.started = true
+        this.wake()
+      })
+    }
+    const completion = withUsage(this.host.ending, this.call, reply.completion)
+    this.whole = completion === reply.completion ? reply : Reply.whole(completion)
+    this.end(this.call.settlement.run({ _tag: "Success", completion }), () => {
+      this.started = true
+    })
+  }
+
+  private keep(chunk: Chunk): void {
+    const { ending } = this
+    const seen = ending.see(chunk)
+    this.call.journal.recorder?.record(seen, this.call.clock.currentTimeMillisUnsafe())
+    const { completion } = ending
+    if (completion !== undefined) {
+      return this.end(this.call.settlement.run({ _tag: "Success", completion }), () => this.add(seen))
+    }
+    this.add(seen)
+    this.wake()
+  }
+
+  private fail(cause: Cause.Cause<EngineError | Cause.Done>): void {
+    const streamed = this.started && !Cause.hasInterruptsOnly(cause)
+    const outcome = streamed ? this.ending.failure(cause) : outcomeOfCause(cause as Cause.Cause<EngineError>)
+    this.end(this.call.settlement.breakOff(outcome), () => {
+      this.cause = streamed && outcome._tag === "Failure" ? Cause.fail(outcome.error) : cause
+    })
+  }
+
+  /** Settles the upstream call, then tells everybody. */
+  private end(settled: Effect.Effect<void>, then: () => void): void {
+    const ended = () => {
+      then()
+      this.over = true
+      this.host.closeDoor(this)
       this.wake()
     }
-    const fiber = this.runFork(effect)
+    if (settled === Effect.void) ended()
+    else this.run(settled, ended, { uninterruptible: true })
+  }
+
+  /** Runs something in a fiber of the flight, as far as it goes at once; nothing comes of it once everybody has left. */
+  private run<A, E>(
+    effect: Effect.Effect<A, E, Scope.Scope>,
+    onExit: (exit: Exit.Exit<A, E>) => void,
+    options?: Effect.RunOptions
+  ): void {
+    this.busy = true
+    const fiber = this.runFork(effect, options)
     const exit = fiber.pollUnsafe()
-    if (exit !== undefined) return ended(exit)
-    this.reading = fiber
-    fiber.addObserver(ended)
+    if (exit === undefined) {
+      this.reading = fiber
+      fiber.addObserver((late) => {
+        this.reading = undefined
+        this.exited(late, onExit)
+      })
+    } else this.exited(exit, onExit)
+  }
+
+  private exited<A, E>(exit: Exit.Exit<A, E>, onExit: (exit: Exit.Exit<A, E>) => void): void {
+    this.busy = false
+    if (!this.closed) onExit(exit)
   }
 
   private wake(): void {
+    this.events++
     const { waiting } = this
     if (waiting === undefined) return
     this.waiting = undefined
     for (const wake of waiting) wake()
   }
 
-  private keep(chunk: Chunk): void {
+  private add(chunk: Chunk): void {
     if (this.buffer.push(chunk)) return
     this.host.closeDoor(this)
     for (const member of this.buffer.trim(this.members)) this.cut(member)

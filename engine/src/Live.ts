@@ -28,7 +28,7 @@ import { SingleFlight } from "./SingleFlight.ts"
 import { cacheSources } from "./stores/CacheSources.ts"
 import * as UsageDatabase from "./stores/UsageDatabase.ts"
 import * as Telemetry from "./Telemetry.ts"
-import { Tokenizer } from "./Tokenizer.ts"
+import { estimateText, Tokenizer } from "./Tokenizer.ts"
 import type { StatusSource } from "./Status.ts"
 import type { UsageLog } from "./UsageLog.ts"
 
@@ -91,7 +91,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
       weight: (name) => weightOf(config, name),
       typicalUsd: (target, atMs) => typicalUsd(config, target, atMs)
     }),
-    SingleFlight.layer({ enabled: config.cache.coalesce }),
+    SingleFlight.layer({ enabled: config.cache.coalesce, estimateTokens: estimateText }),
     Tokenizer.layer({ limits: (target) => limitsOf(config, target) }),
     UsageDatabase.layer(config.storage),
     providersLayer(config, options.providers)

@@ -8,10 +8,12 @@
  */
 import { Context, Effect, Layer, Scope } from "effect"
 import type { Call } from "./Call.ts"
-import { Flight, type FlightHost, Member } from "./Flight.ts"
+import type { EndingOptions } from "./Ending.ts"
+import { Flight, type FlightHost } from "./Flight.ts"
+import { FlightMember, type MemberHost } from "./FlightMember.ts"
 import type { Stage } from "./Stage.ts"
 
-export interface SingleFlightOptions {
+export interface SingleFlightOptions extends EndingOptions {
   readonly enabled: boolean
   /** Bytes of an answer that are kept while it comes; 8 MiB unless given. */
   readonly bufferBytesMax?: number | undefined
@@ -27,8 +29,7 @@ export interface SingleFlightStats {
 export class SingleFlight extends Context.Service<
   SingleFlight,
   {
-    /** `settle` settles the calls of flights, as it does those of callers. */
-    readonly stage: (settle: Stage) => Stage
+    readonly stage: Stage
     readonly stats: () => SingleFlightStats
   }
 >()("millrace/SingleFlight") {
@@ -43,39 +44,38 @@ const make = (options: SingleFlightOptions): SingleFlight["Service"] => {
   const flights = new Map<string, Flight>()
   let coalesced = 0
 
-  const stage =
-    (settle: Stage): Stage =>
-    (next) => {
-      const enter: FlightHost["again"] = (member) =>
-        Effect.withFiber((fiber) => {
-          const found = flights.get(member.call.journal.cacheKey!)
-          if (found?.admits(member.call) === true) found.join(member)
-          else {
-            const flight = new Flight(host, member, fiber.context)
-            flights.set(flight.key, flight)
-            flight.start()
-          }
-          return member.opened
-        })
-      const host: FlightHost = {
-        open: settle(next),
-        bufferBytesMax,
-        closeDoor: (flight) => {
-          if (flights.get(flight.key) === flight) flights.delete(flight.key)
-        },
-        again: enter,
-        onCoalesced: () => {
-          coalesced++
+  const stage: Stage = (next) => {
+    const enter: MemberHost["again"] = (member) =>
+      Effect.withFiber((fiber) => {
+        const found = flights.get(member.call.journal.cacheKey!)
+        if (found?.admits(member.call) === true) found.join(member)
+        else {
+          const flight = new Flight(host, member, fiber.context)
+          flights.set(flight.key, flight)
+          flight.start()
         }
+        return member.open()
+      })
+    const host: FlightHost & MemberHost = {
+      open: next,
+      ending: options,
+      bufferBytesMax,
+      closeDoor: (flight) => {
+        if (flights.get(flight.key) === flight) flights.delete(flight.key)
+      },
+      again: enter,
+      onCoalesced: () => {
+        coalesced++
       }
-      return (call) =>
-        enabled && joins(call)
-          ? Effect.flatMap(Effect.scope, (scope) => {
-              const member = new Member(host, call)
-              return Effect.andThen(Scope.addFinalizer(scope, member.leave), enter(member))
-            })
-          : next(call)
     }
+    return (call) =>
+      enabled && joins(call)
+        ? Effect.flatMap(Effect.scope, (scope) => {
+            const member = new FlightMember(host, call)
+            return Effect.andThen(Scope.addFinalizer(scope, member.close), enter(member))
+          })
+        : next(call)
+  }
 
   return SingleFlight.of({ stage, stats: () => ({ flights: flights.size, coalesced }) })
 }

@@ -693,6 +693,24 @@ describe("the pace", () => {
   })
 })
 
+describe("a caller of a whole answer", () => {
+  it.effect(
+    "reads a shared stream to its end, also when all of it is there at once and its leader reads nothing",
+    () => {
+      const parts = [text("a"), text("b"), text("c"), finish()]
+      const providers = [
+        scriptedProvider("a", () => Effect.succeed(Reply.parts(Stream.rechunk(Stream.fromArray(parts), 1))))
+      ]
+      return Effect.gen(function* () {
+        const all = yield* callers([{ stream: true, pauseMs: 1_000_000 }, { stream: false }, { stream: false }])
+        yield* TestClock.adjust(1)
+        expect(yield* gists(all.slice(1))).toEqual(["abc", "abc"])
+        expect(providers[0]!.calls.length).toBe(1)
+      }).pipe(withEngine({ providers }))
+    }
+  )
+})
+
 describe("the bound of what is kept", () => {
   /** A flight stage over an upstream of so many parts of ten characters. */
   const bounded = (partCount: number, bufferBytesMax: number) => {
@@ -703,13 +721,13 @@ describe("the bound of what is kept", () => {
         const parts = Array.from({ length: partCount }, () => text("0123456789"))
         return Reply.parts(paced([...parts, finish()], Effect.sleep(10)))
       })
-    return { opened, upstream, layer: SingleFlight.layer({ enabled: true, bufferBytesMax }) }
+    return { opened, upstream, layer: SingleFlight.layer({ enabled: true, bufferBytesMax, estimateTokens: () => 1 }) }
   }
 
   const open = Effect.fnUntraced(function* (upstream: Open, pauseMs: number | undefined) {
     const singleFlight = yield* SingleFlight
     const settled = settle({ estimateTokens: () => 1 })
-    stage ??= settled(singleFlight.stage(settled)(upstream))
+    stage ??= settled(singleFlight.stage(upstream))
     const request = yield* requestOf({ prompt: "hello", stream: true })
     const call = makeCall(request, yield* Clock.clockWith(Effect.succeed))
     call.journal.cacheKey = "key"
