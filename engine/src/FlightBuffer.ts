@@ -62,11 +62,21 @@ export class FlightBuffer {
 /** Two for each UTF-16 unit of what a part says, and a little for the part itself. */
 const bytesOf = (chunk: Chunk): number => {
   let bytes = 0
-  for (const part of chunk) {
-    bytes += 64
-    if ("text" in part) bytes += 2 * part.text.length
-    else if (part.type === "wire") bytes += 2 * part.data.length
-    else if (part.type === "tool-call") bytes += 2 * part.arguments.length
-  }
+  for (let i = 0; i < chunk.length; i++) bytes += 64 + 2 * unitsOf(chunk[i]!)
   return bytes
+}
+
+const unitsOf = (part: Part): number => {
+  switch (part.type) {
+    case "text":
+    case "refusal":
+    case "reasoning":
+      return part.text.length
+    case "wire":
+      return part.data.length
+    case "tool-call":
+      return part.arguments.length
+    default:
+      return 0
+  }
 }

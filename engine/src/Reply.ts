@@ -138,7 +138,12 @@ export type Parts = Stream.Stream<Part, EngineError>
 /** The reply of an open call. The scope of the call owns the connection behind `parts`. */
 export type Reply =
   | { readonly _tag: "Whole"; readonly completion: Completion }
-  | { readonly _tag: "Parts"; readonly parts: Parts }
+  | {
+      readonly _tag: "Parts"
+      readonly parts: Parts
+      /** Whoever hands out these parts settles the call of their reader. */
+      readonly settles?: boolean
+    }
 
 export const whole = (completion: Completion): Reply => ({ _tag: "Whole", completion })
 
