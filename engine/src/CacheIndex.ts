@@ -101,12 +101,12 @@ export class CacheIndex {
   }
 }
 
+/** True when the text can be a key. */
+export const isKey = (text: string): boolean => text.length === keyLength && /^[\w-]+$/.test(text)
+
 const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 const valueOfDigit = new Uint8Array(128).fill(255)
 for (let i = 0; i < 64; i++) valueOfDigit[digits.charCodeAt(i)] = i
-
-/** True when the text can be a key. */
-export const isKey = (text: string): boolean => /^[\w-]{32}$/.test(text)
 
 /** Reads 32 digits of 6 bits into 6 words; false for what is no key. */
 const readKey = (text: string, out: Uint32Array): boolean => {

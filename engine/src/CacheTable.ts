@@ -1,12 +1,11 @@
 /**
  * The entries of the exact cache in memory: a hash table with an order of use, bounded by entries and by bytes.
  *
- * Columns are typed arrays in segments of 1,024 slots and the index is cut into small tables, so that nothing that grows
- * or is emptied ever moves a million entries at once: a `Map` of that size stops the process for tens of milliseconds when
- * it is rebuilt. Whatever goes over many entries (purging, listing, exporting) is done in steps by its caller. It knows
- * no clock and decides nothing about what is fresh.
+ * Figures are in typed arrays, in segments of 1,024 slots, and the index is cut into small tables, so that nothing ever
+ * moves a million entries at once, as a `Map` does when it is rebuilt. Whatever goes over many entries (purging, listing,
+ * exporting) is done in steps by its caller. It knows no clock and decides nothing about what is fresh.
  */
-import { CacheIndex } from "./CacheIndex.ts"
+import { CacheIndex, isKey } from "./CacheIndex.ts"
 import type { Target } from "./Call.ts"
 import type { Completion } from "./Reply.ts"
 
@@ -68,19 +67,31 @@ const none = -1
 /** Evictions of one insertion; what is left over a bound goes with the next ones. */
 const evictionsMax = 4096
 
+/** Places of a slot's figures: 48 bytes beside each other, so that a lookup waits for memory once. */
+const doubles = 6
+const integers = 12
+const storedAt = 0
+const expiresAt = 1
+const previous = 4
+const next = 5
+const used = 6
+const hits = 7
+const bytes = 8
+/** 0 while the slot is free. */
+const group = 9
+const latency = 10
+
 class Segment {
-  readonly storedAt = new Float64Array(segmentSize)
-  readonly expiresAt = new Float64Array(segmentSize)
-  readonly latency = new Float32Array(segmentSize)
-  readonly previous = new Int32Array(segmentSize)
-  readonly next = new Int32Array(segmentSize)
-  readonly used = new Uint32Array(segmentSize)
-  readonly hits = new Uint32Array(segmentSize)
-  readonly bytes = new Uint32Array(segmentSize)
-  /** 0 while the slot is free. */
-  readonly group = new Uint32Array(segmentSize)
+  readonly times: Float64Array
+  readonly figures: Int32Array
   readonly completions = new Array<Completion | undefined>(segmentSize).fill(undefined)
   readonly extras = new Array<Extra | string | undefined>(segmentSize).fill(undefined)
+
+  constructor() {
+    const buffer = new ArrayBuffer(segmentSize * doubles * 8)
+    this.times = new Float64Array(buffer)
+    this.figures = new Int32Array(buffer)
+  }
 }
 
 interface CountedGroup extends Group {
@@ -123,9 +134,10 @@ export class CacheTable {
 
   /** The entry was used: it is the last to be evicted now. */
   use(slot: number): void {
-    const { hits, used } = this.at(slot)
-    hits[slot & segmentMask]! += 1
-    used[slot & segmentMask] = ++this.uses
+    const { figures } = this.at(slot)
+    const at = (slot & segmentMask) * integers
+    figures[at + hits]! += 1
+    figures[at + used] = ++this.uses
     if (this.first === slot) return
     this.unlink(slot)
     this.link(slot)
@@ -140,16 +152,18 @@ export class CacheTable {
     const slot = this.takeSlot()
     const i = slot & segmentMask
     const segment = this.at(slot)
-    const group = this.groupFor(entry.group)
-    group.entries += 1
+    const owner = this.groupFor(entry.group)
+    owner.entries += 1
     this.index.add(entry.key, slot)
-    segment.storedAt[i] = entry.storedAtMs
-    segment.expiresAt[i] = entry.expiresAtMs
-    segment.latency[i] = entry.latencyMs
-    segment.hits[i] = 0
-    segment.bytes[i] = entry.bytes
-    segment.group[i] = group.id
-    segment.used[i] = ++this.uses
+    const { figures, times } = segment
+    times[i * doubles + storedAt] = entry.storedAtMs
+    times[i * doubles + expiresAt] = entry.expiresAtMs
+    const at = i * integers
+    figures[at + latency] = Math.min(Math.round(entry.latencyMs), 0x7fff_ffff)
+    figures[at + hits] = 0
+    figures[at + bytes] = entry.bytes
+    figures[at + group] = owner.id
+    figures[at + used] = ++this.uses
     segment.completions[i] = entry.completion
     const { fields, omitted, pacing } = entry
     segment.extras[i] = omitted.length === 0 && pacing === undefined ? fields : { fields, omitted, pacing }
@@ -165,14 +179,14 @@ export class CacheTable {
     this.index.remove(slot)
     this.unlink(slot)
     this.entries -= 1
-    this.bytes -= segment.bytes[i]!
-    const group = this.groupOf(slot)
-    group.entries -= 1
-    if (group.entries === 0) this.forget(group)
-    segment.group[i] = 0
+    this.bytes -= this.bytesOf(slot)
+    const owner = this.groupOf(slot)
+    owner.entries -= 1
+    if (owner.entries === 0) this.forget(owner)
+    segment.figures[i * integers + group] = 0
+    segment.figures[i * integers + next] = this.freeSlot
     segment.completions[i] = undefined
     segment.extras[i] = undefined
-    segment.next[i] = this.freeSlot
     this.freeSlot = slot
   }
 
@@ -194,11 +208,11 @@ export class CacheTable {
   /** Makes the entries of the groups that match invisible at once, and returns their number. */
   bury(filter: GroupFilter): number {
     let buried = 0
-    for (const group of this.groupByName.values()) {
-      if (!matches(filter, group)) continue
-      group.dead = true
-      buried += group.entries
-      this.groupByName.delete(group.name)
+    for (const found of this.groupByName.values()) {
+      if (!matches(filter, found)) continue
+      found.dead = true
+      buried += found.entries
+      this.groupByName.delete(found.name)
     }
     return buried
   }
@@ -208,13 +222,13 @@ export class CacheTable {
     const end = Math.min(this.top, from + count)
     for (let slot = from; slot < end; slot++) {
       if (!this.isTaken(slot)) continue
-      const over = nowMs >= this.at(slot).expiresAt[slot & segmentMask]! + graceMs
+      const over = nowMs >= this.expiresAtMs(slot) + graceMs
       if (over || this.groupOf(slot).dead) this.remove(slot)
     }
     return end >= this.top ? none : end
   }
 
-  /** Slots that were ever used; a slot below it may be free. */
+  /** Slots below it were used before; they may be free now. */
   get slots(): number {
     return this.top
   }
@@ -234,7 +248,7 @@ export class CacheTable {
   }
 
   groupOf(slot: number): CountedGroup {
-    return this.groups[this.at(slot).group[slot & segmentMask]!]!
+    return this.groups[this.figure(slot, group)]!
   }
 
   keyOf(slot: number): string {
@@ -242,28 +256,28 @@ export class CacheTable {
   }
 
   storedAtMs(slot: number): number {
-    return this.at(slot).storedAt[slot & segmentMask]!
+    return this.at(slot).times[(slot & segmentMask) * doubles + storedAt]!
   }
 
   expiresAtMs(slot: number): number {
-    return this.at(slot).expiresAt[slot & segmentMask]!
+    return this.at(slot).times[(slot & segmentMask) * doubles + expiresAt]!
   }
 
   latencyMs(slot: number): number {
-    return this.at(slot).latency[slot & segmentMask]!
+    return this.figure(slot, latency)
   }
 
   hitsOf(slot: number): number {
-    return this.at(slot).hits[slot & segmentMask]!
+    return this.figure(slot, hits)
   }
 
   bytesOf(slot: number): number {
-    return this.at(slot).bytes[slot & segmentMask]!
+    return this.figure(slot, bytes) >>> 0
   }
 
   /** A number that is higher the later the entry was put in or used. */
   usedOf(slot: number): number {
-    return this.at(slot).used[slot & segmentMask]!
+    return this.figure(slot, used) >>> 0
   }
 
   private at(slot: number): Segment {
@@ -271,7 +285,7 @@ export class CacheTable {
   }
 
   private isTaken(slot: number): boolean {
-    return slot < this.top && this.at(slot).group[slot & segmentMask] !== 0
+    return slot < this.top && this.figure(slot, group) !== 0
   }
 
   private evict(coming: number): void {
@@ -285,30 +299,36 @@ export class CacheTable {
   private takeSlot(): number {
     const slot = this.freeSlot
     if (slot !== none) {
-      this.freeSlot = this.at(slot).next[slot & segmentMask]!
+      this.freeSlot = this.figure(slot, next)
       return slot
     }
     if ((this.top & segmentMask) === 0) this.segments.push(new Segment())
     return this.top++
   }
 
+  private figure(slot: number, which: number): number {
+    return this.at(slot).figures[(slot & segmentMask) * integers + which]!
+  }
+
+  private setFigure(slot: number, which: number, value: number): void {
+    this.at(slot).figures[(slot & segmentMask) * integers + which] = value
+  }
+
   private link(slot: number): void {
-    const segment = this.at(slot)
-    segment.previous[slot & segmentMask] = none
-    segment.next[slot & segmentMask] = this.first
+    this.setFigure(slot, previous, none)
+    this.setFigure(slot, next, this.first)
     if (this.first === none) this.last = slot
-    else this.at(this.first).previous[this.first & segmentMask] = slot
+    else this.setFigure(this.first, previous, slot)
     this.first = slot
   }
 
   private unlink(slot: number): void {
-    const segment = this.at(slot)
-    const previous = segment.previous[slot & segmentMask]!
-    const next = segment.next[slot & segmentMask]!
-    if (previous === none) this.first = next
-    else this.at(previous).next[previous & segmentMask] = next
-    if (next === none) this.last = previous
-    else this.at(next).previous[next & segmentMask] = previous
+    const before = this.figure(slot, previous)
+    const after = this.figure(slot, next)
+    if (before === none) this.first = after
+    else this.setFigure(before, next, after)
+    if (after === none) this.last = before
+    else this.setFigure(after, previous, before)
   }
 
   private groupFor({ namespace, target, tenant }: Group): CountedGroup {
@@ -316,18 +336,15 @@ export class CacheTable {
     const known = this.groupByName.get(name)
     if (known !== undefined) return known
     const id = this.freeGroups.pop() ?? this.groups.length
-    const group = { id, name, target, tenant, namespace, entries: 0, dead: false }
-    this.groups[id] = group
-    this.groupByName.set(name, group)
-    return group
+    const made = { id, name, target, tenant, namespace, entries: 0, dead: false }
+    this.groups[id] = made
+    this.groupByName.set(name, made)
+    return made
   }
 
-  private forget(group: CountedGroup): void {
-    if (!group.dead) this.groupByName.delete(group.name)
-    this.groups[group.id] = undefined
-    this.freeGroups.push(group.id)
+  private forget(owner: CountedGroup): void {
+    if (!owner.dead) this.groupByName.delete(owner.name)
+    this.groups[owner.id] = undefined
+    this.freeGroups.push(owner.id)
   }
 }
-
-/** True when the text can be a key. */
-export const isKey = (text: string): boolean => /^[\w-]{32}$/.test(text)

@@ -77,6 +77,58 @@ describe("Cache", () => {
     }).pipe(Effect.provide(layer()))
   )
 
+  it.effect("holds at most as many bytes as it was told, and nothing that is larger by itself", () =>
+    Effect.gen(function* () {
+      const cache = yield* Cache
+      for (let i = 0; i < 50; i++) yield* through(`${i} ${"x".repeat(100)}`)
+      expect(cache.stats().bytes).toBeLessThanOrEqual(3000)
+      expect(cache.stats().entries).toBeGreaterThan(3)
+      expect(yield* hits(`49 ${"x".repeat(100)}`, `0 ${"x".repeat(100)}`)).toEqual([true, false])
+      const before = cache.stats().entries
+      yield* through("x".repeat(3000))
+      expect(cache.stats().entries).toBe(before)
+    }).pipe(Effect.provide(layer({ maxSize: 1000, maxBytes: 3000 })))
+  )
+
+  it.effect("counts a character as one byte in Latin-1 and as two in other scripts", () =>
+    Effect.gen(function* () {
+      const cache = yield* Cache
+      const sizes: Array<number> = []
+      for (const text of ["aaaa", "éééé", "日本日本"]) {
+        yield* cache.purge()
+        yield* through(text)
+        sizes.push(cache.stats().bytes)
+      }
+      expect([sizes[1]! - sizes[0]!, sizes[2]! - sizes[0]!]).toEqual([0, 4])
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("tells with a hit what had been left out of the request when the answer was made", () =>
+    Effect.gen(function* () {
+      const cache = yield* Cache
+      const call = makeCall(makeRequest(), yield* Clock.Clock)
+      call.journal.candidates = [target]
+      call.journal.target = target
+      yield* Effect.scoped(cache.stage(() => Effect.succeed(Reply.whole(completionOf("m", "x"))))(call))
+      call.journal.omitted = ["logit_bias"]
+      yield* call.settlement.run({ _tag: "Success", completion: completionOf("m", "x") })
+      const hit = makeCall(makeRequest(), yield* Clock.Clock)
+      hit.journal.candidates = [target]
+      yield* Effect.scoped(cache.stage(() => Effect.die("unused"))(hit))
+      expect(hit.journal).toMatchObject({ cache: "hit", omitted: ["logit_bias"] })
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("explains two requests by themselves", () =>
+    Effect.gen(function* () {
+      expect(yield* Cache.explain({ prompt: "a" }, { prompt: "a", temperature: 0 })).toEqual(["temperature"])
+      expect(
+        yield* Cache.explain({ prompt: "a", stream: true }, { messages: [{ role: "user", content: "a" }] })
+      ).toEqual([])
+      expect((yield* Effect.flip(Cache.explain({ prompt: "" }, { prompt: "a" })))._tag).toBe("InvalidRequest")
+    })
+  )
+
   it.effect("purges by provider and by model", () =>
     Effect.gen(function* () {
       const cache = yield* Cache

@@ -1,7 +1,8 @@
 import fc from "fast-check"
 import { hash } from "node:crypto"
 import { describe, expect, it } from "vitest"
-import { CacheTable, isKey, type NewEntry } from "../../engine/src/CacheTable.ts"
+import { isKey } from "../../engine/src/CacheIndex.ts"
+import { CacheTable, type NewEntry } from "../../engine/src/CacheTable.ts"
 import { completionOf } from "../../engine/src/testing.ts"
 
 const keyOf = (index: number): string => hash("sha256", String(index), "base64url").slice(0, 32)
