@@ -89,6 +89,8 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "SemanticEmbedder.ts",
       "SemanticEntries.ts",
       "SemanticJudge.ts",
+      "SemanticLookup.ts",
+      "SemanticObserver.ts",
       "SemanticPairs.ts",
       "SemanticPartition.ts",
       "SemanticShadow.ts",
