@@ -83,12 +83,14 @@ export class FairQueue<W extends Waiter> {
   /** Takes the waiter that `peek` gave. */
   serve(waiter: W): void {
     if (waiter.gone) return
-    const { priority, share } = waiter.place!
+    const flow = waiter.place as unknown as Flow<W>
+    const { priority, share } = flow
     this.turns++
     priority.lastTurn = this.turns
     priority.virtual = Math.max(priority.virtual, share.tag)
     share.tag += waiter.cost / share.weight
     this.leave(waiter)
+    if (flow.waiting === 0) flow.line.drop(flow)
   }
 
   /** The waiter that has waited longest. */

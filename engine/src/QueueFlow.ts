@@ -145,6 +145,14 @@ class Line<W extends Waiter> {
   /** Flows that take part, by start tag. */
   readonly offered = new QueueHeap<Flow<W>>()
 
+  /** Forgets a flow that has nobody left, where that costs nothing: when it is first. */
+  drop(flow: Flow<W>): void {
+    if (this.offered.peek() !== flow) return
+    this.offered.pop()
+    flow.offered = false
+    this.flows.delete(flow.tenant)
+  }
+
   sweep(): void {
     this.offered.filter((flow) => {
       flow.offered = flow.waiting > 0

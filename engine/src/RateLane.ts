@@ -119,7 +119,7 @@ export class RateLane {
   /** Refuses whoever waits and lets nobody join. What is running is still settled. */
   close(): void {
     this.closed = true
-    this.queue.close(() => new ShuttingDown({}))
+    this.queue.close(new ShuttingDown({}))
   }
 
   private get nowMs(): number {

@@ -190,14 +190,14 @@ export class RateQueue implements Watcher {
   }
 
   /** Refuses whoever waits and sets no timer again. */
-  close(refusal: () => Refusal): void {
+  close(refusal: Refusal): void {
     this.closed = true
     this.stopTimer()
     for (let count = 0; count < sliceMax; count++) {
       const waiter = this.oldest()
       if (waiter === undefined) return
       this.remove(waiter)
-      this.admission.refuse(waiter, refusal())
+      this.admission.refuse(waiter, refusal)
     }
     this.continueLater(() => this.close(refusal))
   }
