@@ -1,9 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
+import { AIEngine } from "../../engine/src/AIEngine.ts"
 import { ProviderTimeout } from "../../engine/src/Errors.ts"
 import type * as Reply from "../../engine/src/Reply.ts"
-import { completionOf } from "../../engine/src/testing.ts"
+import { completionOf, scriptedProvider } from "../../engine/src/testing.ts"
 import { embedded, promptOf, target, withSemantic } from "../support/semantic.ts"
 
 const stored = "What is the capital of France?"
@@ -137,7 +138,7 @@ describe("SemanticCache", () => {
           expect((yield* ask("WHAT IS A FERMION?", { tenant: "a" })).journal.cache).toBe("semantic")
           expect((yield* ask("what is a boson?", { tenant: "b" })).journal.cache).toBe("miss")
           answers.clear()
-        yield* cache.prune
+          yield* cache.prune
           expect(cache.status()).toMatchObject({ entries: 0, partitions: 0 })
         })
       )
@@ -460,4 +461,42 @@ describe("SemanticCache with a judge", () => {
       })
     )
   )
+})
+
+describe("SemanticCache through AIEngine", () => {
+  it("finds by a function that the application hands in, and tells the kind of the hit", async () => {
+    const asked: Array<string> = []
+    const provider = scriptedProvider("a", () => "Paris")
+    await using engine = new AIEngine(
+      { providers: [{ name: "a", kind: "openai", apiKey: "test" }], cache: { semantic: { mode: "on" } } },
+      {
+        providers: [provider],
+        embedder: async (text) => {
+          asked.push(text)
+          return [1, 2, 3]
+        }
+      }
+    )
+    expect((await engine.generateText({ prompt: stored })).cacheKind).toBeNull()
+    const hit = await engine.generateText({ prompt: same })
+    expect(hit).toMatchObject({ content: "Paris", cached: true, cacheKind: "semantic", attempts: 0, cost: 0 })
+    expect(asked).toEqual([stored, same])
+    expect((await engine.generateText({ prompt: same, cache: { semantic: false } })).cacheKind).toBeNull()
+    let streamed = ""
+    for await (const chunk of engine.streamText({ prompt: stored.toUpperCase() })) streamed += chunk
+    expect(streamed).toBe("Paris")
+    expect(provider.calls).toHaveLength(2)
+  })
+
+  it("leaves the exact cache its answers: a pair of prompts is one entry", async () => {
+    const provider = scriptedProvider("a", () => "Paris")
+    await using engine = new AIEngine(
+      { providers: [{ name: "a", kind: "openai", apiKey: "test" }], cache: { semantic: { mode: "on" } } },
+      { providers: [provider] }
+    )
+    await engine.generateText({ prompt: stored })
+    await engine.generateText({ prompt: same })
+    await engine.generateText({ prompt: same })
+    expect((await engine.getStatus()).cache).toMatchObject({ entries: 1, hits: 0, semanticHits: 2, misses: 1 })
+  })
 })
