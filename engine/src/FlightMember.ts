@@ -79,14 +79,17 @@ export class FlightMember implements Member {
   }
 
   adopt(): void {
-    const { journal } = this.call
-    const flown = this.flight!.call.journal
+    const { call, flight } = this
+    const { journal, request } = call
+    const flown = flight!.call.journal
     journal.target = flown.target
     journal.omitted = flown.omitted
     journal.promptTokens = flown.promptTokens
     journal.cacheAgeMs = flown.cacheAgeMs
     journal.cacheSimilarity = flown.cacheSimilarity
     if (flown.cache !== "miss") journal.cache = flown.cache
+    // In a shared namespace the others' limits are none of a caller's business.
+    if (flight!.call.request.tenant === request.tenant) journal.callerLimits = flown.callerLimits
   }
 
   /** The parts as this caller reads them: all at once that have come, then one chunk after the other. */
@@ -151,21 +154,19 @@ export class FlightMember implements Member {
     if (flight === undefined) return outcome
     const { journal } = this.call
     const flown = flight.call.journal
-    // A caller whose flight failed may have been served what the cache still had.
-    const served = journal.cache === "hit"
-    if (flight.payer !== this) {
-      if (served) return outcome
-      journal.cache = flown.cache === "miss" ? "coalesced" : flown.cache
-      if (journal.cache === "coalesced") this.host.onCoalesced()
-      return outcome
+    const pays = flight.payer === this
+    if (pays) {
+      journal.candidates = flown.candidates
+      journal.queueMs = flown.queueMs
+      // A second leader has waited for somebody else's call, which is no work of ours.
+      journal.overheadMs = this.isSecond ? undefined : flown.overheadMs
     }
-    journal.candidates = flown.candidates
-    journal.queueMs = flown.queueMs
-    // A second leader has waited for somebody else's call, which is no work of ours.
-    journal.overheadMs = this.isSecond ? undefined : flown.overheadMs
-    if (served) return outcome
+    // A caller whose flight failed may have been served what the cache still had.
+    if (journal.cache === "hit") return outcome
     this.adopt()
-    journal.cache = flown.cache
+    if (flown.cache === "miss") journal.cache = pays ? "miss" : "coalesced"
+    if (journal.cache === "coalesced") this.host.onCoalesced()
+    if (!pays) return outcome
     if (outcome._tag === "Success" || flight.outcome === undefined) return outcome
     const partial = flight.outcome._tag === "Success" ? flight.outcome.completion : flight.outcome.partial
     return { ...outcome, partial }
