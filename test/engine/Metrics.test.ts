@@ -77,7 +77,8 @@ describe("the metrics", () => {
         }
       }
       const empty = contract.filter(([name]) => found.find((each) => each.name === name)!.values.length === 0)
-      expect(empty.map(([name]) => name)).toEqual([])
+      // Hedging is off here; its own test counts it.
+      expect(empty.map(([name]) => name)).toEqual(["ai_hedges_total"])
     }).pipe(
       withEngine({
         providers,
