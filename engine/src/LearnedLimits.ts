@@ -6,7 +6,7 @@
  * calls at once and bursts. Calls at once never rise above what is configured. It holds numbers alone and never waits.
  */
 import type { Outcome } from "./Call.ts"
-import { LearnedRate, type ReportedRate } from "./LearnedRate.ts"
+import { LearnedRate, memoryMsMax, memoryMsMin, type ReportedRate } from "./LearnedRate.ts"
 import type { LearnMode } from "./Provider.ts"
 import type { ReportedLimit } from "./ReportedLimit.ts"
 import type { AttemptCall } from "./Stage.ts"
@@ -42,7 +42,10 @@ const reportedWindowMsMax = 300_000
 const pressureMin = 0.3
 
 /** Calls at once rise by one when so much time has passed without a refusal. */
-const placeMs = 30_000
+const placeMs = 5000
+
+/** Prompts are estimated, and what is in flight may be a little more than what was reserved. */
+const tokensSpare = 0.003
 
 /** Weight of the last answer in the learned share of prompts. */
 const smoothing = 1 / 32
@@ -55,6 +58,12 @@ export class LearnedLimits {
   private readonly configuredConcurrent: number
   private readonly learn: LearnMode
   private placesAtMs = -Infinity
+  /** Calls at once that were refused last; not tried again for a while, longer each time. */
+  private placesCeiling = Infinity
+  private placesUntilMs = 0
+  private placesMemoryMs = memoryMsMin
+  /** Most calls at once that the provider has taken. */
+  private placesProven = 0
   private promptShare = 0.75
   private burstsBounded = false
 
@@ -70,7 +79,13 @@ export class LearnedLimits {
     this.concurrent = concurrent
     this.configuredConcurrent = concurrent
     this.requests = new LearnedRate({ configured: requestsPerMinute, windowMs, learn, minimumBurst: () => 10 })
-    this.tokens = new LearnedRate({ configured: tokensPerMinute, windowMs, learn, minimumBurst: (limit) => limit / 4 })
+    this.tokens = new LearnedRate({
+      configured: tokensPerMinute,
+      windowMs,
+      learn,
+      minimumBurst: (limit) => limit / 4,
+      spare: tokensSpare
+    })
   }
 
   /** The learned number of calls at once; undefined while what is configured holds. */
@@ -96,12 +111,14 @@ export class LearnedLimits {
     if (tokens > 0) this.promptShare += (1 - usage.output / tokens - this.promptShare) * smoothing
     this.requests.passed(mark.requestsHeld, 1, mark.takenAtMs, nowMs)
     this.tokens.passed(mark.tokensHeld, tokens, mark.takenAtMs, nowMs)
+    this.placesProven = Math.max(this.placesProven, mark.activeHeld)
+    if (nowMs - this.placesAtMs < placeMs) return
     if (mark.activeHeld >= this.concurrent && this.concurrent < this.configuredConcurrent) {
-      if (nowMs - this.placesAtMs < placeMs) return
+      if (this.concurrent + 1 >= this.placesCeiling && nowMs < this.placesUntilMs) return
       this.concurrent++
       this.placesAtMs = nowMs
     }
-    if (this.burstsBounded && nowMs - this.placesAtMs > 60 * placeMs) this.boundBursts(Infinity)
+    if (this.burstsBounded && nowMs >= this.placesUntilMs) this.boundBursts(Infinity)
   }
 
   private refused(mark: Mark, named: Named | undefined, nowMs: number): void {
@@ -114,6 +131,11 @@ export class LearnedLimits {
   private causeOf(mark: Mark, nowMs: number): Named {
     const requests = this.requests.pressure(nowMs)
     const tokens = this.tokens.pressure(nowMs) ?? 0
+    // More at once than it has ever taken: the cheapest thing to try, and the first to heal if it was not the reason.
+    if (mark.activeHeld > Math.max(1, Math.min(this.placesProven, this.placesCeiling - 1))) return "concurrent"
+    const passedMore =
+      this.requests.hasPassedMore(mark.requestsHeld, 1) && this.tokens.hasPassedMore(mark.tokensHeld, mark.tokens)
+    if (passedMore && nowMs - this.placesAtMs > this.requests.window.windowMs) return "concurrent"
     if (Math.max(requests ?? 0, tokens) >= pressureMin) return tokens > (requests ?? 0) ? "tokens" : "requests"
     return requests === undefined && mark.requestsHeld > 3 * mark.activeHeld ? "requests" : "concurrent"
   }
@@ -121,8 +143,13 @@ export class LearnedLimits {
   /** Neither rate explains a refusal: fewer calls at once, and smaller bursts. */
   private crowded(mark: Mark, nowMs: number): void {
     if (mark.takenAtMs <= this.placesAtMs) return
+    const again = mark.activeHeld === this.placesCeiling
+    this.placesMemoryMs = again ? Math.min(2 * this.placesMemoryMs, memoryMsMax) : memoryMsMin
+    this.placesUntilMs = nowMs + this.placesMemoryMs
+    this.placesCeiling = mark.activeHeld
     this.placesAtMs = nowMs
     this.concurrent = Math.max(1, Math.min(this.concurrent, mark.activeHeld - 1))
+    this.placesProven = Math.min(this.placesProven, this.concurrent)
     this.boundBursts(this.requests.window.burstSize / 2)
   }
 

@@ -17,6 +17,8 @@ export interface LearnedRateOptions {
   readonly learn: LearnMode
   /** Amount that passes at once after a pause. */
   readonly minimumBurst: (limit: number) => number
+  /** Share of the limit that is kept free while amounts are estimates; none unless told. */
+  readonly spare?: number
 }
 
 /** What a provider reports of one rate. Amounts are those of its window. */
@@ -34,12 +36,15 @@ const unlimited = 1e12
 const reportMs = 600_000
 
 /** How long a ceiling is remembered the first time, and at most. */
-const memoryMsMin = 600_000
-const memoryMsMax = 21_600_000
+export const memoryMsMin = 600_000
+export const memoryMsMax = 21_600_000
 
 /** Largest step up when nothing is known of what is above, and the first one, as shares of the limit. */
 const stepMost = 0.05
 const stepFirst = 0.01
+
+/** What others of the same key hold is kept free with some to spare: they do not wait until they may. */
+const othersSpare = 1.1
 
 /** Nothing goes for so long after a refusal, doubled with each one that follows before anything has passed. */
 const holdMsMin = 1000
@@ -53,6 +58,7 @@ export class LearnedRate {
   readonly configured: number | undefined
   private readonly learn: LearnMode
   private readonly configuredWindowMs: number
+  private readonly spare: number
   /** False while there is no limit at all. */
   private limited: boolean
   private changed = false
@@ -72,11 +78,14 @@ export class LearnedRate {
   private fullSinceMs: number | undefined
   private blockedAtMs = -Infinity
   private raisedAtMs = -Infinity
+  /** The limit before it was raised last. */
+  private raisedFrom = 0
   private heldUntilMs = 0
   private refusals = 0
 
   constructor(options: LearnedRateOptions) {
-    const { configured, learn, minimumBurst, windowMs } = options
+    const { configured, learn, minimumBurst, spare = 0, windowMs } = options
+    this.spare = spare
     this.configured = configured
     this.learn = learn
     this.configuredWindowMs = windowMs
@@ -108,7 +117,10 @@ export class LearnedRate {
   }
 
   waitMs(amount: number, nowMs: number): number {
-    const waitMs = Math.max(this.heldUntilMs - nowMs, this.window.waitMs(amount, nowMs))
+    const waitMs = Math.max(
+      this.heldUntilMs - nowMs,
+      this.window.waitMs(amount + this.spare * this.window.limit, nowMs)
+    )
     if (waitMs > 0) this.blockedAtMs = nowMs
     return waitMs
   }
@@ -116,6 +128,11 @@ export class LearnedRate {
   /** The share of the limit that is used, 0–1; undefined without a limit. */
   pressure(nowMs: number): number | undefined {
     return this.limited ? this.window.usedAt(nowMs) / this.window.limit : undefined
+  }
+
+  /** True when more than this has passed in a window before: then the rate can hardly be why it was refused. */
+  hasPassedMore(mark: number, amount: number): boolean {
+    return mark - amount < 0.9 * this.proven
   }
 
   /** The provider took a request of this amount, taken at `takenAtMs` when the window held `mark`, itself included. */
@@ -171,7 +188,11 @@ export class LearnedRate {
     const share = windowMs / rate.windowMs
     const others = this.window.limit - mark - rate.remaining * share
     const matters = others > Math.max(2 * this.unit, 0.03 * this.window.limit)
-    this.window.occupy(matters ? others : 0, nowMs + Math.min(rate.resetMs ?? windowMs, windowMs), nowMs)
+    this.window.occupy(
+      matters ? others * othersSpare + 2 * this.unit : 0,
+      nowMs + Math.min(rate.resetMs ?? windowMs, windowMs),
+      nowMs
+    )
   }
 
   private isReported(nowMs: number): boolean {
@@ -219,15 +240,18 @@ export class LearnedRate {
       if (nowMs - this.fullSinceMs! < quietMs || nowMs - this.cutAtMs < quietMs) return
       this.step = stepFirst
     } else {
-      if (this.proven < limit - this.unit / 2) return
+      if (this.proven <= this.raisedFrom) return
       this.step = Math.min(stepMost, 2 * this.step)
     }
-    this.raise(Math.min(cap, limit + Math.max(this.unit, this.step * limit)), nowMs)
+    // A step has room for one more request, or nothing could prove it.
+    const least = 1.25 * this.unit + this.spare * limit
+    this.raise(Math.min(cap, limit + Math.max(least, this.step * limit)), nowMs)
     this.window.grant(this.window.limit - this.window.usedAt(nowMs), nowMs)
   }
 
   private raise(amount: number, nowMs: number): void {
     this.raisedAtMs = nowMs
+    this.raisedFrom = this.window.limit
     this.set(amount, nowMs)
   }
 }

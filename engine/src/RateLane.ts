@@ -7,7 +7,7 @@
  */
 import { Effect } from "effect"
 import type { Call, Outcome } from "./Call.ts"
-import { ProviderRateLimited, QueueFull, RateLimitExceeded, ShuttingDown } from "./Errors.ts"
+import { type EngineError, ProviderRateLimited, QueueFull, RateLimitExceeded, ShuttingDown } from "./Errors.ts"
 import type { RateLimits } from "./Provider.ts"
 import { RateEstimate } from "./RateEstimate.ts"
 import { type QueueHost, type QueueOptions, RateQueue, RateWaiter, type Refusal, type Scopes } from "./RateQueue.ts"
@@ -291,13 +291,14 @@ const usageOf = (outcome: Outcome): Usage =>
 
 const failedBeforeReply = (outcome: Outcome): boolean => outcome._tag === "Failure" && outcome.partial === undefined
 
+/** A 429 may count as a request; a provider that tells its limits tells that as well. */
+const isUncounted = (tag: EngineError["_tag"], told: boolean): boolean =>
+  tag === "ProviderUnreachable" || tag === "UnsupportedAbility" || (tag === "ProviderRateLimited" && told)
+
 /** False when nothing was sent, so that the provider can't have counted the request. */
 const wasCounted = ({ attempt }: AttemptCall, outcome: Outcome): boolean =>
   attempt.sentAtMs !== undefined &&
-  !(
-    outcome._tag === "Failure" &&
-    (outcome.error._tag === "ProviderUnreachable" || outcome.error._tag === "UnsupportedAbility")
-  )
+  !(outcome._tag === "Failure" && isUncounted(outcome.error._tag, attempt.rateLimits !== undefined))
 
 const hasRoom = (scope: RateScope, tokens: number, nowMs: number): boolean =>
   scope.hasPlace && scope.keptFor === undefined && scope.roomInMs(tokens, nowMs) === 0

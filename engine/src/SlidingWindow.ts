@@ -84,7 +84,7 @@ export class SlidingWindow {
     this.amounts[this.index(this.sliceNumber)] = used
   }
 
-  /** Bounds the burst, for providers that count in shorter windows; one second of the rate and one request always pass. */
+  /** Bounds the burst, for providers that count in shorter windows; above 0. */
   boundBurst(most: number): void {
     this.burstMost = most
     this.derive()
@@ -168,9 +168,8 @@ export class SlidingWindow {
   private derive(): void {
     this.sliceMs = this.currentWindowMs / slices
     this.ratePerMs = (paceShare * this.currentLimit) / this.currentWindowMs
-    const second = this.ratePerMs * 1000
-    const burst = Math.max(second, Math.min(this.burstMost, this.minimumBurst(this.currentLimit)))
-    this.burst = Math.min(this.currentLimit, burst)
+    const burst = Math.max(this.ratePerMs * 1000, this.minimumBurst(this.currentLimit))
+    this.burst = Math.min(this.currentLimit, burst, this.burstMost)
   }
 
   private othersAt(nowMs: number): number {
