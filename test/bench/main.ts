@@ -1,8 +1,9 @@
 /**
- * `pnpm bench [suite…] [--json] [--quick] [--profile] [--only NAME]`: measures Millrace beside its peers.
+ * `pnpm bench [suite…] [--json] [--quick] [--profile] [--only NAME] [--pairs FILE]`: measures Millrace beside its peers.
  *
  * Each suite runs in a process of its own, its entries paired round by round. Tables go to the terminal, everything to
  * `.bench/<date>.json`. `--profile` records a CPU profile of each suite and lists the functions with the most self time.
+ * `bench semantic --json` prints what the gate does with labelled pairs (of `--pairs FILE`) as one object, for scripts.
  */
 import { fork } from "node:child_process"
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs"
@@ -12,7 +13,20 @@ import { parseArgs } from "node:util"
 import { summarize } from "./profile.ts"
 import { render, type Options, type Table } from "./report.ts"
 
-const suites = ["call", "hit", "stream", "limiter", "cache", "savings", "metrics", "tokens", "vectors", "lookups", "gateway"] as const
+const suites = [
+  "call",
+  "hit",
+  "stream",
+  "limiter",
+  "cache",
+  "savings",
+  "metrics",
+  "tokens",
+  "vectors",
+  "lookups",
+  "gateway",
+  "semantic"
+] as const
 
 const folder = path.resolve(import.meta.dirname, "../../.bench")
 
@@ -23,9 +37,12 @@ const { values, positionals } = parseArgs({
     quick: { type: "boolean", default: false },
     profile: { type: "boolean", default: false },
     only: { type: "string" },
+    pairs: { type: "string" },
     help: { type: "boolean", short: "h", default: false }
   }
 })
+
+const pairs = values.pairs === undefined ? undefined : path.resolve(values.pairs)
 
 interface Measured {
   readonly suite: string
@@ -36,7 +53,7 @@ interface Measured {
 const measure = (suite: string): Promise<Measured> =>
   new Promise((resolve, reject) => {
     const profiles = values.profile ? mkdtempSync(path.join(folder, `${suite}-`)) : undefined
-    const options: Options = { quick: values.quick, only: values.only, profiles }
+    const options: Options = { quick: values.quick, only: values.only, profiles, pairs }
     const child = fork(path.join(import.meta.dirname, "child.ts"), [], {
       execArgv: ["--expose-gc"],
       env: { ...process.env, NODE_ENV: "production", NODE_NO_WARNINGS: "1" },
@@ -56,7 +73,12 @@ const measure = (suite: string): Promise<Measured> =>
   })
 
 if (values.help) {
-  console.log(`pnpm bench [suite…] [--json] [--quick] [--profile] [--only NAME]\n\nSuites: ${suites.join(", ")}`)
+  console.log(
+    `pnpm bench [suite…] [--json] [--quick] [--profile] [--only NAME] [--pairs FILE]\n\nSuites: ${suites.join(", ")}`
+  )
+} else if (values.json && positionals.length === 1 && positionals[0] === "semantic") {
+  const { report } = await import("./semantic.ts")
+  console.log(JSON.stringify(report(pairs)))
 } else {
   const unknown = positionals.find((name) => !suites.includes(name as (typeof suites)[number]))
   if (unknown !== undefined) {

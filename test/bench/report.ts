@@ -31,6 +31,8 @@ export interface Options {
   readonly quick: boolean
   /** Runs only the entries whose name contains this text; for profiles. */
   readonly only: string | undefined
+  /** A file of labelled pairs for the semantic suite instead of the shared ones. */
+  readonly pairs?: string | undefined
   /** Where CPU profiles are written; undefined for none. */
   readonly profiles: string | undefined
 }

@@ -78,11 +78,15 @@ export const analyse = (text: string): Analysis => {
   const sensitive = code.length > 0 || tokens.some(({ kind }) => kind === "exact")
   const stems = new Set<string>()
   for (const { base, groups } of content.contents) {
-    stems.add(base)
+    if (groups.length === 0) stems.add(base)
     for (const group of groups) stems.add(`=${group}`)
   }
   for (const { value } of content.numbers) stems.add(value)
   for (const part of [...quotes, ...code, ...links]) stems.add(part)
+  // One stem for all words together finds their like at once, however common each of them is.
+  stems.add(
+    `#${[...content.contents.map(({ base }) => base), ...content.numbers.map(({ value }) => value)].toSorted().join(" ")}`
+  )
   return {
     _tag: "Judgeable",
     features: {

@@ -7,7 +7,7 @@
 import type { Features } from "./SemanticFeatures.ts"
 
 /** Postings that one search reads at most. */
-const postingsReadMax = 20_000
+const postingsReadMax = 5000
 
 export interface Found<Id> {
   readonly id: Id
