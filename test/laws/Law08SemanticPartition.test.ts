@@ -4,14 +4,17 @@
  * has is served by nobody. What the gate refuses is in the gate's own test.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import type { Target } from "../../engine/src/Call.ts"
-import type { Dialect } from "../../engine/src/Reply.ts"
-import type { Message, Request } from "../../engine/src/Request.ts"
+import { Engine } from "../../engine/src/Engine.ts"
+import * as Reply from "../../engine/src/Reply.ts"
+import { type Message, type Request, textOf } from "../../engine/src/Request.ts"
 import { askedOf } from "../../engine/src/SemanticPartition.ts"
+import { completionOf, scriptedProvider } from "../../engine/src/testing.ts"
 import { makeRequest } from "../engine/requests.ts"
+import { status, withEngine } from "../support/engine.ts"
 import { property } from "../support/property.ts"
 import { withSemantic } from "../support/semantic.ts"
 
@@ -172,36 +175,37 @@ describe("law 8, the partition", () => {
 })
 
 /** Bodies of each dialect with a text in the last turn and one before it. */
-const bodies: { readonly [dialect in Dialect]: (text: string, before: string) => { readonly [key: string]: unknown } } =
-  {
-    "openai-chat": (text, before) => ({
-      messages: [
-        { role: "system", content: before },
-        { role: "user", content: [{ type: "text", text }] }
-      ],
-      temperature: 0
-    }),
-    "openai-responses": (text, before) => ({
-      instructions: before,
-      input: [{ role: "user", content: [{ type: "input_text", text }] }]
-    }),
-    "openai-completions": (text, before) => ({ prompt: text, suffix: before }),
-    "anthropic-messages": (text, before) => ({
-      system: before,
-      messages: [{ role: "user", content: text }],
-      max_tokens: 5
-    }),
-    gemini: (text, before) => ({
-      systemInstruction: { parts: [{ text: before }] },
-      contents: [{ role: "user", parts: [{ text }] }]
-    })
-  }
+const bodies: {
+  readonly [dialect in Reply.Dialect]: (text: string, before: string) => { readonly [key: string]: unknown }
+} = {
+  "openai-chat": (text, before) => ({
+    messages: [
+      { role: "system", content: before },
+      { role: "user", content: [{ type: "text", text }] }
+    ],
+    temperature: 0
+  }),
+  "openai-responses": (text, before) => ({
+    instructions: before,
+    input: [{ role: "user", content: [{ type: "input_text", text }] }]
+  }),
+  "openai-completions": (text, before) => ({ prompt: text, suffix: before }),
+  "anthropic-messages": (text, before) => ({
+    system: before,
+    messages: [{ role: "user", content: text }],
+    max_tokens: 5
+  }),
+  gemini: (text, before) => ({
+    systemInstruction: { parts: [{ text: before }] },
+    contents: [{ role: "user", parts: [{ text }] }]
+  })
+}
 
 describe("law 8, the partition of a body", () => {
-  const wire = (dialect: Dialect, body: { readonly [key: string]: unknown }, text: string) =>
+  const wire = (dialect: Reply.Dialect, body: { readonly [key: string]: unknown }, text: string) =>
     askedOf(makeRequest({ messages: [{ role: "user", content: text }], wire: { dialect, body, needs: [] } }), [target])
 
-  for (const dialect of Object.keys(bodies) as ReadonlyArray<Dialect>) {
+  for (const dialect of Object.keys(bodies) as ReadonlyArray<Reply.Dialect>) {
     property(
       `of ${dialect} leaves out the text of the last turn and nothing else`,
       fc.tuple(fc.string({ minLength: 6 }), fc.string({ minLength: 6 }), fc.string(), fc.string()),
@@ -293,7 +297,83 @@ describe("law 8, the modes", () => {
             if (mode !== "on") expect(cache.status().hits).toBe(0)
             if (mode === "off") expect(cache.status()).toMatchObject({ lookups: 0, entries: 0 })
           })
-        )
+        ),
+      { runs: 40 }
     )
   }
 })
+
+const meanings = ["What is a fermion?", "What is a boson?", "How do I reset my password?"]
+
+/** The same question in other letters. */
+const worded = (meaning: number, wording: number): string => {
+  const text = meanings[meaning]!
+  return [text, text.toLowerCase(), text.toUpperCase(), text.replace(" ", "  ")][wording]!
+}
+
+const caller = fc.record({
+  meaning: fc.nat({ max: 2 }),
+  wording: fc.nat({ max: 3 }),
+  tenant: fc.constantFrom("a", "b"),
+  stream: fc.boolean(),
+  atMs: fc.nat({ max: 100 }),
+  leavesAfterMs: fc.option(fc.nat({ max: 60 }), { nil: undefined })
+})
+
+describe("law 8, many callers at a time", () => {
+  property(
+    "each gets the answer to what was asked, of the own tenant, however their calls lie across each other",
+    fc.tuple(fc.array(caller, { minLength: 1, maxLength: 25 }), fc.constantFrom("lexical", "a/e")),
+    ([callers, embedder]) => {
+      const provider = scriptedProvider(
+        "a",
+        ({ request }) =>
+          Effect.delay(
+            Effect.sync(() => {
+              if (request.embed !== undefined) {
+                const vector = meanings.map((text) => (sameLetters(text, request.embed!.input[0]!) ? 1 : 0))
+                return Reply.whole({ ...completionOf("e", ""), embeddings: [vector] })
+              }
+              const meaning = meanings.findIndex((text) => sameLetters(text, textOf(request.messages.at(-1)!)))
+              const completion = completionOf("m", `${request.tenant}${meaning}`)
+              return request.stream ? Reply.parts(Stream.fromArray(Reply.toParts(completion))) : Reply.whole(completion)
+            }),
+            request.embed === undefined ? 20 : 5
+          ),
+        { model: "m", embeddingModel: "e" }
+      )
+      return Effect.gen(function* () {
+        const engine = yield* Engine
+        const one = ({
+          atMs,
+          leavesAfterMs,
+          meaning,
+          stream,
+          tenant,
+          wording
+        }: typeof caller extends fc.Arbitrary<infer A> ? A : never) =>
+          Effect.gen(function* () {
+            yield* Effect.sleep(atMs)
+            const call = yield* engine.prepare({ prompt: worded(meaning, wording), tenant }, { stream })
+            const answer = Effect.scoped(Effect.flatMap(engine.open(call), Reply.collect))
+            const completion = yield* leavesAfterMs === undefined
+              ? Effect.asSome(answer)
+              : Effect.timeoutOption(answer, leavesAfterMs)
+            if (Option.isSome(completion)) expect(Reply.textOf(completion.value)).toBe(`${tenant}${meaning}`)
+            return call.journal.cache
+          })
+        const fibers = yield* Effect.forEach(callers, (each) => Effect.forkChild(one(each)))
+        yield* TestClock.adjust(1000)
+        const kinds = yield* Effect.forEach(fibers, Fiber.join)
+        const { cache, providers } = yield* status
+        expect(providers[0]).toMatchObject({ active: 0, queued: 0 })
+        expect(kinds.every((kind) => kind !== "bypass")).toBe(true)
+        expect(cache.entries).toBeLessThanOrEqual(callers.length)
+      }).pipe(withEngine({ providers: [provider], config: { cache: { semantic: { mode: "on", embedder } } } }))
+    },
+    { runs: 60 }
+  )
+})
+
+const sameLetters = (a: string, b: string): boolean =>
+  a.toLowerCase().replaceAll(/\s+/g, " ") === b.toLowerCase().replaceAll(/\s+/g, " ")
