@@ -125,7 +125,7 @@ const make = (options: CacheOptions) =>
       journal.cacheAgeMs = nowMs - table.storedAtMs(slot)
       journal.target = table.groupOf(slot).target
       const completion = table.completionOf(slot)
-      const extra = table.extraOf(slot)
+      const extra = table.hasMore(slot) ? table.extraOf(slot) : undefined
       table.use(slot)
       if (extra === undefined) return Effect.succeed(Reply.whole(completion))
       if (extra.omitted.length > 0) journal.omitted = extra.omitted

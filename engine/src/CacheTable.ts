@@ -5,24 +5,11 @@
  * moves a million entries at once, as a `Map` does when it is rebuilt. Whatever goes over many entries (purging, listing,
  * exporting) is done in steps by its caller. It knows no clock and decides nothing about what is fresh.
  */
+import { type Group, type GroupFilter, matches } from "./CacheGroup.ts"
 import { CacheIndex, isKey } from "./CacheIndex.ts"
-import type { Target } from "./Call.ts"
 import type { Completion } from "./Reply.ts"
 
-/** What entries have in common that purges and lists choose by. */
-export interface Group {
-  readonly target: Target
-  readonly tenant: string
-  readonly namespace: string | undefined
-}
-
-/** Values that a group must have; absent ones are not asked for. */
-export interface GroupFilter {
-  readonly provider?: string | undefined
-  readonly model?: string | undefined
-  readonly tenant?: string | undefined
-  readonly namespace?: string | undefined
-}
+export { type Group, type GroupFilter, matches } from "./CacheGroup.ts"
 
 /** What an entry has beside its answer, when it has more than a fingerprint. */
 export interface Extra {
@@ -50,12 +37,6 @@ export interface CacheTableOptions {
   readonly maxBytes: number
 }
 
-export const matches = (filter: GroupFilter, { namespace, target, tenant }: Group): boolean =>
-  (filter.provider === undefined || filter.provider === target.provider) &&
-  (filter.model === undefined || filter.model === target.model) &&
-  (filter.tenant === undefined || filter.tenant === tenant) &&
-  (filter.namespace === undefined || filter.namespace === namespace)
-
 /** Bytes of the columns and the index for one entry. */
 export const slotBytes = 100
 
@@ -80,6 +61,8 @@ const bytes = 8
 /** 0 while the slot is free. */
 const group = 9
 const latency = 10
+/** 1 where there is more than a fingerprint. */
+const more = 11
 
 class Segment {
   readonly times: Float64Array
@@ -166,7 +149,9 @@ export class CacheTable {
     figures[at + used] = ++this.uses
     segment.completions[i] = entry.completion
     const { fields, omitted, pacing } = entry
-    segment.extras[i] = omitted.length === 0 && pacing === undefined ? fields : { fields, omitted, pacing }
+    const plain = omitted.length === 0 && pacing === undefined
+    figures[at + more] = plain ? 0 : 1
+    segment.extras[i] = plain ? fields : { fields, omitted, pacing }
     this.link(slot)
     this.entries += 1
     this.bytes += entry.bytes
@@ -240,6 +225,11 @@ export class CacheTable {
 
   completionOf(slot: number): Completion {
     return this.at(slot).completions[slot & segmentMask]!
+  }
+
+  /** True when an answer came with more than a fingerprint; cheaper to ask than `extraOf`. */
+  hasMore(slot: number): boolean {
+    return this.figure(slot, more) !== 0
   }
 
   extraOf(slot: number): Extra | undefined {

@@ -22,6 +22,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "CacheContents.ts",
       "CacheDefaults.ts",
       "CacheFields.ts",
+      "CacheGroup.ts",
       "CacheIndex.ts",
       "CacheKey.ts",
       "CacheOptions.ts",

@@ -4,7 +4,6 @@
  */
 import { Cache as EffectCache, Effect } from "effect"
 import { hash } from "node:crypto"
-import { readFileSync } from "node:fs"
 import { LRUCache } from "lru-cache"
 import { Cache } from "../../engine/src/Cache.ts"
 import { cacheKey } from "../../engine/src/CacheKey.ts"
@@ -98,6 +97,17 @@ export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
       }
     },
     {
+      name: "Millrace, the stage passed by",
+      run: (count) =>
+        Effect.runPromise(
+          Effect.scoped(
+            Effect.gen(function* () {
+              for (let i = 0; i < count; i++) yield* open(routed({ ...request(next()), cacheMode: "bypass" }))
+            })
+          )
+        )
+    },
+    {
       name: "Millrace, the whole stage on a hit",
       run: (count) =>
         Effect.runPromise(
@@ -116,64 +126,74 @@ export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
     { name: "Effect Cache", value: valueOf(entries[2]!.name) - valueOf(entries[0]!.name) },
     {
       name: "Millrace",
-      value: valueOf(entries[4]!.name) - valueOf(entries[3]!.name),
+      value: valueOf(entries[5]!.name) - valueOf(entries[4]!.name) - valueOf(entries[3]!.name),
       goals: [{ kind: "at-most", value: 1.2 }]
     }
   ]
   const many = size.toLocaleString("en-US")
-  const bound = [{ kind: "at-most", value: 5 }] as const
   const blocks: Array<Row> = []
-  const measuredBlock = async (name: string, work: () => Promise<unknown>) => {
-    globalThis.gc!()
-    blocks.push({ name, value: await longestBlock(work), goals: bound })
+  const measuredBlock = async (name: string, times: number, work: (time: number) => Promise<unknown>) => {
+    let least: Array<number> = []
+    for (let time = 0; time < times; time++) {
+      const turns = await turnsOf(() => work(time))
+      least = time === 0 ? turns : least.slice(0, turns.length).map((ms, turn) => Math.min(ms, turns[turn]!))
+    }
+    blocks.push({ name, value: Math.max(...least), goals: [{ kind: "at-most", value: 5 }] })
   }
-  await measuredBlock("evicting one by one, 100,000 insertions", () =>
+  let added = size
+  const add = () => {
+    const filling = routed({ ...template, seed: added++, tenant: `tenant ${added % 10}` })
+    filling.journal.target = target
+    return Effect.andThen(
+      open(filling),
+      Effect.suspend(() => filling.settlement.run(success))
+    )
+  }
+  await measuredBlock("evicting: 10 insertions a turn, each evicts one", 30, () =>
     Effect.runPromise(
       Effect.scoped(
         Effect.gen(function* () {
-          for (let i = 0; i < 100_000; i++) {
-            const filling = routed({ ...template, seed: size + i })
-            filling.journal.target = target
-            yield* open(filling)
-            yield* filling.settlement.run(success)
+          for (let i = 0; i < 10_000; i++) {
+            yield* add()
             if (i % 10 === 0) yield* Effect.yieldNow
           }
         })
       )
     )
   )
-  await measuredBlock("listing the first page by size", () => Effect.runPromise(cache.entries({ sort: "size" })))
-  await measuredBlock("purging all by their model", () => Effect.runPromise(cache.purge({ model: target.model })))
+  await measuredBlock("listing a page by size", 30, () => Effect.runPromise(cache.entries({ sort: "size" })))
+  await measuredBlock("purging a tenant with 3 % of the entries", 10, (time) =>
+    Effect.runPromise(cache.purge({ tenant: `tenant ${time}` }))
+  )
   return [
     { title: `Cache of ${many} entries, lookups in no order`, unit: "µs", rows },
-    { title: `Cache of ${many} entries, a get without its key`, unit: "µs", rows: share },
+    { title: `Cache of ${many} entries, a get without its key and its call`, unit: "µs", rows: share },
     { title: `Cache of ${many} entries, memory beside the values`, unit: "B/entry", rows: heap },
-    { title: `Cache of ${many} entries, longest block of the event loop`, unit: "ms of CPU", rows: blocks }
+    {
+      title: `Cache of ${many} entries, longest block of the event loop: median, lowest and highest of several`,
+      unit: "ms",
+      rows: blocks
+    }
   ]
 }
 
-/**
- * Milliseconds of CPU time of this thread between two turns of the event loop, at most, while work is done. By the
- * scheduler's own clock: `threadCpuUsage` may count in ticks of 4 ms.
- */
-const longestBlock = async (work: () => Promise<unknown>): Promise<number> => {
-  let longestMs = 0
+/** Milliseconds of each turn of the event loop while work is done. */
+const turnsOf = async (work: () => Promise<unknown>): Promise<Array<number>> => {
+  const turns: Array<number> = []
   let done = false
-  let before = threadMs()
+  let before = performance.now()
   const watch = () => {
-    longestMs = Math.max(longestMs, threadMs() - before)
-    before = threadMs()
+    const now = performance.now()
+    turns.push(now - before)
+    before = now
     if (!done) setImmediate(watch)
   }
   setImmediate(watch)
   await work()
   done = true
   await new Promise((resolve) => setImmediate(resolve))
-  return longestMs
+  return turns
 }
-
-const threadMs = (): number =>
-  Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, "latin1").split(" ")[0]) / 1e6
 
 const template = requestOf(samePrompt)
 
