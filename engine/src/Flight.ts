@@ -58,7 +58,6 @@ export class Flight {
   over = false
   /** True when a flight with the same callers has failed before. */
   readonly isSecond: boolean
-  readonly buffer: FlightBuffer
   /** Counts what those who wait wait for. */
   events = 0
   private readonly host: FlightHost
@@ -68,14 +67,15 @@ export class Flight {
   private reading: Fiber.Fiber<unknown, unknown> | undefined
   private busy = false
   private closed = false
-  private readonly ending: Ending
+  /** What is kept and how it ends, of an answer in parts. */
+  private parts: { readonly buffer: FlightBuffer; readonly ending: Ending } | undefined
   private upstream: Pull | undefined
+  private pulled: ((exit: Exit.Exit<Chunk, EngineError | Cause.Done>) => void) | undefined
   private waiting: Set<() => void> | undefined
 
   constructor(host: FlightHost, leader: Member, context: Context.Context<never>) {
     const { clock, journal, request } = leader.call
     this.host = host
-    this.buffer = new FlightBuffer(host.bufferBytesMax)
     this.key = journal.cacheKey!
     this.payer = leader
     this.isSecond = leader.isSecond
@@ -86,7 +86,6 @@ export class Flight {
       leader.adopt()
     })
     this.call = { request, clock, journal: { ...journal, cache: "miss" }, settlement }
-    this.ending = new Ending(host.ending, this.call)
     this.runFork = Effect.runForkWith(Context.add(context, Scope.Scope, this.scope))
     this.admit(leader)
     journal.cache = "miss"
@@ -124,11 +123,14 @@ export class Flight {
   /** Reads the next parts from upstream, unless that is being done. */
   readOn(): void {
     if (this.busy || this.over || this.upstream === undefined) return
+    this.pulled ??= (exit) => (Exit.isSuccess(exit) ? this.keep(exit.value) : this.fail(exit.cause))
     this.run(this.upstream, this.pulled)
   }
 
-  private readonly pulled = (exit: Exit.Exit<Chunk, EngineError | Cause.Done>): void =>
-    Exit.isSuccess(exit) ? this.keep(exit.value) : this.fail(exit.cause)
+  /** What a caller can read at once. */
+  take(member: Member): Chunk | undefined {
+    return this.parts!.buffer.take(member)
+  }
 
   /** Goes on when something has happened since it was called; its fiber may be halted before it begins to wait. */
   wait<A, E>(next: () => Effect.Effect<A, E>): Effect.Effect<A, E> {
@@ -144,7 +146,8 @@ export class Flight {
 
   /** What has come until now; undefined before the first part. */
   partial(): Reply.Completion | undefined {
-    return this.started ? (this.ending.completion ?? this.ending.partial()) : undefined
+    if (this.outcome?._tag === "Success") return this.outcome.completion
+    return this.started ? this.parts?.ending.partial() : undefined
   }
 
   remove(member: Member): Effect.Effect<void> {
@@ -180,6 +183,10 @@ export class Flight {
   private opened(reply: Reply.Reply): void {
     this.call.journal.firstPartAtMs = this.call.clock.currentTimeMillisUnsafe()
     if (reply._tag === "Parts") {
+      this.parts = {
+        buffer: new FlightBuffer(this.host.bufferBytesMax),
+        ending: new Ending(this.host.ending, this.call)
+      }
       return this.run(Reply.toPull(reply.parts, this.scope), (exit) => {
         if (Exit.isFailure(exit)) return this.fail(exit.cause)
         this.upstream = exit.value
@@ -195,7 +202,7 @@ export class Flight {
   }
 
   private keep(chunk: Chunk): void {
-    const { ending } = this
+    const { ending } = this.parts!
     const seen = ending.see(chunk)
     this.call.journal.recorder?.record(seen, this.call.clock.currentTimeMillisUnsafe())
     const { completion } = ending
@@ -207,10 +214,10 @@ export class Flight {
   }
 
   private fail(cause: Cause.Cause<EngineError | Cause.Done>): void {
-    const streamed = this.started && !Cause.hasInterruptsOnly(cause)
-    const outcome = streamed ? this.ending.failure(cause) : outcomeOfCause(cause as Cause.Cause<EngineError>)
+    const ending = this.started && !Cause.hasInterruptsOnly(cause) ? this.parts?.ending : undefined
+    const outcome = ending?.failure(cause) ?? outcomeOfCause(cause as Cause.Cause<EngineError>)
     this.end(this.call.settlement.breakOff(outcome), () => {
-      this.cause = streamed && outcome._tag === "Failure" ? Cause.fail(outcome.error) : cause
+      this.cause = ending !== undefined && outcome._tag === "Failure" ? Cause.fail(outcome.error) : cause
     })
   }
 
@@ -246,7 +253,13 @@ export class Flight {
 
   private exited<A, E>(exit: Exit.Exit<A, E>, onExit: (exit: Exit.Exit<A, E>) => void): void {
     this.busy = false
-    if (!this.closed) onExit(exit)
+    if (this.closed) return
+    try {
+      onExit(exit)
+    } catch (defect) {
+      // Whatever a provider has made of its parts, nobody waits for ever.
+      this.fail(Cause.die(defect))
+    }
   }
 
   private wake(): void {
@@ -258,9 +271,10 @@ export class Flight {
   }
 
   private add(chunk: Chunk): void {
-    if (this.buffer.push(chunk)) return
+    const { buffer } = this.parts!
+    if (buffer.push(chunk)) return
     this.host.closeDoor(this)
-    for (const member of this.buffer.trim(this.members)) this.cut(member)
+    for (const member of buffer.trim(this.members)) this.cut(member)
   }
 
   private cut(member: Member): void {

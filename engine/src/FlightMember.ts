@@ -71,7 +71,7 @@ export class FlightMember implements Member {
     this.adopt()
     if (flight.whole !== undefined) return Effect.succeed(flight.whole)
     if (this.call.request.stream || !flight.call.request.stream) {
-      const parts = Stream.fromPull(Effect.succeed(Effect.suspend(this.read)))
+      const parts = Stream.fromPull(Effect.succeed(Effect.suspend(() => this.read())))
       return Effect.succeed({ _tag: "Parts", parts, settles: true })
     }
     this.cursor = Number.POSITIVE_INFINITY
@@ -93,12 +93,12 @@ export class FlightMember implements Member {
   }
 
   /** The parts as this caller reads them: all at once that have come, then one chunk after the other. */
-  private readonly read = (): Pull => {
+  private read(): Pull {
     const ready = this.ready()
     if (ready !== undefined) return ready
     const flight = this.flight!
     flight.readOn()
-    return this.ready() ?? flight.wait(this.read)
+    return this.ready() ?? flight.wait(() => this.read())
   }
 
   /** What can be read now. The last part settles the caller, and so does a failure. */
@@ -106,7 +106,7 @@ export class FlightMember implements Member {
     const { cutOff, flight } = this
     if (cutOff !== undefined) return this.failed(cutOff, Cause.fail(cutOff))
     const { cause, outcome, over } = flight!
-    const chunk = flight!.buffer.take(this)
+    const chunk = flight!.take(this)
     if (chunk !== undefined) {
       if (!over || outcome?._tag !== "Success") return Effect.succeed(chunk)
       const settled = this.call.settlement.run(outcome)
@@ -122,14 +122,15 @@ export class FlightMember implements Member {
     return Effect.andThen(settled, Effect.failCause(cause))
   }
 
-  private readonly complete = (): Opened => {
+  private complete(): Opened {
     const flight = this.flight!
     const { cause, outcome, over } = flight
     if (cause !== undefined) return Effect.failCause(cause as Cause.Cause<EngineError>)
     if (over && outcome?._tag === "Success") return Effect.succeed(Reply.whole(outcome.completion))
     const { events } = flight
     flight.readOn()
-    return events === flight.events ? flight.wait(this.complete) : Effect.suspend(this.complete)
+    const again = () => this.complete()
+    return events === flight.events ? flight.wait(again) : Effect.suspend(again)
   }
 
   /** Whether this caller may ask upstream itself: once, where its own call could end better, and never twice. */

@@ -630,6 +630,30 @@ describe("a flight that fails after its first part", () => {
     )
   })
 
+  it.effect("by something that is no part fails everybody with an internal error", () => {
+    const connections = new Connections()
+    const broken = [text("one "), undefined as unknown as Reply.Part, finish()]
+    return Effect.gen(function* () {
+      const all = yield* callers([{ stream: true }, { stream: false }, { stream: true }])
+      yield* TestClock.adjust(1000)
+      expect(yield* gists(all)).toEqual(Array(3).fill("InternalError"))
+      yield* nothingLeft(connections)
+    }).pipe(
+      withEngine({
+        providers: [
+          provider(connections, () => {
+            let next = 0
+            const pull = Effect.delay(
+              Effect.sync(() => [broken[next++]!] as const),
+              100
+            )
+            return Effect.succeed(Reply.parts(Stream.fromPull(Effect.succeed(pull))))
+          })
+        ]
+      })
+    )
+  })
+
   it.effect("is truncated for everybody when the stream has no end", () => {
     const connections = new Connections()
     return Effect.gen(function* () {
