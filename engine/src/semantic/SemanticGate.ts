@@ -5,6 +5,7 @@
  * when nothing is left that differs, so whatever it doesn't know stands in the way. It asks no model and keeps no state.
  */
 import { align } from "./SemanticAlignment.ts"
+import { isMainlyVerb } from "./SemanticLemma.ts"
 import type { Features } from "./SemanticFeatures.ts"
 import type { GateReason } from "./SemanticReason.ts"
 import { roleDifference } from "./SemanticOrder.ts"
@@ -65,20 +66,28 @@ export const compare = (asked: Features, stored: Features): Verdict => {
   if (moodsDiffer(asked.question, stored.question))
     return veto("tense", `${asked.question.mood}, ${stored.question.mood}`)
   if (asked.done !== stored.done && asked.question.kind !== "statement") return veto("tense")
-  if (isBare(asked) && isBare(stored) && asked.bare !== stored.bare) return veto("too-short")
+  if (saysTooLittle(asked, stored)) return veto("too-short")
   const roles = roleDifference(a, b, alignment, nominal.has(asked.question.kind) && nominal.has(stored.question.kind))
   if (roles !== undefined) return veto(roles)
-  return { same: true, similarity: 0.85 + 0.14 * alignment.exactness }
+  return { same: true, similarity: 0.85 + 0.1 * alignment.exactness + 0.04 * overlap(asked, stored) }
 }
 
 /** Words of praise that change nothing in what is wanted: "effective" ways, the "best" of what is recommended. */
-const isPraise = ({ exact, lemma, surface }: Content, asked: Features, stored: Features): boolean => {
+const isPraise = ({ at, exact, lemma, surface }: Content, asked: Features, stored: Features): boolean => {
   if (exact) return false
+  if (lemma === "better" && attributive(at, asked, stored)) return false
   if (ways.has(asked.question.kind) && ways.has(stored.question.kind)) return praise.has(lemma) || praise.has(surface)
   if (asked.question.kind === "where" && stored.question.kind === "where")
     return lemma === "locate" || lemma === "situate"
   return (asked.question.recommends || stored.question.recommends) && best.has(lemma)
 }
+
+/** Stands right before a noun that it changes: "a better score". */
+const attributive = (at: number, ...prompts: ReadonlyArray<Features>): boolean =>
+  prompts.some(({ content }) => {
+    const index = content.contents.findIndex((word) => word.at === at && word.lemma === "better")
+    return index >= 0 && content.contents[index + 1]?.at === at + 1
+  })
 
 const ways: ReadonlySet<Kind> = new Set<Kind>(["how-to", "tips"])
 const praise: ReadonlySet<string> = new Set(
@@ -102,11 +111,26 @@ const trouble: ReadonlySet<string> = new Set(
   "broken error deny denied fail failure crash issue problem stuck bug leak slow missing".split(" ")
 )
 
-/** A prompt of one word that says nothing by itself: thanks, a greeting, a name. */
-const isBare = ({ content, question }: Features): boolean =>
-  content.contents.length <= 1 && content.numbers.length === 0 && said.has(question.kind)
+/** Share of the words of both prompts, function words included, that both have; it ranks what may be served. */
+const overlap = (asked: Features, stored: Features): number => {
+  const a = new Set(asked.normalised.split(" "))
+  const b = new Set(stored.normalised.split(" "))
+  return (2 * a.intersection(b).size) / (a.size + b.size)
+}
 
-const said: ReadonlySet<Kind> = new Set<Kind>(["topic", "statement", "wish", "show", "tips", "yes-no"])
+/** Prompts of one word say little by themselves: thanks, greetings, names, bare verbs. */
+const saysTooLittle = (asked: Features, stored: Features): boolean => {
+  if (!isBare(asked) || !isBare(stored)) return false
+  const a = asked.question.kind
+  const b = stored.question.kind
+  if (remarks.has(a) || remarks.has(b)) return true
+  const [word] = asked.content.contents
+  return asked.bare !== stored.bare && (a === "show" || (word !== undefined && isMainlyVerb(word.base)))
+}
+
+const isBare = ({ content }: Features): boolean => content.contents.length <= 1 && content.numbers.length === 0
+
+const remarks: ReadonlySet<Kind> = new Set<Kind>(["topic", "statement", "wish", "yes-no"])
 
 /** Differences in what must be equal to the character or to the value. */
 const factDifference = (asked: Features, stored: Features): Verdict | undefined => {

@@ -96,6 +96,7 @@ const questionAt = (line: string, from: number): Question => {
       const match = pattern.exec(rest)
       if (match === null) continue
       if (kind === "what" && ending !== "compare") continue
+      if (ending === "show" && count(rest) < 3) continue
       kind = ending
       skippedLast += count(match[0].replace(",", "").trim())
       rest = rest.slice(0, match.index)
@@ -136,6 +137,7 @@ const moods: ReadonlyMap<string, Mood> = new Map<string, Mood>(
 )
 
 const moodOf = (line: string): Mood => {
+  if (/ able to /.test(line)) return "can"
   for (const word of line.split(" ")) {
     const mood = moods.get(word)
     if (mood !== undefined) return mood
@@ -167,7 +169,7 @@ export const moodsDiffer = (a: Question, b: Question): boolean => {
   if (a.mood === "" || b.mood === "") return false
   if (moodless.has(a.kind) || moodless.has(b.kind)) return false
   const pair = `${a.mood} ${b.mood}`
-  const places = a.kind === "where" || a.kind === "how-long" || a.kind === "why" || a.kind === "how"
+  const places = a.kind === "where" || a.kind === "how-long" || a.kind === "how"
   return !(places && (pair === "present can" || pair === "can present"))
 }
 

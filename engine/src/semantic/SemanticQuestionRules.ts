@@ -46,7 +46,7 @@ export const polite = words(
     `i wonder(?: if you (?:could|can))?|(?:would|do) you mind|(?:can|could|would|will) you(?: please| kindly| possibly| maybe| also| just)*(?: be able to)?(?: help me(?: to| with| by)?)?|` +
     `(?:can|could|may|might) i (?:please )?ask(?: you)?|(?:do|would) you (?:happen to )?know|any idea|` +
     `does (?:anyone|anybody|someone) know|i (?:just |really |also )?(?:need|want|would like|would love|wanted|am trying|am looking|like) to (?:know|find out|understand|ask)(?: more)?(?: about)?|` +
-    `(?:let|tell) me(?: know)?(?: more)?(?: about)?|help me(?: to| with| out| understand| figure out| find out)?|` +
+    `(?:let me know|tell me)(?: more)?(?: about)?|help me(?: to| with| out| understand| figure out| find out)?|` +
     `i (?:just |really )?(?:need|want|would like|would love) (?:you to|(?:some |your )?(?:help|assistance)(?: with| to| on| in)?)|` +
     `i am (?:looking for|interested in)|looking for|is there any chance you (?:could|can)|if (?:possible|you can|you could)|` +
     `it would be (?:great|nice|helpful) if you could|would it be possible for you to|are you able to|` +
