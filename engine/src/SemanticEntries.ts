@@ -2,12 +2,12 @@
  * The prompts whose answers may be served semantically, by partition: the lexical index or the vectors, and their bound.
  *
  * It knows a prompt by the key of its answer in the exact cache and holds no answer itself. Least recently used prompts
- * leave first, over all partitions together. It only retrieves: what it finds is near, which says nothing about whether
- * the answer fits.
+ * leave first, over all partitions together; what the gate needs of a prompt is kept for those that were needed last, and
+ * worked out again for others. It only retrieves: what it finds is near, which says nothing about whether the answer fits.
  */
 import { Effect } from "effect"
 import { LRUCache } from "lru-cache"
-import type { Features } from "./semantic/SemanticFeatures.ts"
+import { analyse, type Features } from "./semantic/SemanticFeatures.ts"
 import { SemanticIndex } from "./semantic/SemanticIndex.ts"
 import { dimensionsMax, VectorIndex, VectorSpace } from "./VectorIndex.ts"
 
@@ -16,7 +16,6 @@ export interface SemanticEntry {
   /** Key of its answer in the exact cache. */
   readonly key: string
   readonly partition: string
-  readonly features: Features
   /** The prompt. */
   readonly text: string
   readonly addedAtMs: number
@@ -45,9 +44,16 @@ interface Index {
 /** Prompts that are looked at before others may run. */
 const pruneStep = 500
 
+/** Words of the prompts whose features are kept; features take some 150 bytes a word. */
+const wordsMax = 200_000
+
 export class SemanticEntries {
   private readonly entries: LRUCache<string, SemanticEntry>
   private readonly indexes = new Map<string, Index>()
+  private readonly features = new LRUCache<string, Features>({
+    maxSize: wordsMax,
+    sizeCalculation: ({ words }) => 1 + words
+  })
   private readonly makeIndex: () => Index
   private space: VectorSpace | undefined
 
@@ -79,7 +85,18 @@ export class SemanticEntries {
     if (!index.add(entry, probe)) return false
     this.indexes.set(entry.partition, index)
     this.entries.set(entry.key, entry)
+    this.features.set(entry.key, probe.features)
     return true
+  }
+
+  /** What the gate compares; undefined when the prompt can't be judged, which it could when it was added. */
+  featuresOf({ key, text }: SemanticEntry): Features | undefined {
+    const kept = this.features.get(key)
+    if (kept !== undefined) return kept
+    const analysis = analyse(text)
+    if (analysis._tag !== "Judgeable") return undefined
+    this.features.set(key, analysis.features)
+    return analysis.features
   }
 
   remove(key: string): boolean {
@@ -118,6 +135,7 @@ export class SemanticEntries {
   private unindex({ key, partition }: SemanticEntry): void {
     const index = this.indexes.get(partition)!
     index.remove(key)
+    this.features.delete(key)
     if (index.size === 0) this.indexes.delete(partition)
   }
 

@@ -109,7 +109,7 @@ export class SemanticLookup {
   /** Makes a prompt findable. */
   index({ key, partition, probe, text }: Question): void {
     const { clock, entries, shadow } = this.options
-    const entry = { key, partition, features: probe.features, text, addedAtMs: clock.currentTimeMillisUnsafe() }
+    const entry = { key, partition, text, addedAtMs: clock.currentTimeMillisUnsafe() }
     if (!entries.add(entry, probe)) shadow.bypass("no-vector")
   }
 
@@ -125,7 +125,9 @@ export class SemanticLookup {
       const { entry, score } = candidate
       // A request that is refreshed would find itself.
       if (entry.key === key) continue
-      const verdict = pairs.isWrong(key, entry.key) ? wrong : compare(probe.features, entry.features)
+      const features = entries.featuresOf(entry)
+      if (features === undefined) continue
+      const verdict = pairs.isWrong(key, entry.key) ? wrong : compare(probe.features, features)
       if (verdict.same) {
         matches.push({ entry, similarity: probe.vector === undefined ? verdict.similarity : Math.max(0, score) })
         continue
