@@ -824,6 +824,36 @@ describe("the bound of what is kept", () => {
   })
 })
 
+describe("an answer that a stage below takes from a cache", () => {
+  it.effect("is told as what it is to everybody who shares it", () => {
+    const upstream: Open = (call) =>
+      Effect.andThen(
+        Effect.sleep(10),
+        Effect.sync(() => {
+          Object.assign(call.journal, { cache: "semantic", cacheSimilarity: 0.9, cacheAgeMs: 5, target })
+          return Reply.whole(completionOf("m", "alike"))
+        })
+      )
+    return Effect.gen(function* () {
+      const stage = settle({ estimateTokens: () => 1 })((yield* SingleFlight).stage(upstream))
+      const clock = yield* Clock.clockWith(Effect.succeed)
+      const calls = yield* Effect.forEach([1, 2], () =>
+        Effect.map(requestOf({ prompt: "hello" }), (request) => makeCall(request, clock))
+      )
+      const fibers = yield* Effect.forEach(calls, (call) => {
+        call.journal.cacheKey = "key"
+        return Effect.forkChild(Effect.scoped(stage(call)), { startImmediately: true })
+      })
+      yield* TestClock.adjust(10)
+      yield* Effect.forEach(fibers, Fiber.join)
+      for (const { journal } of calls) {
+        expect(journal).toMatchObject({ cache: "semantic", cacheSimilarity: 0.9, cacheAgeMs: 5, target, attempts: [] })
+      }
+      expect((yield* SingleFlight).stats().coalesced).toBe(0)
+    }).pipe(Effect.provide(SingleFlight.layer({ enabled: true, estimateTokens: () => 1 })))
+  })
+})
+
 describe("priority", () => {
   it.effect("rises to that of the most urgent caller at the next attempt", () => {
     const connections = new Connections()
