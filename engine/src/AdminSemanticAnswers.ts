@@ -100,3 +100,15 @@ export const CacheFeedbackResult = Schema.Struct({
   remembered: Schema.Boolean
 }).annotate({ identifier: "CacheFeedbackResult" })
 export type CacheFeedbackResult = typeof CacheFeedbackResult.Type
+
+/** Pairs of prompts that are never served for each other, as hashes of their requests; 100,000 at most. */
+export const SemanticPairList = Schema.Struct({
+  pairs: Schema.Array(Schema.String).check(Schema.isMaxLength(100_000))
+}).annotate({ identifier: "SemanticPairList" })
+export type SemanticPairList = typeof SemanticPairList.Type
+
+export const SemanticPairsTaken = Schema.Struct({
+  /** Pairs that were taken in; others were none. */
+  taken: Schema.Finite
+}).annotate({ identifier: "SemanticPairsTaken" })
+export type SemanticPairsTaken = typeof SemanticPairsTaken.Type

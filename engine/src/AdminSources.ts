@@ -21,6 +21,9 @@ export class AdminSources extends Context.Service<
     readonly showsContent: boolean
     readonly semanticCache: Effect.Effect<SemanticStatus>
     /** Evicts what was served wrongly; undefined when no such hit is known. */
+    /** Pairs of wrong hits, to be kept beside an export of the cache. */
+    readonly wrongPairs: Effect.Effect<ReadonlyArray<string>>
+    readonly takeWrongPairs: (pairs: ReadonlyArray<string>) => Effect.Effect<number>
     readonly cacheFeedback: (wrong: CacheFeedback) => Effect.Effect<CacheFeedbackResult | undefined>
   }
 >()("millrace/AdminSources") {}

@@ -126,6 +126,8 @@ export const adminLayer = (config: EngineConfig) =>
         config: Effect.sync(() => redact(config)),
         cache: Effect.sync(cacheOf),
         semanticCache: Effect.sync(semantic.status),
+        wrongPairs: Effect.sync(semantic.exportPairs),
+        takeWrongPairs: (pairs) => Effect.sync(() => semantic.importPairs(pairs)),
         cacheFeedback: (wrong) => Effect.sync(() => semantic.feedback(wrong)),
         purgeCache: (filter) => Effect.tap(cache.purge(filter), semantic.prune),
         showsContent: config.logging.content

@@ -66,7 +66,8 @@ export class SemanticCache extends Context.Service<
     readonly prune: Effect.Effect<void>
     /** Pairs of keys that are never served for each other, to be kept beside the cache. */
     readonly exportPairs: () => ReadonlyArray<string>
-    readonly importPairs: (pairs: Iterable<string>) => void
+    /** Takes in what `exportPairs` gave; returns how many were pairs. */
+    readonly importPairs: (pairs: Iterable<string>) => number
   }
 >()("millrace/SemanticCache") {
   static readonly layer = (options: SemanticCacheOptions) => Layer.effect(SemanticCache, make(options))

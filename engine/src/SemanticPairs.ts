@@ -42,8 +42,15 @@ export class SemanticPairs {
     return [...this.wrong.rkeys()]
   }
 
-  importWrong(pairs: Iterable<string>): void {
-    for (const pair of pairs) if (/^[\w-]{16,64} [\w-]{16,64}$/.test(pair)) this.wrong.set(pair, true)
+  /** Takes in what `exportWrong` gave; returns how many were pairs. */
+  importWrong(pairs: Iterable<string>): number {
+    let taken = 0
+    for (const pair of pairs) {
+      if (!/^[\w-]{16,64} [\w-]{16,64}$/.test(pair)) continue
+      this.wrong.set(pair, true)
+      taken++
+    }
+    return taken
   }
 }
 

@@ -35,7 +35,13 @@ import {
   Status,
   UsageReport
 } from "./AdminAnswers.ts"
-import { CacheFeedback, CacheFeedbackResult, SemanticStatus } from "./AdminSemanticAnswers.ts"
+import {
+  CacheFeedback,
+  CacheFeedbackResult,
+  SemanticPairList,
+  SemanticPairsTaken,
+  SemanticStatus
+} from "./AdminSemanticAnswers.ts"
 
 export * from "./AdminAnswers.ts"
 export * from "./AdminSemanticAnswers.ts"
@@ -251,6 +257,13 @@ const cacheGroup = HttpApiGroup.make("cache", { topLevel: true })
 
 const semanticGroup = HttpApiGroup.make("semantic", { topLevel: true })
   .add(HttpApiEndpoint.get("semanticCache", "/cache/semantic", { success: SemanticStatus }))
+  .add(HttpApiEndpoint.get("wrongPairs", "/cache/semantic/pairs", { success: SemanticPairList }))
+  .add(
+    HttpApiEndpoint.post("takeWrongPairs", "/cache/semantic/pairs", {
+      payload: SemanticPairList,
+      success: SemanticPairsTaken
+    })
+  )
   .add(
     HttpApiEndpoint.post("cacheFeedback", "/cache/feedback", {
       payload: CacheFeedback,

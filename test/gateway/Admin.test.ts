@@ -86,6 +86,8 @@ const sources = Layer.succeed(AdminSources, {
   purgeCache: () => Effect.sync(() => ++purged),
   showsContent: false,
   semanticCache: Effect.die(new Error("not asked for here")),
+  wrongPairs: Effect.succeed([]),
+  takeWrongPairs: () => Effect.succeed(0),
   cacheFeedback: () => Effect.succeed(undefined)
 })
 
@@ -169,7 +171,8 @@ const cachePaths = [
   "cache/export",
   "cache/feedback",
   "cache/import",
-  "cache/semantic"
+  "cache/semantic",
+  "cache/semantic/pairs"
 ]
 const paths = ["status", "usage", "requests", "requests/req_1", "config", "providers", "cache", "cache/purge", "events"]
 const everyPath = ["", "/", ...[...paths, "openapi.json", "keys", "no/such/route", "%ff"].map((path) => `/${path}`)]

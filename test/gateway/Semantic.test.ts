@@ -177,6 +177,23 @@ describe("feedback", () => {
     expect((await postTo(`${url}/admin/api/cache/feedback`, { key: "x" })).status).toBe(401)
   })
 
+  it("is carried over from one gateway to the next", async () => {
+    const { url } = await start({ mode: "on" })
+    await chat(url, asked)
+    const hit = await chat(url, again)
+    const requestId = hit.headers.get("x-millrace-request-id")
+    await postTo(`${url}/admin/api/cache/feedback`, { requestId }, { headers: authorized })
+    const { pairs } = (await get(`${url}/admin/api/cache/semantic/pairs`, authorized)).json
+    expect(pairs).toHaveLength(1)
+    await gateway!.close()
+    const next = await start({ mode: "on" })
+    const body = { pairs: [...pairs, "nonsense"] }
+    const taken = await postTo(`${next.url}/admin/api/cache/semantic/pairs`, body, { headers: authorized })
+    expect(taken.json).toEqual({ taken: 1 })
+    await chat(next.url, asked)
+    expect((await chat(next.url, again)).headers.get("x-millrace-cache")).toBe("miss")
+  })
+
   it("evicts an entry by its key from both caches", async () => {
     const { url } = await start({ mode: "on" })
     await chat(url, asked)

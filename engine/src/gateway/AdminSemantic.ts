@@ -13,6 +13,8 @@ export const semanticHandlers = HttpApiBuilder.group(
     const sources = yield* AdminSources
     return handlers.handleAll({
       semanticCache: () => sources.semanticCache,
+      wrongPairs: () => Effect.map(sources.wrongPairs, (pairs) => ({ pairs })),
+      takeWrongPairs: ({ payload }) => Effect.map(sources.takeWrongPairs(payload.pairs), (taken) => ({ taken })),
       cacheFeedback: ({ payload }) =>
         Effect.flatMap(sources.cacheFeedback(payload), (result) =>
           result === undefined
