@@ -37,7 +37,7 @@ export interface Outcome {
 }
 
 export interface Decided extends Outcome {
-  /** CPU time of one decision: both prompts analysed and compared. */
+  /** Of one decision, the fastest of three: both prompts analysed and compared. */
   readonly decisionMsP50: number
   readonly decisionMsP95: number
   readonly decisionMsMax: number
@@ -75,20 +75,28 @@ interface Judged {
   readonly words: number
 }
 
-const judge = (pair: Pair): Judged => {
-  const before = process.threadCpuUsage()
+/** Decisions of a pair that are timed; the fastest counts, since other processes want the cores as well. */
+const rounds = 3
+
+const verdictOf = (pair: Pair) => {
   const a = analyse(pair.a)
   const b = analyse(pair.b)
-  const verdict =
-    a._tag === "Judgeable" && b._tag === "Judgeable" ? compare(b.features, a.features) : ({ same: false } as const)
-  const { system, user } = process.threadCpuUsage(before)
-  const ms = (system + user) / 1000
-  const why = verdict.same
-    ? "served"
-    : "reason" in verdict
-      ? verdict.reason
-      : [a, b].flatMap((analysis) => (analysis._tag === "Unjudgeable" ? [analysis.reason] : []))[0]!
-  return { pair, hit: verdict.same, why, ms, words: Math.max(pair.a.split(/\s+/).length, pair.b.split(/\s+/).length) }
+  if (a._tag === "Unjudgeable") return a
+  return b._tag === "Unjudgeable" ? b : compare(b.features, a.features)
+}
+
+const judge = (pair: Pair): Judged => {
+  let ms = Number.POSITIVE_INFINITY
+  let verdict: ReturnType<typeof verdictOf>
+  let round = 0
+  do {
+    const before = performance.now()
+    verdict = verdictOf(pair)
+    ms = Math.min(ms, performance.now() - before)
+  } while (++round < rounds)
+  const hit = "same" in verdict && verdict.same
+  const why = "reason" in verdict ? verdict.reason : "served"
+  return { pair, hit, why, ms, words: Math.max(pair.a.split(/\s+/).length, pair.b.split(/\s+/).length) }
 }
 
 const outcome = (judged: ReadonlyArray<Judged>): Outcome => {
@@ -321,7 +329,7 @@ export const run = async ({ pairs }: Options): Promise<ReadonlyArray<Table>> => 
   }
   tables.push(
     {
-      title: "One decision: two prompts analysed and compared (CPU time)",
+      title: "One decision: two prompts analysed and compared (fastest of three)",
       unit: "ms",
       rows: [
         { name: "median", value: all.decisionMsP50 },

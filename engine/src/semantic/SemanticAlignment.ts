@@ -57,8 +57,8 @@ export const align = (asked: ReadonlyArray<Content>, stored: ReadonlyArray<Conte
     leftAsked = leftAsked.filter((i) => i >= 0)
     leftStored = leftStored.filter((j) => j >= 0)
   }
-  leftAsked = dropRepeats(asked, stored, leftAsked)
-  leftStored = dropRepeats(stored, asked, leftStored)
+  if (leftStored.length === 0) leftAsked = dropRepeats(asked, stored, leftAsked)
+  else if (leftAsked.length === 0) leftStored = dropRepeats(stored, asked, leftStored)
   const most = Math.max(asked.length, stored.length, 1)
   return { to, leftAsked, leftStored, exactness: exact / most }
 }

@@ -27,6 +27,8 @@ export interface Features {
   readonly persons: string
   /** The asker did something: "I ordered", "have I used". */
   readonly done: boolean
+  /** Every word, contractions written out, parted by spaces. */
+  readonly line: string
   /** What is left without politeness and articles. */
   readonly bare: string
   readonly quotes: ReadonlyArray<string>
@@ -99,6 +101,7 @@ export const analyse = (text: string): Analysis => {
       done: / i (?:have |had |already |just |never )*(?:(?!need|feed)\w{2,}ed|made|took|taken|got|bought|paid|sent|did|went|saw|lost|found|left|spent|gave|given|had|used|withdrew|withdrawn|put) | (?:have|had|did) i /.test(
         ` ${line} `
       ),
+      line,
       bare: kept.flatMap(({ text }) => (/^(?:a|an|the|to|of|that|be|is|are|am)$/.test(text) ? [] : [text])).join(" "),
       quotes,
       code,
@@ -114,7 +117,7 @@ const personsOf = (tokens: ReadonlyArray<Token>): string => {
   for (const { capitals, kind, quoted, text } of tokens) {
     if (kind !== "word" || quoted) continue
     const person = firstPerson.has(text) && !(capitals && text === "us") ? "1" : secondPerson.has(text) ? "2" : ""
-    if (!persons.endsWith(person) || persons === "") persons += person
+    persons += person
   }
   return persons
 }

@@ -7,6 +7,7 @@
 import { align } from "./SemanticAlignment.ts"
 import { isMainlyVerb } from "./SemanticLemma.ts"
 import type { Features } from "./SemanticFeatures.ts"
+import { swapOf } from "./SemanticSwaps.ts"
 import type { GateReason } from "./SemanticReason.ts"
 import { roleDifference } from "./SemanticOrder.ts"
 import { answersAlike, type Kind, moodsDiffer } from "./SemanticQuestion.ts"
@@ -66,6 +67,8 @@ export const compare = (asked: Features, stored: Features): Verdict => {
   if (moodsDiffer(asked.question, stored.question))
     return veto("tense", `${asked.question.mood}, ${stored.question.mood}`)
   if (asked.done !== stored.done && asked.question.kind !== "statement") return veto("tense")
+  const swap = swapOf(asked, stored)
+  if (swap !== undefined) return veto(swap)
   if (saysTooLittle(asked, stored)) return veto("too-short")
   const roles = roleDifference(a, b, alignment, nominal.has(asked.question.kind) && nominal.has(stored.question.kind))
   if (roles !== undefined) return veto(roles)
@@ -115,7 +118,7 @@ const trouble: ReadonlySet<string> = new Set(
 const overlap = (asked: Features, stored: Features): number => {
   const a = new Set(asked.normalised.split(" "))
   const b = new Set(stored.normalised.split(" "))
-  return (2 * a.intersection(b).size) / (a.size + b.size)
+  return (2 * [...a].filter((word) => b.has(word)).length) / (a.size + b.size)
 }
 
 /** Prompts of one word say little by themselves: thanks, greetings, names, bare verbs. */
@@ -181,8 +184,13 @@ const personsDiffer = (a: Features, b: Features): boolean => {
     return (left + right).includes("2") && (addressed.has(a.question.kind) || addressed.has(b.question.kind))
   }
   const both = (persons: string): boolean => persons.includes("1") && persons.includes("2")
-  return left.at(-1) !== right.at(-1) || (both(left) && both(right) && left[0] !== right[0])
+  if (left.at(-1) !== right.at(-1) || (both(left) && both(right) && left[0] !== right[0])) return true
+  const more = count(left, "1") - count(right, "1")
+  const other = count(left, "2") - count(right, "2")
+  return more * other < 0
 }
+
+const count = (persons: string, person: string): number => persons.split(person).length - 1
 
 /** Kinds in which "you" is somebody, not anybody. */
 const addressed: ReadonlySet<Kind> = new Set<Kind>(["topic", "wish", "statement"])

@@ -78,6 +78,7 @@ export const narrowed = (put: Question, content: Words): Narrowed => {
 /** A quantity in another unit, however it is asked for: "convert 10 miles to km", "how many km are 10 miles". */
 const converted = (put: Question, content: Words): Narrowed | undefined => {
   const { contents, numbers } = content
+  if (!/^(?:what|how|how-many|how-much|topic|show|define)$/.test(put.kind)) return undefined
   if (numbers.length !== 1 || numbers[0]!.unit === "" || contents.length === 0 || contents.length > 3) return undefined
   const units = contents.filter(({ lemma }) => unitNames.get(lemma) === lemma)
   if (units.length !== 1 || !contents.every(({ lemma }) => units[0]!.lemma === lemma || converting.has(lemma)))
