@@ -218,10 +218,15 @@ export class ResponseItems {
     return `${open.type === "message" ? "msg" : "fc"}_${this.root}_${this.output.length}`
   }
 
-  /** An item that OpenAI signed keeps its id, without which the signature is worth nothing. */
+  /**
+   * An item that OpenAI signed keeps its id, without which the signature is worth nothing. xAI gives several items one id,
+   * which OpenAI's SDK does not take: of those the first has it.
+   */
   private reasoningId(signature: string | undefined): string {
     if (this.open !== undefined) this.close()
-    return signedId(signature) ?? `rs_${this.root}_${this.output.length}`
+    const signed = signedId(signature)
+    const isFree = signed !== undefined && this.output.every(({ id }) => id !== signed)
+    return isFree ? signed : `rs_${this.root}_${this.output.length}`
   }
 
   private itemOf(open: Open, status: "in_progress" | "completed" | "incomplete"): Json {

@@ -69,6 +69,7 @@ class ContentReader {
   private readonly endpoint: Endpoint
   private readonly content: string
   private figures: Figures = {}
+  private metered = false
   private started = false
   private id = ""
   private calls = 0
@@ -100,6 +101,7 @@ class ContentReader {
       this.id = stringOr(responseId, "")
       out.push({ type: "start", id: this.id, model: stringOr(chunk["modelVersion"], this.endpoint.model) })
     }
+    if (isObject(usageMetadata)) this.metered = true
     this.figures = readUsage(usageMetadata, this.figures)
     const candidate = firstOf(candidates)
     if (candidate !== undefined) this.readCandidate(candidate, out)
@@ -115,7 +117,11 @@ class ContentReader {
       finishReason:
         this.rawFinish === undefined && raw !== undefined ? "content-filter" : finishReasonOf(raw, this.calls),
       rawFinishReason: raw,
-      usage: usageOf(this.figures)
+      // Google's JSON leaves out counts of zero, and a prompt that was blocked is not billed.
+      usage:
+        this.rawFinish === undefined && this.metered
+          ? { ...usageOf(this.figures), estimated: false }
+          : usageOf(this.figures)
     })
   }
 
