@@ -45,7 +45,7 @@ const pressureMin = 0.3
 const placeMs = 5000
 
 /** Prompts are estimated, and what is in flight may be a little more than what was reserved. */
-const tokensSpare = 0.003
+const tokensSpare = (amount: number, limit: number): number => 0.01 * amount + 0.002 * limit
 
 /** Weight of the last answer in the learned share of prompts. */
 const smoothing = 1 / 32

@@ -17,8 +17,8 @@ export interface LearnedRateOptions {
   readonly learn: LearnMode
   /** Amount that passes at once after a pause. */
   readonly minimumBurst: (limit: number) => number
-  /** Share of the limit that is kept free while amounts are estimates; none unless told. */
-  readonly spare?: number
+  /** What is kept free beside an amount that is an estimate; nothing unless told. */
+  readonly spare?: (amount: number, limit: number) => number
 }
 
 /** What a provider reports of one rate. Amounts are those of its window. */
@@ -53,12 +53,14 @@ const holdMsMin = 1000
 const cutFirst = 0.05
 const cutMost = 0.5
 
+const nothing = (): number => 0
+
 export class LearnedRate {
   readonly window: SlidingWindow
   readonly configured: number | undefined
   private readonly learn: LearnMode
   private readonly configuredWindowMs: number
-  private readonly spare: number
+  private readonly spare: (amount: number, limit: number) => number
   /** False while there is no limit at all. */
   private limited: boolean
   private changed = false
@@ -84,7 +86,7 @@ export class LearnedRate {
   private refusals = 0
 
   constructor(options: LearnedRateOptions) {
-    const { configured, learn, minimumBurst, spare = 0, windowMs } = options
+    const { configured, learn, minimumBurst, spare = nothing, windowMs } = options
     this.spare = spare
     this.configured = configured
     this.learn = learn
@@ -119,7 +121,7 @@ export class LearnedRate {
   waitMs(amount: number, nowMs: number): number {
     const waitMs = Math.max(
       this.heldUntilMs - nowMs,
-      this.window.waitMs(amount + this.spare * this.window.limit, nowMs)
+      this.window.waitMs(amount + this.spare(amount, this.window.limit), nowMs)
     )
     if (waitMs > 0) this.blockedAtMs = nowMs
     return waitMs
@@ -244,7 +246,7 @@ export class LearnedRate {
       this.step = Math.min(stepMost, 2 * this.step)
     }
     // A step has room for one more request, or nothing could prove it.
-    const least = 1.25 * this.unit + this.spare * limit
+    const least = 1.25 * this.unit + this.spare(this.unit, limit)
     this.raise(Math.min(cap, limit + Math.max(least, this.step * limit)), nowMs)
     this.window.grant(this.window.limit - this.window.usedAt(nowMs), nowMs)
   }

@@ -8,7 +8,7 @@
  * more than the largest limit that was in force in it. Pure arithmetic: no clock, no waiting.
  */
 
-const slices = 256
+const slices = 512
 
 /** Share of the rate at which requests are paced, so that clocks and counts of two machines need not agree exactly. */
 const paceShare = 0.98

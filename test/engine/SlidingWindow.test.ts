@@ -142,4 +142,115 @@ describe("SlidingWindow", () => {
     expect(window.available(9000)).toBe(0)
     expect(window.available(20_000)).toBe(10)
   })
+
+  it("never lets more pass in any window than the largest limit that was in force in it, however it is resized", () => {
+    const steps = fc.array(
+      fc.record({
+        share: fc.double({ min: 0, max: 1, noNaN: true }),
+        pauseMs: fc.oneof(fc.constant(0), fc.nat({ max: 5000 })),
+        resize: fc.option(fc.integer({ min: 1, max: 5000 }), { nil: undefined })
+      }),
+      { minLength: 1, maxLength: 200 }
+    )
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 5000 }),
+        steps,
+        fc.nat({ max: 2_000_000_000 }),
+        (perMinute, plan, startMs) => {
+          const windowMs = 60_000
+          const window = SlidingWindow.perMinute(perMinute, windowMs, (limit) => limit / 4)
+          const taken: Array<Taken> = []
+          /** Limits and since when they hold. */
+          const limits = [{ atMs: startMs, limit: window.limit }]
+          let nowMs = startMs
+          for (const { pauseMs, resize, share } of plan) {
+            nowMs += pauseMs
+            if (resize !== undefined) {
+              window.resize(resize, windowMs, nowMs)
+              limits.push({ atMs: nowMs, limit: window.limit })
+            }
+            const amount = Math.max(1, Math.round(share * window.limit))
+            nowMs += Math.ceil(window.waitMs(amount, nowMs))
+            expect(window.waitMs(amount, nowMs)).toBe(0)
+            window.take(amount, nowMs)
+            taken.push({ atMs: nowMs, amount })
+          }
+          for (const { atMs } of taken) {
+            const inside = taken.filter((one) => one.atMs <= atMs && one.atMs > atMs - windowMs)
+            const before = limits.findLastIndex((one) => one.atMs <= atMs - windowMs)
+            const inForce = limits.filter((one, index) => index >= before && one.atMs <= atMs)
+            const sum = inside.reduce((total, { amount }) => total + amount, 0)
+            expect(sum).toBeLessThanOrEqual(Math.max(...inForce.map(({ limit }) => limit)))
+          }
+        }
+      ),
+      { numRuns: 200 }
+    )
+  })
+
+  it("keeps what has passed when the length of its window changes", () => {
+    const window = SlidingWindow.perMinute(60, 60_000, () => 60)
+    for (let i = 0; i < 40; i++) window.take(1, 1000)
+    window.resize(120, 30_000, 2000)
+    expect(window).toMatchObject({ limit: 60, windowMs: 30_000, perMinute: 120 })
+    expect(window.available(2000)).toBe(20)
+    expect(window.available(32_000)).toBe(20)
+    expect(window.available(33_000)).toBe(60)
+  })
+
+  it("keeps free what others hold, and gives it back evenly until it is told anew", () => {
+    const window = new SlidingWindow({ limit: 100, windowMs: 60_000, minimumBurst: 100 })
+    window.occupy(80, 61_000, 1000)
+    expect(window.available(1000)).toBe(20)
+    expect(window.waitMs(20, 1000)).toBe(0)
+    expect(window.waitMs(60, 1000)).toBeCloseTo(30_000, 0)
+    expect(window.available(31_000)).toBeCloseTo(60, 5)
+    window.occupy(10, 91_000, 31_000)
+    expect(window.available(31_000)).toBe(90)
+    expect(window.available(91_000)).toBe(100)
+  })
+
+  it("waits long enough for what it and others hold, whatever they hold", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ amount: fc.integer({ min: 1, max: 60 }), pauseMs: fc.nat({ max: 9000 }) }), {
+          maxLength: 40
+        }),
+        fc.nat({ max: 100 }),
+        fc.integer({ min: 1, max: 90_000 }),
+        fc.integer({ min: 1, max: 100 }),
+        (plan, others, untilMs, wanted) => {
+          const window = new SlidingWindow({ limit: 100, windowMs: 60_000, minimumBurst: 100 })
+          let nowMs = 0
+          for (const { amount, pauseMs } of plan) {
+            nowMs += pauseMs + Math.ceil(window.waitMs(amount, nowMs + pauseMs))
+            window.take(amount, nowMs)
+          }
+          window.occupy(others, nowMs + untilMs, nowMs)
+          nowMs += Math.ceil(window.waitMs(wanted, nowMs))
+          expect(window.waitMs(wanted, nowMs)).toBe(0)
+          expect(window.available(nowMs)).toBeGreaterThanOrEqual(wanted - 1e-6)
+        }
+      )
+    )
+  })
+
+  it("counts the tokens of an answer from its end, when the provider may have counted them", () => {
+    const window = new SlidingWindow({ limit: 100, windowMs: 60_000, minimumBurst: 100 })
+    const ticket = window.take(80, 0)
+    window.correct(ticket, 80, 70, 30_000, 40)
+    expect(window.available(30_000)).toBe(30)
+    expect(window.available(61_000)).toBe(60)
+    expect(window.available(91_000)).toBe(100)
+  })
+
+  it("bounds the burst for providers that count in shorter windows", () => {
+    const window = new SlidingWindow({ limit: 600, windowMs: 60_000, minimumBurst: 10 })
+    window.boundBurst(1)
+    window.take(1, 0)
+    expect(window.waitMs(1, 0)).toBeCloseTo(60_000 / (0.98 * 600), 5)
+    window.boundBurst(Infinity)
+    expect(window.waitMs(1, 0)).toBe(0)
+  })
 })
