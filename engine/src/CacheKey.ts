@@ -241,6 +241,11 @@ const canonical = (value: unknown): string => {
       }
       const source = value as Json
       const keys = Object.keys(source)
+      const { content, role } = source
+      // Most messages: the same text that the loop below would write.
+      if (keys.length === 2 && typeof content === "string" && typeof role === "string") {
+        return `{7:content"${content.length}:${content}4:role"${role.length}:${role}}`
+      }
       if (keys.length > 1 && !isSorted(keys)) keys.sort()
       for (const key of keys) {
         const inner = source[key]

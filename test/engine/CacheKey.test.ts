@@ -24,6 +24,15 @@ describe("cacheKey", () => {
     expect(withOptions({})).toBe(cacheKey(makeRequest(), candidates))
   })
 
+  it("writes a message as it writes any other object", () => {
+    const withOptions = (message: object) =>
+      cacheKey(makeRequest({ providerOptions: { message } as NonNullable<Request["providerOptions"]> }), candidates)
+    const message = { role: "user", content: "hello" }
+    expect(withOptions({ ...message, name: undefined })).toBe(withOptions(message))
+    expect(withOptions({ content: "hello", role: "user" })).toBe(withOptions(message))
+    expect(withOptions({ ...message, name: "x" })).not.toBe(withOptions(message))
+  })
+
   it("keeps apart what only looks alike", () => {
     const options: ReadonlyArray<object> = [
       { a: "1" },
