@@ -89,6 +89,8 @@ export interface Journal {
   /** Hears the parts of a stream as they come, for an entry that is to keep their rhythm. */
   recorder: { readonly record: (parts: ReadonlyArray<Part>, nowMs: number) => void } | undefined
   cacheSimilarity: number | undefined
+  /** Key of the entry that served a semantic hit; absent where there was none. */
+  semanticKey?: string | undefined
   /** Our count of the prompt, once the Tokenizer has seen it. */
   promptTokens: number | undefined
   queueMs: number

@@ -118,6 +118,7 @@ const pipeline = Effect.gen(function* () {
     deadline,
     routing.stage,
     cache.stage,
+    semantic.notes,
     singleFlight.stage,
     semantic.stage(ask),
     tokenizer.stage,

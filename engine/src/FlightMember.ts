@@ -87,6 +87,7 @@ export class FlightMember implements Member {
     journal.promptTokens = flown.promptTokens
     journal.cacheAgeMs = flown.cacheAgeMs
     journal.cacheSimilarity = flown.cacheSimilarity
+    journal.semanticKey = flown.semanticKey
     if (flown.cache !== "miss") journal.cache = flown.cache
     // In a shared namespace the others' limits are none of a caller's business.
     if (flight!.call.request.tenant === request.tenant) journal.callerLimits = flown.callerLimits

@@ -57,10 +57,12 @@ export class SemanticCache extends Context.Service<
   {
     /** The stage; `ask` opens calls of its own through the whole pipeline, for vectors and verdicts. */
     readonly stage: (ask: Ask) => Stage
+    /** Notes at settlement who was served; above single flight, whose callers share one lookup. */
+    readonly notes: Stage
     readonly status: () => SemanticStatus
     /** Evicts what was served wrongly and remembers the pair; undefined when no such hit is known. */
     readonly feedback: (wrong: CacheFeedback) => CacheFeedbackResult | undefined
-    /** Answers that were served, and prompts that can be found. */
+    /** Calls that were served, and prompts that can be found. */
     readonly stats: () => { readonly hits: number; readonly entries: number }
     /** Forgets every prompt whose answer is gone, in steps; wrong hits stay remembered. */
     readonly prune: Effect.Effect<void>
@@ -106,15 +108,24 @@ const make = (options: SemanticCacheOptions) =>
     let sampled = 0
 
     const serve = (call: Call, { answer, match }: Hit): Reply.Reply => {
-      const { journal, request } = call
-      hits++
+      const { journal } = call
       entries.touch(match.entry.key)
-      served.set(request.id, { askedKey: journal.cacheKey!, storedKey: match.entry.key })
       journal.cache = "semantic"
+      journal.semanticKey = match.entry.key
       journal.cacheAgeMs = answer.ageMs
       journal.cacheSimilarity = Math.round(match.similarity * 10_000) / 10_000
       journal.target = answer.target
       return Reply.whole(answer.completion)
+    }
+
+    const notes: Stage = (next) => (call) => {
+      call.settlement.add(() => {
+        const { cache, cacheKey, semanticKey } = call.journal
+        if (cache !== "semantic" || cacheKey === undefined || semanticKey === undefined) return
+        hits++
+        served.set(call.request.id, { askedKey: cacheKey, storedKey: semanticKey })
+      })
+      return next(call)
     }
 
     /** Every so many hits one is held back, so that they come evenly. */
@@ -191,6 +202,7 @@ const make = (options: SemanticCacheOptions) =>
 
     return SemanticCache.of({
       stage: mode === "on" ? on : mode === "shadow" ? inShadow : () => (next) => next,
+      notes: mode === "on" ? notes : (next) => next,
       status: () => ({
         mode,
         embedder: typeof embedder === "string" ? embedder : "function",

@@ -48,6 +48,7 @@ describe("SemanticCache", () => {
         Effect.sync(() => {
           const next = () => Effect.never
           expect(cache.stage(next)(next)).toBe(next)
+          expect(cache.notes(next)).toBe(next)
         })
       )
     ))

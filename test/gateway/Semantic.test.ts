@@ -124,13 +124,18 @@ describe("a semantic hit", () => {
     expect(wrong.text).toContain("x-millrace-cache-semantic")
   })
 
-  it("is made once for identical calls at the same time", async () => {
+  it("is shared by identical calls at the same time, each of which is counted and heard", async () => {
     const { provider, url } = await start({ mode: "on", embedder: "a/e" })
     await chat(url, asked)
     const answers = await Promise.all(Array.from({ length: 8 }, () => chat(url, again)))
     expect(new Set(answers.map(({ headers }) => headers.get("x-millrace-cache")))).toEqual(new Set(["semantic"]))
     expect(provider.calls.filter(({ request }) => request.embed === undefined)).toHaveLength(1)
-    expect((await figures(url)).hits).toBeLessThanOrEqual(8)
+    expect((await figures(url)).hits).toBe(8)
+    expect((await gateway!.status()).cache).toMatchObject({ semanticHits: 8, misses: 1 })
+    // Whoever of them tells that it was wrong is heard.
+    const requestId = answers.at(-1)!.headers.get("x-millrace-request-id")
+    const told = await postTo(`${url}/admin/api/cache/feedback`, { requestId }, { headers: authorized })
+    expect(told.json).toMatchObject({ evicted: true, remembered: true })
   })
 })
 

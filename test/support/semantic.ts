@@ -96,7 +96,7 @@ export const withSemantic = <A, E>(
         own.push(call.request)
         return respond === undefined ? Effect.never : Effect.map(respond(call.request), Reply.whole)
       }
-      const open = cache.stage(ask)((call) =>
+      const looksUp = cache.stage(ask)((call) =>
         Effect.sync(() => {
           const prompt = promptOf(call.request)
           below.push(prompt)
@@ -105,6 +105,7 @@ export const withSemantic = <A, E>(
           return Reply.whole(typeof said === "string" ? completionOf("m", said) : said)
         })
       )
+      const open = cache.notes(looksUp)
       const send = Effect.fnUntraced(function* (prompt: string, fields: Partial<Request> = {}) {
         const id = `req_${ids++}`
         const request = makeRequest({ id, messages: [{ role: "user", content: prompt }], ...fields })
