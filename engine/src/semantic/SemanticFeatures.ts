@@ -114,8 +114,8 @@ export const analyse = (text: string): Analysis => {
 /** Who is spoken of, in order: `1` the one who asks, `2` the one who is asked. */
 const personsOf = (tokens: ReadonlyArray<Token>): string => {
   let persons = ""
-  for (const { capitals, kind, quoted, text } of tokens) {
-    if (kind !== "word" || quoted) continue
+  for (const [index, { capitals, kind, quoted, text }] of tokens.entries()) {
+    if (kind !== "word" || quoted || tokens[index - 1]?.text === "thank") continue
     const person = firstPerson.has(text) && !(capitals && text === "us") ? "1" : secondPerson.has(text) ? "2" : ""
     persons += person
   }

@@ -36,12 +36,16 @@ export interface Tokens {
 
 const superscripts: Readonly<Record<string, string>> = { "²": "^2", "³": "^3", "¹": "^1", "⁰": "^0" }
 
+/** Stands for what was taken out of a text; never in the text itself. */
+const placeholder = "\ue000"
+
 /** Plain marks instead of typographic ones; compatibility forms are folded. */
 const plain = (text: string): string =>
   text
     .replace(/[²³¹⁰]/g, (mark) => superscripts[mark]!)
     .normalize("NFKC")
-    .replace(/[\u2018\u2019\u02bc\u2032`´](?=[a-z]{1,2}\b)/g, "'")
+    .replaceAll(placeholder, " ")
+    .replace(/(?<=[A-Za-z])[`´](?=[a-z]{1,2}\b)/g, "'")
     .replace(/[\u2018\u2019\u02bc\u2032]/g, "'")
     .replace(/[\u201c\u201d\u00ab\u00bb\u201e]/g, '"')
     .replace(/[\u2192\u27f6\u21d2]/g, " to ")
@@ -50,8 +54,6 @@ const plain = (text: string): string =>
     .replace(/[\u00bf\u00a1]/g, "")
     .replaceAll("\u2026", " ")
     .replace(/\*\*([^*]*)\*\*/g, "$1")
-
-const placeholder = "\ue000"
 
 /** Takes code and quotations out of a text; each leaves a placeholder or, when it is short, its words. */
 const takeOut = (text: string, code: Array<string>, quotes: Array<string>, short: Array<string>): string => {
