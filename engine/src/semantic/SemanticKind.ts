@@ -43,7 +43,7 @@ export const narrowed = (put: Question, content: Words): Narrowed => {
   const { kind } = put
   const conversion = converted(put, content)
   if (conversion !== undefined) return conversion
-  if (compares && comparable.has(kind)) return { question: { ...put, kind: "compare" }, content }
+  if (compares && comparable.has(kind)) return without(put, content, { kind: "compare" }, explaining)
   if (costs && (kind === "what" || kind === "how-much" || kind === "how" || kind === "topic")) {
     return without(put, content, { kind: "cost" }, price)
   }
@@ -66,6 +66,7 @@ export const narrowed = (put: Question, content: Words): Narrowed => {
     return without(put, content, { kind: "define" }, meaning)
   }
   if (kind === "how-long") return without(put, content, {}, taking)
+  if (kind === "define" || kind === "compare") return without(put, content, {}, explaining)
   if (kind !== "topic" && kind !== "show") return { question: put, content }
   for (const [words, change] of forms) {
     if (contents.length > 1 && contents.some(({ exact, lemma }, i) => i > 0 && !exact && words.has(lemma))) {
@@ -97,6 +98,7 @@ const without = (put: Question, content: Words, change: Partial<Question>, words
   return { question: { ...put, ...change }, content: { ...content, contents, agent } }
 }
 
+const explaining: ReadonlySet<string> = new Set(["explanation", "explain", "definition"])
 const meaning: ReadonlySet<string> = new Set(["mean", "stand_for"])
 const taking: ReadonlySet<string> = new Set(["take"])
 const price: ReadonlySet<string> = new Set(["cost", "price"])
@@ -112,9 +114,13 @@ const lasting: ReadonlySet<string> = new Set(
 
 /** Nouns for what is wanted, in prompts that are no sentences. */
 const forms: ReadonlyArray<readonly [ReadonlySet<string>, Partial<Question>]> = [
-  [new Set(["tip", "advice"]), { kind: "tips" }],
+  [new Set(["tip", "advice", "best_practice"]), { kind: "tips" }],
   [new Set(["tutorial", "guide", "walkthrough"]), { kind: "how-to", detail: "guide" }],
-  [new Set(["explanation", "overview", "introduction", "intro", "basics"]), { kind: "define" }],
+  [new Set(["step"]), { kind: "how-to" }],
+  [
+    new Set(["explanation", "explain", "definition", "overview", "introduction", "intro", "basics"]),
+    { kind: "define" }
+  ],
   [new Set(["recommendation", "suggestion"]), { kind: "show", recommends: true }]
 ]
 

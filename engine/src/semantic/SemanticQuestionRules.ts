@@ -141,7 +141,7 @@ export const rules: ReadonlyArray<readonly [RegExp, Kind, string?]> = [
   ],
   [
     words(
-      `(?:what is |what are |give me |tell me |explain |write )?(?:the |a |an )?(?:meaning|definition|explanation) (?:of|for)|what is meant by|define|explain(?: (?:to me|me|for me))?(?: what)?(?: (?:is|are))?(?: (?:the )?(?:concept|idea|notion|meaning|term) of)?|describe|what (?:is|are) the concept of|give (?:me )?an explanation of`
+      `(?:what is |what are |give me |tell me |explain |write )?(?:the |a |an )?(?:meaning|definition|explanation|introduction|intro|overview) (?:of|for|to)|what is meant by|define|explain(?: (?:to me|me|for me))?(?: what)?(?: (?:is|are))?(?: (?:the )?(?:concept|idea|notion|meaning|term) of)?|describe|what (?:is|are) the concept of|give (?:me )?an explanation of`
     ),
     "define"
   ],

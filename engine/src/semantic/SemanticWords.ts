@@ -269,6 +269,8 @@ const isSoft = (
   )
     return true
   if (named.has(lemma) && (tokens[at - 1]?.capital ?? false)) return true
+  if (lemma === "list" && (at === 0 || at + 1 === tokens.length || next?.text === "of")) return true
+  if ((lemma === "during" || lemma === "while") && at > 0) return true
   if (light.has(lemma) && tokens.length > 3) return true
   return at === 0 && making.has(lemma) && lemmas.slice(1, 6).some((other) => artifacts.has(other))
 }

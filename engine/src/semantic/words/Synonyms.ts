@@ -175,6 +175,12 @@ pregnancy pregnant | newborn newborn_baby | parenting raise_child | discipline p
 motivate motivation motivational | confidence confident confidently | shy shyness | habit routine | procrastinate put_off
 organize organization declutter tidy | clean cleaning tidy | decorate decoration decor | renovate renovation remodel
 lawn grass | gardening garden | houseplant indoor_plant | dog_training train_dog | pet_food animal_food
+convert turn transform turn_into | france french | germany german | spain spanish | italy italian | japan japanese
+china chinese | russia russian | portugal portuguese | brazil brazilian | mexico mexican | canada canadian | india indian
+australia australian | greece greek | turkey turkish | sweden swedish | norway norwegian | denmark danish | finland finnish
+poland polish | netherlands dutch | switzerland swiss | austria austrian | belgium belgian | ireland irish | scotland scottish
+korea korean | vietnam vietnamese | thailand thai | egypt egyptian | israel israeli | iran iranian | america american usa
+europe european | asia asian | africa african | uk british
 `
 
 /** Software, data and the web. */
