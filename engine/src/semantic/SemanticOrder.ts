@@ -118,6 +118,7 @@ const inversions = (
         return "order"
       if (a[k]!.preposition !== "" && a[k]!.preposition === b[j]!.preposition && k === i + 1 && j === l + 1)
         return "order"
+      if (!nominal && k === i + 1 && j === l + 1 && activeSwap(a[i]!, a[k]!, b[j]!, b[l]!)) return "order"
       if (a[i]!.reason === "negation" || a[k]!.reason === "negation") continue
       if (relative) return "order"
       if (matched.length > 8 && !blockMoved(matched, to)) return "order"
@@ -125,6 +126,15 @@ const inversions = (
   }
   return undefined
 }
+
+/** A noun before its verb here, after it there, and the verb no participle: "my card gets here", "I get my card". */
+const activeSwap = (x: Content, y: Content, movedX: Content, movedY: Content): boolean => {
+  const verb = (one: Content, other: Content): boolean =>
+    isMainlyVerb(one.base) && !participle.test(one.surface) && !participle.test(other.surface)
+  return verb(x, movedX) !== verb(y, movedY)
+}
+
+const participle = /(?:ed|en|wn|ne|pt|ht|st|ld|nt|ing)$/
 
 /** A symmetric word near two words makes their order free: "friends with", "married to". */
 const bothWays = (contents: ReadonlyArray<Content>, from: number, until: number): boolean => {
