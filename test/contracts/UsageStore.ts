@@ -319,6 +319,9 @@ export const usageStoreContract = (name: string, layer: () => Layer.Layer<UsageL
             {
               provider: "openai",
               model: "gpt-5.4-mini",
+              reason: "first",
+              lost: false,
+              lostUsd: null,
               startedAt: "2026-11-22T10:00:00.010Z",
               queueMs: 5,
               firstPartMs: null,
@@ -334,6 +337,9 @@ export const usageStoreContract = (name: string, layer: () => Layer.Layer<UsageL
             {
               provider: "anthropic",
               model: "claude-haiku-4-5",
+              reason: "fallback",
+              lost: false,
+              lostUsd: null,
               startedAt: "2026-11-22T10:00:00.120Z",
               queueMs: 0,
               firstPartMs: 80,
