@@ -50,7 +50,6 @@ export class VectorSpace {
   private readonly free: Array<number> = []
   private used = 0
   private bias = 0
-  private coarseBase = 0
   private views: Views
 
   constructor(options: VectorSpaceOptions) {
@@ -132,22 +131,21 @@ export class VectorSpace {
     }
     this.views.signed.fill(0, this.dimensions, 2 * this.half)
     const length = Math.sqrt(norm)
-    this.coarseBase = 1 / (127 * length)
     // A row's number is 16 * high + low - 128, and 7.5 is the middle of what its low nibble may be.
     this.bias = Math.round((128 - 7.5) * sum)
     for (let i = 0; i < this.dimensions; i++) this.query[i] = vector[i]! / largest / length
     return true
   }
 
-  /** About the cosines of the asked vector with at most a batch of rows; valid until the next call. */
-  coarse(slots: Uint32Array, from: number, count: number): { readonly scores: Float32Array; readonly scale: number } {
+  /** In the order of the cosines of the asked vector with at most a batch of rows, nearly; valid until the next call. */
+  coarse(slots: Uint32Array, from: number, count: number): Float32Array {
     const { at, half, views } = this
     const padded = Math.ceil(count / 4) * 4
     const first = at.slots / 4
     views.integers.set(slots.subarray(from, from + count), first)
     for (let i = count; i < padded; i++) views.integers[first + i] = slots[from]!
     this.kernel(at.slots, padded, 0, this.bias, at.rows, half, at.scales, at.scores)
-    return { scores: views.floats.subarray(at.scores / 4, at.scores / 4 + count), scale: this.coarseBase }
+    return views.floats.subarray(at.scores / 4, at.scores / 4 + count)
   }
 
   /** Cosine of the asked vector with a row, by all its bits. */
@@ -249,8 +247,7 @@ export class VectorIndex<Id> {
     if (size === 0 || limit < 1 || !this.space.ask(vector)) return []
     const best = new Best(Math.min(limit + spareCandidates, size))
     for (let from = 0; from < size; from += batchRows) {
-      const { scale, scores } = this.space.coarse(this.slots, from, Math.min(batchRows, size - from))
-      best.see(scores, scale, from)
+      best.see(this.space.coarse(this.slots, from, Math.min(batchRows, size - from)), from)
     }
     return best.positions
       .map((position) => ({ id: this.ids[position]!, score: this.space.cosine(this.slots[position]!) }))
@@ -269,13 +266,14 @@ class Best {
     this.limit = limit
   }
 
-  see(scores: Float32Array, scale: number, from: number): void {
+  see(scores: Float32Array, from: number): void {
+    const { length } = scores
     let least = this.least()
-    for (let i = 0; i < scores.length; i++) {
-      const score = scores[i]! * scale
-      if (score <= least) continue
-      this.insert(from + i, score)
-      least = this.least()
+    for (let i = 0; i < length; i++) {
+      if (scores[i]! > least) {
+        this.insert(from + i, scores[i]!)
+        least = this.least()
+      }
     }
   }
 
