@@ -127,8 +127,8 @@ const saysTooLittle = (asked: Features, stored: Features): boolean => {
   const a = asked.question.kind
   const b = stored.question.kind
   if (remarks.has(a) || remarks.has(b)) return true
-  const [word] = asked.content.contents
-  return asked.bare !== stored.bare && (a === "show" || (word !== undefined && isMainlyVerb(word.base)))
+  const verbs = [...asked.content.contents, ...stored.content.contents].every(({ base }) => isMainlyVerb(base))
+  return asked.bare !== stored.bare && (a === "show" || verbs)
 }
 
 const isBare = ({ content }: Features): boolean => content.contents.length <= 1 && content.numbers.length === 0

@@ -130,7 +130,9 @@ const inversions = (
 /** A noun before its verb here, after it there, and the verb no participle: "my card gets here", "I get my card". */
 const activeSwap = (x: Content, y: Content, movedX: Content, movedY: Content): boolean => {
   const verb = (one: Content, other: Content): boolean =>
-    isMainlyVerb(one.base) && !participle.test(one.surface) && !participle.test(other.surface)
+    (isMainlyVerb(one.base) || isMainlyVerb(other.base)) &&
+    !participle.test(one.surface) &&
+    !participle.test(other.surface)
   return verb(x, movedX) !== verb(y, movedY)
 }
 
