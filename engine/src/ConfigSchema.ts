@@ -114,9 +114,9 @@ const RateLimits = Schema.Struct({
 /** A provider's own limits, and whether they follow what it reports and refuses. */
 const ProviderLimits = Schema.Struct({
   ...RateLimits.fields,
-  /** On with a single key; "down" never goes above what is configured. */
+  /** On with a single key; "down" never goes above what is configured, "probe" also where the provider reports nothing. */
   learn: Schema.optional(
-    Schema.Union([Schema.Boolean, Schema.Literals(["down"])]).annotate({ expected: 'true, false or "down"' })
+    Schema.Union([Schema.Boolean, Schema.Literals(["down", "probe"])]).annotate({ expected: 'true, false, "down" or "probe"' })
   )
 })
 

@@ -219,7 +219,7 @@ export class LearnedRate {
   /** Raises the limit when it is full, somebody waits, and nothing speaks against it. */
   private consider(nowMs: number): void {
     const { limit, windowMs } = this.window
-    const most = this.learn === true ? Infinity : (this.configured ?? Infinity)
+    const most = this.learn === "probe" ? Infinity : (this.configured ?? Infinity)
     if (limit >= most || this.isReported(nowMs)) return
     const free = limit - this.window.usedAt(nowMs)
     if (free > Math.max(2 * this.unit, 0.25 * limit)) this.fullSinceMs = undefined

@@ -11,8 +11,11 @@ import type { Dialect, Reply } from "./Reply.ts"
 import type { KeyStatus } from "./ProviderKeys.ts"
 import type { Request } from "./Request.ts"
 
-/** Whether limits follow what the provider reports and refuses: both ways, never above what is configured, or not at all. */
-export type LearnMode = boolean | "down"
+/**
+ * Whether limits follow what the provider reports and refuses: `true` both ways, above what is configured only by report;
+ * `probe` also by trying; `down` never above what is configured; `false` not at all.
+ */
+export type LearnMode = boolean | "down" | "probe"
 
 export interface RateLimits {
   /** Requests in any window, as a rate per minute. */

@@ -98,7 +98,7 @@ describe("LearnedRate", () => {
   })
 
   it("raises a limit that is full step by step, and remembers the ceiling that it finds", () => {
-    const learned = rate(30)
+    const learned = rate(30, "probe")
     const first = saturate(
       learned,
       0,
@@ -124,6 +124,14 @@ describe("LearnedRate", () => {
       learned.passed(learned.window.usedAt(nowMs), 1, nowMs, nowMs + 100)
     }
     expect(learned.window.limit).toBe(30)
+  })
+
+  it("goes above what is configured only when it is told to, by the provider or by `probe`", () => {
+    const learned = rate(30)
+    saturate(learned, 0, 10 * minute, () => true)
+    expect(learned.window.limit).toBe(30)
+    learned.reported({ limit: 500, windowMs: minute, remaining: 499, resetMs: 1 }, 1, 10 * minute)
+    expect(learned.window.limit).toBe(500)
   })
 
   it("never exceeds what is configured with `down`, and stays there with false", () => {
@@ -166,7 +174,7 @@ describe("LearnedRate", () => {
     fc.assert(
       fc.property(
         fc.array(event, { maxLength: 60 }),
-        fc.constantFrom<LearnMode>(true, "down", false),
+        fc.constantFrom<LearnMode>(true, "probe", "down", false),
         (events, learn) => {
           const learned = rate(60, learn)
           let nowMs = 0
@@ -176,7 +184,7 @@ describe("LearnedRate", () => {
             else if (kind === "refused") learned.refused(mark, 1, nowMs, nowMs)
             else learned.reported({ limit, windowMs: minute, remaining, resetMs: pauseMs }, mark, nowMs)
             expect(learned.window.limit).toBeGreaterThanOrEqual(1)
-            if (learn !== true) expect(learned.window.limit).toBeLessThanOrEqual(60)
+            if (learn === "down" || learn === false) expect(learned.window.limit).toBeLessThanOrEqual(60)
             expect(Number.isFinite(learned.waitMs(1, nowMs))).toBe(true)
             expect(learned.window.available(nowMs)).toBeGreaterThanOrEqual(0)
           }

@@ -73,13 +73,13 @@ describe("limits that are configured wrong", () => {
         heals({
           name: `requests: ${how} the true limit, ${told}${asks}`,
           provider: { ...provider, requestsPerMinute: 60 },
-          configured: { requestsPerMinute: 60 * factor },
+          configured: { requestsPerMinute: 60 * factor, learn: headers ? true : "probe" },
           truth: 60
         })
         heals({
           name: `tokens: ${how} the true limit, ${told}${asks}`,
           provider: { ...provider, tokensPerMinute: 60_000 },
-          configured: { tokensPerMinute: 60_000 * factor },
+          configured: { tokensPerMinute: 60_000 * factor, learn: headers ? true : "probe" },
           truth: 60,
           tokens: 1000
         })
