@@ -28,7 +28,7 @@ const codeOf = (error: EngineError): string | null => {
     case "ContextWindowExceeded":
       return "context_length_exceeded"
     case "RequestRejected":
-      return error.kind === "context_length" ? "context_length_exceeded" : (error.code ?? rejectedCode(error.kind))
+      return error.kind === "context_length" ? "context_length_exceeded" : rejectedCode(error)
     case "ContentFiltered":
       return "content_filter"
     case "AuthenticationFailed":
@@ -46,4 +46,6 @@ const codeOf = (error: EngineError): string | null => {
   }
 }
 
-const rejectedCode = (kind: string): string | null => (kind === "not_found" ? "model_not_found" : null)
+/** The provider's own code where it is a word; Google's is the status once more. */
+const rejectedCode = ({ code, kind }: Extract<EngineError, { readonly _tag: "RequestRejected" }>): string | null =>
+  code !== undefined && !/^\d+$/.test(code) ? code : kind === "not_found" ? "model_not_found" : null

@@ -3,8 +3,8 @@
  *
  * Text with its citations, thinking (with signatures), redacted thinking and the client's tool calls are decoded; blocks of
  * tools that the provider runs itself and compactions are kept in the wire form only. A citation holds for its whole block,
- * and is handed on when the block ends. The terminal event is `message_stop`. Usage of `message_delta` replaces that of `message_start` field by field; Anthropic's input figures
- * are disjoint as they come. A tool call without input gets `{}`, streamed or not.
+ * and is handed on when the block ends. The terminal event is `message_stop`. Usage of `message_delta` replaces that of
+ * `message_start` field by field; Anthropic's input figures are disjoint as they come. A tool call without input gets `{}`, streamed or not.
  */
 import { Predicate, type Result } from "effect"
 import type { EngineError } from "../Errors.ts"
@@ -140,7 +140,7 @@ class MessageStream implements StreamDecoder {
     if (type === "error" || event.event === "error" || isObject(data["error"])) {
       return this.fail(UpstreamErrors.fromPayload(data, this.endpoint))
     }
-    if (this.held !== undefined && type !== "message_start" && type !== "ping") this.release(out)
+    if (type !== "ping" && (this.started || String(type).startsWith("content_block_"))) this.release(out)
     if (this.wire) {
       const sink = this.held ?? out
       sink.push({ type: "wire", dialect: "anthropic-messages", event: event.event, data: event.data })

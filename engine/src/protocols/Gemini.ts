@@ -96,7 +96,7 @@ class ContentReader {
   read(chunk: JsonObject, out: Array<Part>): void {
     const { candidates, promptFeedback, responseId, usageMetadata } = chunk
     if (Array.isArray(candidates) || isObject(promptFeedback) || isObject(usageMetadata)) this.answered = true
-    if (!this.started) {
+    if (!this.started && (this.answered || responseId !== undefined)) {
       this.started = true
       this.id = stringOr(responseId, "")
       out.push({ type: "start", id: this.id, model: stringOr(chunk["modelVersion"], this.endpoint.model) })

@@ -30,6 +30,8 @@ export const jsonText = (value: unknown): string | undefined => {
 
 export const stringOr = (value: unknown, fallback: string): string => (Predicate.isString(value) ? value : fallback)
 
-/** A number of tokens: finite, not negative, whole. */
-export const countOf = (value: unknown): number | undefined =>
-  Predicate.isNumber(value) && Number.isFinite(value) && value >= 0 ? Math.round(value) : undefined
+/** A number of tokens: finite, not negative, whole. Some servers write it as text. */
+export const countOf = (value: unknown): number | undefined => {
+  if (Predicate.isNumber(value)) return Number.isFinite(value) && value >= 0 ? Math.round(value) : undefined
+  return Predicate.isString(value) && /^\d{1,15}$/.test(value) ? Number(value) : undefined
+}

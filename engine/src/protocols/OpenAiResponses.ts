@@ -113,6 +113,7 @@ class ResponseStream implements StreamDecoder {
   private held: Array<Part> | undefined = []
   private readonly items = new Map<unknown, OpenItem>()
   private readonly seen: Seen = { calls: 0, refused: false, text: 0 }
+  private readonly callIds = new Set<string>()
   private started = false
   private id = ""
   private done = false
@@ -209,7 +210,11 @@ class ResponseStream implements StreamDecoder {
     if (open === undefined || !done || (open.call < 0 && isCall(item))) {
       open = { call: isCall(item) ? this.seen.calls++ : -1, written: "", section: "", texts: new Map() }
       this.items.set(key, open)
-      if (open.call >= 0) out.push(openedCall(item, open.call))
+      if (open.call >= 0) {
+        const opened = openedCall(item, open.call)
+        this.callIds.add(opened.id!)
+        out.push(opened)
+      }
     }
     if (!done) return
     if (open.call >= 0) return this.complete(open, writtenIn(item), out)
@@ -281,9 +286,25 @@ class ResponseStream implements StreamDecoder {
   private finish(response: JsonObject, out: Array<Part>): void {
     this.start(response, out)
     this.done = true
-    const seen = this.held === undefined ? this.seen : decodeItems(listOf(response["output"]), out)
+    const output = listOf(response["output"])
+    const seen = this.held === undefined ? this.seen : decodeItems(output, out)
+    if (this.held === undefined) this.rest(output, out)
     const id = stringOr(response["id"], this.id)
     out.push({ ...finishOf(response, seen), ...(id === this.id ? {} : { id }) })
+  }
+
+  /** Hands on what the events left out of the answer: arguments, calls, and the text when none has come. */
+  private rest(output: ReadonlyArray<unknown>, out: Array<Part>): void {
+    const textless = this.seen.text === 0 && !this.seen.refused
+    output.forEach((item, index) => {
+      if (!isObject(item)) return
+      if (isCall(item)) {
+        const known = this.callIds.has(openedCall(item, 0).id!)
+        const open = this.items.get(index)
+        if (!known) this.item({ output_index: `rest ${index}` }, item, true, out)
+        else if (open !== undefined && open.call >= 0 && open.written === "") this.complete(open, writtenIn(item), out)
+      } else if (textless && item["type"] === "message") decodeMessage(item, this.seen, out)
+    })
   }
 
   private unreadable(event: SseEvent): EngineError {

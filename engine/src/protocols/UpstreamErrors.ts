@@ -83,21 +83,25 @@ export const describeNonJson = (body: string): string => {
 
 /**
  * Takes message, type and code out of an error payload: OpenAI's and Anthropic's `{ error: { … } }`, a bare
- * `{ message, code }`, FastAPI's `{ detail }`, `{ error: "text" }`, and Google's envelope in an array.
+ * `{ message, code }`, FastAPI's `{ detail }`, `{ error: "text" }`, a list of errors, an error inside an error, Apigee's
+ * `{ fault }`, and Google's envelope in an array.
  */
 export const wordsOf = (payload: unknown): UpstreamWords => {
   const root: unknown = Array.isArray(payload) ? payload[0] : payload
   if (Predicate.isString(root)) return { ...noWords, message: textOf(root) }
   if (!isObject(root)) return noWords
-  const nested = root["error"]
+  const outer = firstOf(root["error"]) ?? firstOf(root["errors"]) ?? root["fault"]
+  // A proxy may put the error of what is behind it into its own.
+  const nested = isObject(outer) && outer["message"] === undefined ? (outer["error"] ?? outer) : outer
   const error = isObject(nested) ? nested : root
   const details = error["details"]
   const message =
     (Predicate.isString(nested) ? textOf(nested) : undefined) ??
-    textOf(error["message"]) ??
+    textOf(error["message"] ?? error["faultstring"]) ??
     textOf(error["detail"]) ??
     textOf(root["message"]) ??
-    textOf(error["msg"])
+    textOf(error["msg"]) ??
+    textOf(error["Message"] ?? error["error_message"])
   return {
     message: message === undefined ? undefined : withRaw(message, error["metadata"]),
     type: (error === root && root["type"] === "error" ? undefined : nameOf(error["type"])) ?? nameOf(error["status"]),
@@ -110,6 +114,9 @@ export const wordsOf = (payload: unknown): UpstreamWords => {
       statusIn(root["raw_status_code"])
   }
 }
+
+/** The first of a list; anything else, but for null, is itself. */
+const firstOf = (value: unknown): unknown => (Array.isArray(value) ? value[0] : (value ?? undefined))
 
 /** Removes what looks like a key, and the configured key itself, puts the text on one line, and bounds its length. */
 export const scrub = (text: string, apiKey: Redacted.Redacted | undefined): string => {
@@ -204,7 +211,7 @@ const filterWords = /content_?filter|content_policy|responsibleaipolicy|moderati
 const filterMessage =
   /content management policy|content policy|content filter|usage polic(?:y|ies)|flagged by (?:our|the) (?:safety|moderation)/i
 const authWords = /invalid_api_key|authentication_error|unauthorized|unauthenticated|api_key_invalid/
-const authMessage = /api key not valid|invalid api key|incorrect api key/i
+const authMessage = /api key (?:not valid|expired)|invalid api key|incorrect api key/i
 
 /** What a failure is. Without a status (an error inside a 200 or a stream) the provider's words decide alone. */
 export const kindOf = (status: number | undefined, words: UpstreamWords): UpstreamErrorKind => {

@@ -213,3 +213,8 @@ describe("Anthropic Messages streams", () => {
     ])
   })
 })
+
+it("keeps the id and the model when an event that is new to us comes first", () => {
+  const read = stream({ type: "something.new" }, start(), ...text("Hi."), ...end("end_turn"))
+  expect(read.completion).toMatchObject({ id: "msg_1", model: "m", content: [{ type: "text", text: "Hi." }] })
+})

@@ -173,3 +173,26 @@ describe("fromPayload", () => {
     })
   })
 })
+
+describe("shapes of errors in use", () => {
+  it.each([
+    ["an error inside an error", { error: { error: { message: "It is bad.", code: "bad" } } }],
+    ["a text inside an error", { error: { error: "It is bad." } }],
+    ["a list of errors", { errors: [{ message: "It is bad.", code: "bad" }] }],
+    ["a list of texts", { errors: ["It is bad."] }],
+    ["a list under error", { error: [{ message: "It is bad." }] }],
+    ["AWS", { Message: "It is bad.", __type: "ValidationException" }],
+    ["Apigee", { fault: { faultstring: "It is bad.", detail: { errorcode: "x" } } }],
+    ["a message under a name of its own", { error_message: "It is bad." }]
+  ])("the message of %s is found", (_, body) => {
+    expect(from(400, body)).toMatchObject({
+      _tag: "RequestRejected",
+      detail: "It is bad."
+    })
+  })
+
+  it("errors nested without end are read without harm", () => {
+    const deep = `${'{"error":'.repeat(50_000)}1${"}".repeat(50_000)}`
+    expect(from(500, deep)._tag).toBe("ProviderServerError")
+  })
+})
