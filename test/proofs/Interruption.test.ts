@@ -64,7 +64,7 @@ property(
             Effect.sync(() => running--)
           )
         },
-        { model: "m", rateLimits: limits(rateLimits), timeoutMs: 5000 }
+        { model: "m", rateLimits: limits({ ...rateLimits, learn: true }), timeoutMs: 5000 }
       )
       yield* Effect.gen(function* () {
         const engine = yield* Engine

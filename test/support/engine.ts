@@ -39,6 +39,7 @@ export const engineLayer = (options: EngineOptions): Layer.Layer<Engine | Servic
             rateLimits: {
               concurrent: rateLimits.concurrent,
               window: rateLimits.windowMs,
+              learn: rateLimits.learn ?? false,
               ...(rateLimits.learn === undefined ? {} : { learn: rateLimits.learn }),
               ...(rateLimits.requestsPerMinute === undefined
                 ? {}
