@@ -7,11 +7,11 @@
 import type { Features } from "./SemanticFeatures.ts"
 
 /** Postings that one search reads at most. */
-const postingsReadMax = 5000
+const postingsReadMax = 3000
 
 export interface Found<Id> {
   readonly id: Id
-  /** Share of the asked prompt's idf weight that the stored one covers, times the reverse; 0–1. */
+  /** Share of the asked prompt's idf weight that the stored one covers; 0–1. */
   readonly score: number
 }
 
@@ -68,9 +68,20 @@ export class SemanticIndex<Id> {
         if (++read >= postingsReadMax) break
       }
     }
-    return [...weights]
-      .map(([id, weight]) => ({ id, score: weightAll === 0 ? 0 : weight / weightAll }))
-      .toSorted((a, b) => b.score - a.score)
-      .slice(0, limit)
+    return best(weights, limit, weightAll)
   }
+}
+
+/** The heaviest ids, best first; a selection, since few of many are wanted. */
+const best = <Id>(weights: ReadonlyMap<Id, number>, limit: number, weightAll: number): ReadonlyArray<Found<Id>> => {
+  const found: Array<{ readonly id: Id; readonly score: number }> = []
+  for (const [id, weight] of weights) {
+    const score = weightAll === 0 ? 0 : weight / weightAll
+    if (found.length >= limit && score <= (found.at(-1)?.score ?? Number.POSITIVE_INFINITY)) continue
+    let at = found.length
+    while (at > 0 && found[at - 1]!.score < score) at--
+    found.splice(at, 0, { id, score })
+    if (found.length > limit) found.pop()
+  }
+  return found
 }
