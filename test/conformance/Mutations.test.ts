@@ -1,7 +1,7 @@
 /**
- * Recorded streams, changed as servers differ from each other: what is read stays the same. Fields that are null are left
+ * Recorded answers, changed as servers differ from each other: what is read stays the same. Fields that are null are left
  * out, unknown ones and unknown events come in, usage moves, calls lose their index or repeat their id, whole kinds of
- * events are missing where others say the same.
+ * events are missing where others say the same; bodies hold errors that say nothing and choices counted from 1.
  */
 import { describe, expect, it } from "vitest"
 import { anthropicMessages } from "../../engine/src/protocols/AnthropicMessages.ts"
@@ -213,6 +213,84 @@ const mutations: { readonly [endpoint: string]: { readonly [name: string]: Mutat
   }
 }
 
+/** Changes a whole answer, which is a copy; undefined where there is nothing to change. */
+type Change = (body: any) => unknown
+
+const messages =
+  (change: (choice: any) => void): Change =>
+  (body) => {
+    for (const choice of body.choices ?? []) change(choice)
+    return body
+  }
+
+const commonBodies: { readonly [name: string]: Change } = {
+  "null left out": (body) => {
+    walk(body, (object) => {
+      for (const key of Object.keys(object)) if (object[key] === null) delete object[key]
+    })
+    return body
+  },
+  "fields that nobody knows": (body) => {
+    walk(body, (object) => {
+      if ("type" in object || "role" in object || "choices" in object) object["new_field"] = { a: [1] }
+    })
+    return body
+  },
+  "counts as text": (body) => {
+    walk(body, (object) => {
+      for (const [key, value] of Object.entries(object)) {
+        if (/okens?$|okenCount$/.test(key) && typeof value === "number") object[key] = String(value)
+      }
+    })
+    return body
+  },
+  "an error that says nothing": (body) => (Array.isArray(body) ? undefined : { ...body, error: {} }),
+  "an error that is null": (body) => (Array.isArray(body) ? undefined : { ...body, error: null })
+}
+
+const bodies: { readonly [endpoint: string]: { readonly [name: string]: Change } } = {
+  "openai-chat": {
+    "lists that are null": messages(({ message }) => {
+      for (const list of ["tool_calls", "annotations", "reasoning_details"]) if (message) message[list] ??= null
+    }),
+    "content as parts": messages(({ message }) => {
+      if (message?.content && typeof message.content === "string") {
+        message.content = [{ type: "text", text: message.content }]
+      }
+    }),
+    "another choice first": (body) =>
+      body.choices?.length === 1
+        ? {
+            ...body,
+            choices: [
+              { index: 1, message: { content: "other" } },
+              { ...body.choices[0], index: 0 }
+            ]
+          }
+        : undefined,
+    "choices without index": messages((choice) => void delete choice.index),
+    "choices counted from 1": (body) =>
+      body.choices?.length === 1 ? { ...body, choices: [{ ...body.choices[0], index: 1 }] } : undefined,
+    "a delta for a message": messages((choice) => {
+      choice.delta = choice.message
+      delete choice.message
+    })
+  },
+  "openai-responses": {
+    "items that nobody knows": (body) =>
+      Array.isArray(body.output)
+        ? { ...body, output: [{ type: "new_item", content: [{ type: "output_text", text: "?" }] }, ...body.output] }
+        : undefined
+  },
+  "anthropic-messages": {
+    "blocks that nobody knows": (body) =>
+      Array.isArray(body.content)
+        ? { ...body, content: [{ type: "new_block", text: "?" }, ...body.content] }
+        : undefined
+  },
+  gemini: { "an answer in a list": (body) => (Array.isArray(body) ? undefined : [body]) }
+}
+
 const protocols: { readonly [endpoint: string]: Protocol } = {
   "openai-chat": openAiChat,
   "openai-responses": openAiResponses,
@@ -221,6 +299,32 @@ const protocols: { readonly [endpoint: string]: Protocol } = {
 }
 
 const where = hasCorpus ? "" : " (skipped: ../shared/fixtures is not here)"
+
+describe.skipIf(!hasCorpus)(
+  `recorded bodies of another make${hasCorpus ? "" : " (skipped: no ../shared/fixtures)"}`,
+  () => {
+    describe.each(Object.keys(protocols))("%s", (endpoint) => {
+      const cases = (hasCorpus ? casesOf(endpoint as RecordedEndpoint) : []).filter(
+        ({ expected, streaming }) => !streaming && expected.outcome === "success"
+      )
+
+      it.each(Object.entries({ ...commonBodies, ...bodies[endpoint] }))("%s", { timeout: 60_000 }, (_, change) => {
+        const wrong: Array<string> = []
+        let changed = 0
+        for (const recorded of cases) {
+          const made = change(JSON.parse(recorded.response.body))
+          if (made === undefined) continue
+          changed++
+          const response = { ...recorded.response, body: JSON.stringify(made) }
+          const comparison = compare(recorded, replay(protocols[endpoint]!, { ...recorded, response }))
+          wrong.push(...comparison.wrong.map((line) => `${recorded.id} ${line.slice(0, 300)}`))
+        }
+        expect(changed).toBeGreaterThan(0)
+        expect(wrong).toEqual([])
+      })
+    })
+  }
+)
 
 describe.skipIf(!hasCorpus)(`recorded streams of another make${where}`, () => {
   describe.each(Object.keys(protocols))("%s", (endpoint) => {

@@ -144,3 +144,17 @@ it("embeddings come as the numbers they are, whether the SDK asks for base64 or 
     plain.data.map(({ embedding }) => embedding.map(Math.fround))
   )
 })
+
+it.each(["chat", "responses"])("embeddings of %s come in the order of their texts", async (provider) => {
+  const body = { model: `${provider}/m-1`, input: ["the cat", "the dog", "the cat"] }
+  const { data } = await client.embeddings.create(body)
+  expect(data.map(({ index }) => index)).toEqual([0, 1, 2])
+  expect(data[0]!.embedding).toEqual(data[2]!.embedding)
+  expect(data[0]!.embedding).not.toEqual(data[1]!.embedding)
+})
+
+it("embeddings of a provider that has none are a BadRequestError that says so", async () => {
+  const error = await failure(client.embeddings.create({ model: "anthropic/m-1", input: "the cat" }))
+  expect(error).toBeInstanceOf(OpenAI.BadRequestError)
+  expect(error.message).toContain("embeddings")
+})

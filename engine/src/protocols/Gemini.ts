@@ -60,7 +60,7 @@ const decodeWhole = (
   return Result.succeed(collected(out, options?.wire === true ? { dialect: "gemini", body } : undefined))
 }
 
-const isError = (chunk: JsonObject): boolean => isObject(chunk["error"]) || Predicate.isString(chunk["error"])
+const isError = (chunk: JsonObject): boolean => UpstreamErrors.isStated(chunk["error"])
 
 /** Reads the chunks of one answer, one or many. */
 class ContentReader {

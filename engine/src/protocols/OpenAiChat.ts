@@ -49,7 +49,7 @@ const readAnswer = (
   endpoint: Endpoint,
   out: Array<Part>
 ): EngineError | undefined => {
-  const choice = firstChoice(answer["choices"])
+  const choice = firstChoice(answer["choices"]) ?? onlyChoice(answer["choices"])
   const failed = errorIn(answer, choice)
   if (failed !== undefined) return UpstreamErrors.fromPayload(failed, endpoint, 200)
   if (choice === undefined) return UpstreamErrors.invalidResponse(endpoint, "JSON without choices", 200)
@@ -73,14 +73,11 @@ const readAnswer = (
 
 /** The payload of an error that came where an answer was due. */
 const errorIn = (answer: JsonObject, choice: JsonObject | undefined): unknown => {
-  if (isError(answer["error"]) || answer["object"] === "error") return answer
-  if (choice !== undefined) return isError(choice["error"]) ? choice : undefined
+  if (UpstreamErrors.isStated(answer["error"]) || answer["object"] === "error") return answer
+  if (choice !== undefined) return UpstreamErrors.isStated(choice["error"]) ? choice : undefined
   const groq = answer["x_groq"]
-  return isObject(groq) && isError(groq["error"]) ? groq : undefined
+  return isObject(groq) && UpstreamErrors.isStated(groq["error"]) ? groq : undefined
 }
-
-const isError = (value: unknown): boolean =>
-  Predicate.isString(value) ? value !== "" : isObject(value) && Object.keys(value).length > 0
 
 /** Decodes the chunks of one stream. */
 class ChatStream implements StreamDecoder {
@@ -267,6 +264,10 @@ const firstChoice = (choices: unknown): JsonObject | undefined => {
   }
   return undefined
 }
+
+/** The choice of a server that counts from 1. */
+const onlyChoice = (choices: unknown): JsonObject | undefined =>
+  Array.isArray(choices) && choices.length === 1 && isObject(choices[0]) ? choices[0] : undefined
 
 const finishReasonOf = (raw: unknown, refused: boolean): FinishReason => {
   switch (raw) {

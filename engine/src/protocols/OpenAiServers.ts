@@ -70,14 +70,14 @@ const servers: ReadonlyArray<readonly [host: string, server: OpenAiServer]> = [
   [".openai.azure.com", { ...azure, root: "/openai/v1" }],
   [".services.ai.azure.com", { ...azure, root: "/openai/v1" }],
   [".azure.com", azure],
-  ["openrouter.ai", { ...router, root: "/api/v1" }],
+  ["openrouter.ai", { ...router, root: "/api/v1", strictSchemas: true }],
   ["ai-gateway.vercel.sh", router],
   ["generativelanguage.googleapis.com", google],
   ["aiplatform.googleapis.com", google],
   ["-aiplatform.googleapis.com", google],
   ["api.x.ai", { ...compatible, topK: false, strictSchemas: true }],
   ["api.groq.com", { ...compatible, reasoning: "reasoning", topK: false, root: "/openai/v1" }],
-  ["api.cerebras.ai", { ...compatible, reasoning: "reasoning", topK: false }],
+  ["api.cerebras.ai", { ...compatible, reasoning: "reasoning", topK: false, strictSchemas: true }],
   [
     ".mistral.ai",
     {

@@ -63,6 +63,10 @@ export const fromPayload = (payload: unknown, endpoint: Endpoint, status?: numbe
   })
 }
 
+/** Whether the `error` of an answer says something; some servers have an empty one in every answer. */
+export const isStated = (error: unknown): boolean =>
+  Predicate.isString(error) ? error !== "" : isObject(error) && Object.keys(error).length > 0
+
 /** An answer that is not the protocol's; `detail` is ours and quotes nothing. */
 export const invalidResponse = (
   endpoint: Endpoint,

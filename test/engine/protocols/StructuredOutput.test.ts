@@ -51,6 +51,14 @@ describe("OpenAI", () => {
     expect(strictOf(sent(openAiChat, asking(closed, lenient), chat).body)).toEqual([false, undefined])
   })
 
+  it.each(["https://openrouter.ai/api/v1", "https://api.cerebras.ai/v1", "https://api.mistral.ai/v1"])(
+    "is what %s knows as well",
+    (baseUrl) => {
+      expect(strictOf(sent(openAiChat, asking(closed), endpointOf({ baseUrl, model: "m" })).body)[0]).toBe(true)
+      expect(strictOf(sent(openAiChat, asking(open), endpointOf({ baseUrl, model: "m" })).body)[0]).toBeUndefined()
+    }
+  )
+
   it("leaves it to the caller at servers of which it is not known", () => {
     const vllm = endpointOf({ baseUrl: "http://localhost:8000/v1", model: "m" })
     expect(strictOf(sent(openAiChat, asking(closed), vllm).body)).toEqual([undefined, undefined])
