@@ -3,7 +3,7 @@
  *
  * Reads `../shared/data/pairs` and `../shared/data/prompts`; `--pairs FILE` judges another file of lines `{a, b, same}`. A
  * pair is served when both prompts can be judged and the gate finds no difference, or when they are equal but for
- * whitespace and case and can be judged; nothing is left out.
+ * whitespace and case and neither depends on the time nor asks for an action; nothing is left out.
  */
 import { existsSync, readFileSync } from "node:fs"
 import path from "node:path"
@@ -85,6 +85,12 @@ const verdictOf = (pair: Pair) => {
   return b._tag === "Unjudgeable" ? b : compare(b.features, a.features)
 }
 
+/** Single spaces and lower case; code keeps its case. */
+const normalised = (text: string): string => {
+  const plain = text.replace(/\s+/g, " ").trim()
+  return plain.includes("`") ? plain : plain.toLowerCase()
+}
+
 const judge = (pair: Pair): Judged => {
   let ms = Number.POSITIVE_INFINITY
   let verdict: ReturnType<typeof verdictOf>
@@ -94,8 +100,9 @@ const judge = (pair: Pair): Judged => {
     verdict = verdictOf(pair)
     ms = Math.min(ms, performance.now() - before)
   } while (++round < rounds)
-  const hit = "same" in verdict && verdict.same
-  const why = "reason" in verdict ? verdict.reason : "served"
+  const refused = "_tag" in verdict && (verdict.reason === "time-dependent" || verdict.reason === "action")
+  const hit = ("same" in verdict && verdict.same) || (!refused && normalised(pair.a) === normalised(pair.b))
+  const why = hit || !("reason" in verdict) ? "served" : verdict.reason
   return { pair, hit, why, ms, words: Math.max(pair.a.split(/\s+/).length, pair.b.split(/\s+/).length) }
 }
 
