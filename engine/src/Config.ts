@@ -27,6 +27,7 @@ import { formatPath, locateIssues, showType } from "./Issues.ts"
 import type { Located, Path } from "./Issues.ts"
 import type { ProviderInfo } from "./Provider.ts"
 import type { TenantOptions, TenantsOptions } from "./RateTenants.ts"
+import type { SemanticSettings } from "./SemanticCache.ts"
 
 export type { ProviderConfig } from "./ConfigProvider.ts"
 export type { EngineConfigInput, ProviderInput } from "./ConfigSchema.ts"
@@ -59,25 +60,7 @@ export interface EngineConfig {
     readonly maxTemperature: number | undefined
     /** Identical calls at the same time share one upstream call. */
     readonly coalesce: boolean
-    readonly semantic: {
-      readonly mode: "off" | "shadow" | "on"
-      /** `lexical` or `provider/model`. */
-      readonly embedder: string
-      readonly threshold: number
-      /** Undefined: as many as the gate can judge. */
-      readonly maxWords: number | undefined
-      /** Prompts that can be found. */
-      readonly maxEntries: number
-      /** How long an embedding may take. */
-      readonly timeoutMs: number
-      /** `provider/model`. */
-      readonly judge: string | undefined
-      /** Questions to the judge as a share of the lookups. */
-      readonly judgeBudget: number
-      readonly judgeTimeoutMs: number
-      /** Share of the hits that are measured instead of served. */
-      readonly shadowSample: number
-    }
+    readonly semantic: SemanticSettings
   }
   readonly retry: {
     /** Attempts over all candidates of a request, the first one included. */

@@ -27,10 +27,11 @@ import type { Stage } from "./Stage.ts"
 export type { EmbedFunction } from "./SemanticEmbedder.ts"
 export type { Answers, StoredAnswer } from "./SemanticLookup.ts"
 
-export interface SemanticCacheOptions {
+/** What a configuration says of it. */
+export interface SemanticSettings {
   readonly mode: "off" | "shadow" | "on"
-  /** `lexical`, `provider/model`, or a function. */
-  readonly embedder: string | EmbedFunction
+  /** `lexical` or `provider/model`. */
+  readonly embedder: string
   /** Similarity from which a match is served, 0–1. */
   readonly threshold: number
   /** Words of a prompt; longer ones take no part. Undefined: as many as the gate can judge. */
@@ -46,6 +47,11 @@ export interface SemanticCacheOptions {
   readonly judgeTimeoutMs: number
   /** Share of the hits that are measured instead of served in mode `on`, 0–1. */
   readonly shadowSample: number
+}
+
+export interface SemanticCacheOptions extends Omit<SemanticSettings, "embedder"> {
+  /** `lexical`, `provider/model`, or a function. */
+  readonly embedder: string | EmbedFunction
   /** Whether prompts and answers may be kept for people to read. */
   readonly content: boolean
   readonly answers: Answers
