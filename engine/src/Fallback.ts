@@ -1,10 +1,10 @@
 /**
  * Tries the candidates of a call until one answers, and asks `Retry` when to try again.
  *
- * Candidates are taken in order. A rate limit, an open circuit or a timeout goes to the next ready candidate at once, other
- * provider faults are retried in place while attempts are left over; every candidate keeps one, whatever the bound says.
- * Waiting is for when nobody is ready. It ends with the first reply: after that nothing is retried (law 3). Callers'
- * faults end at once.
+ * Candidates are taken in order. Every fault of a provider goes to the next candidate at once that is ready and has not been
+ * tried; waiting, and asking one again, is for when there is none, and then whoever is ready first is asked. Every candidate
+ * keeps one attempt, whatever the bound says. It ends with the first reply: after that nothing is retried (law 3).
+ * Callers' faults end at once.
  */
 import { Effect, type Scope } from "effect"
 import { openAttempt, Twins } from "./Attempt.ts"
@@ -111,10 +111,7 @@ class Tries {
     const another = this.attemptOf(candidate)?.otherKey === true
     return Effect.flatMap(this.note(candidate, error), () => {
       if (!candidate.alive) return this.next(error)
-      if (another && this.hasSpare(this.nowMs)) return this.attempt(candidate)
-      return !another && !goesElsewhere(error) && this.hasSpare(this.nowMs)
-        ? this.again(candidate, error)
-        : this.next(error)
+      return another && this.hasSpare(this.nowMs) ? this.attempt(candidate) : this.next(error)
     })
   }
 
@@ -292,10 +289,6 @@ class Tries {
     return this.call.clock.currentTimeMillisUnsafe()
   }
 }
-
-/** Failures after which the same provider is not asked again while another is ready: it said so, or has taken its time. */
-const goesElsewhere = ({ _tag }: EngineError): boolean =>
-  _tag === "ProviderRateLimited" || _tag === "CircuitOpen" || _tag === "ProviderTimeout"
 
 /** What nobody else can heal either: the request is wrong, its time is over, or Millrace is. */
 const ends = (error: EngineError): boolean => !isRefusal(error) && !fallsBack(error) && !isTooLong(error)
