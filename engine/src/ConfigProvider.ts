@@ -94,10 +94,7 @@ export const buildProvider = (input: ProviderInput): ProviderConfig => {
 }
 
 /** Limits of a model or a tenant; the window is the provider's where there is one. */
-export const ownLimits = (
-  limits: NonNullable<ProviderInput["rateLimits"]>,
-  window?: number | string | undefined
-): ScopeRates => ({
+export const ownLimits = (limits: NonNullable<ProviderInput["rateLimits"]>, window?: number | string): ScopeRates => ({
   requestsPerMinute: limits.requestsPerMinute,
   tokensPerMinute: limits.tokensPerMinute,
   concurrent: limits.concurrent,

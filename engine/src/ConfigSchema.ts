@@ -116,7 +116,9 @@ const ProviderLimits = Schema.Struct({
   ...RateLimits.fields,
   /** On with a single key; "down" never goes above what is configured, "probe" also where the provider reports nothing. */
   learn: Schema.optional(
-    Schema.Union([Schema.Boolean, Schema.Literals(["down", "probe"])]).annotate({ expected: 'true, false, "down" or "probe"' })
+    Schema.Union([Schema.Boolean, Schema.Literals(["down", "probe"])]).annotate({
+      expected: 'true, false, "down" or "probe"'
+    })
   )
 })
 

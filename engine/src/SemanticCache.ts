@@ -22,6 +22,7 @@ import { observer } from "./SemanticObserver.ts"
 import { SemanticPairs } from "./SemanticPairs.ts"
 import { askedOf } from "./SemanticPartition.ts"
 import { SemanticShadow } from "./SemanticShadow.ts"
+import { analyse } from "./semantic/SemanticFeatures.ts"
 import type { Stage } from "./Stage.ts"
 
 export type { EmbedFunction } from "./SemanticEmbedder.ts"
@@ -107,6 +108,8 @@ const make = (options: SemanticCacheOptions) =>
       threshold,
       maxWords
     })
+    // The word lists are unpacked now, and not in the first request's time.
+    if (mode !== "off") analyse("Which words are alike?")
     const observe = mode === "off" ? () => {} : yield* observer({ lookup, shadow, judge, threshold })
     const served = new LRUCache<string, { readonly askedKey: string; readonly storedKey: string }>({ max: servedMax })
     let hits = 0

@@ -22,9 +22,9 @@ import {
   Unauthorized,
   type UsageQuery
 } from "../admin-api.ts"
-import { Cache } from "../Cache.ts"
+import type { Cache } from "../Cache.ts"
 import { describeIssues } from "../Issues.ts"
-import { Routing } from "../Routing.ts"
+import type { Routing } from "../Routing.ts"
 import { StatusSource } from "../Status.ts"
 import { UsageLog, type UsageUnavailable } from "../UsageLog.ts"
 import { type Admission, AdminAuth } from "./AdminAuth.ts"
