@@ -81,7 +81,9 @@ const answers = (signature: string): fc.Arbitrary<ReadonlyArray<Reply.Part>> =>
       let index = 0
       for (const step of steps) {
         if (step.type !== "call") {
-          parts.push(step)
+          // Items have ids of their own.
+          const own = "signature" in step ? { signature: step.signature.replace("rs_1", `rs_${parts.length}`) } : {}
+          parts.push({ ...step, ...own })
           continue
         }
         const written = JSON.stringify(step.input)
@@ -182,4 +184,21 @@ describe.each(samples.map((sample) => [sample.dialect.dialect, sample] as const)
       })
     )
   })
+})
+
+it("items of reasoning have ids of their own, also where a provider gave several the same", () => {
+  const signature = "openai-responses:summary:rs_1:gAAA"
+  const parts: ReadonlyArray<Reply.Part> = [
+    { type: "start", id: "resp_1", model: "m" },
+    { type: "reasoning", text: "one", signature },
+    { type: "reasoning", text: "two", signature },
+    ...Reply.toParts({ ...collected([]), content: [{ type: "text", text: "three" }] }).slice(1)
+  ]
+  const { protocol, dialect } = samples.find((sample) => sample.protocol === openAiResponses)!
+  const text = written(dialect, parts)
+  checkResponses(namedEvents(text))
+  const ids = namedEvents(text).flatMap(({ data }) => (data.type === "response.output_item.done" ? [data.item.id] : []))
+  expect(ids[0]).toBe("rs_1")
+  expect(new Set(ids).size).toBe(3)
+  expect(Reply.reasoningOf(read(protocol, [bytesOf(text)]).completion)).toBe("onetwo")
 })

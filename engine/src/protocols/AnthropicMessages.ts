@@ -34,7 +34,7 @@ const decodeWhole = (
   decodeAnswer("anthropic-messages", body, endpoint, options, (answer, out) => readAnswer(answer, endpoint, out))
 
 const readAnswer = (answer: JsonObject, endpoint: Endpoint, out: Array<Part>): EngineError | undefined => {
-  if (answer["type"] === "error" || UpstreamErrors.isStated(answer["error"])) {
+  if (answer["type"] === "error" || UpstreamErrors.isFailure(answer)) {
     return UpstreamErrors.fromPayload(answer, endpoint, 200)
   }
   const content = answer["content"]
@@ -137,7 +137,7 @@ class MessageStream implements StreamDecoder {
     const data = parseJson(event.data)
     if (!isObject(data)) return data === undefined ? this.unreadable() : undefined
     const type = data["type"]
-    if (type === "error" || event.event === "error" || UpstreamErrors.isStated(data["error"])) {
+    if (type === "error" || event.event === "error" || UpstreamErrors.isFailure(data)) {
       return this.fail(UpstreamErrors.fromPayload(data, this.endpoint))
     }
     if (type !== "ping" && (this.started || String(type).startsWith("content_block_"))) this.release(out)

@@ -60,7 +60,8 @@ const decodeWhole = (
   return Result.succeed(collected(out, options?.wire === true ? { dialect: "gemini", body } : undefined))
 }
 
-const isError = (chunk: JsonObject): boolean => UpstreamErrors.isStated(chunk["error"])
+const isError = (chunk: JsonObject): boolean =>
+  UpstreamErrors.isStated(chunk["error"]) || (chunk["candidates"] === undefined && UpstreamErrors.isFailure(chunk))
 
 /** Reads the chunks of one answer, one or many. */
 class ContentReader {

@@ -75,6 +75,7 @@ const readAnswer = (
 const errorIn = (answer: JsonObject, choice: JsonObject | undefined): unknown => {
   if (UpstreamErrors.isStated(answer["error"]) || answer["object"] === "error") return answer
   if (choice !== undefined) return UpstreamErrors.isStated(choice["error"]) ? choice : undefined
+  if (answer["choices"] === undefined && UpstreamErrors.isFailure(answer)) return answer
   const groq = answer["x_groq"]
   return isObject(groq) && UpstreamErrors.isStated(groq["error"]) ? groq : undefined
 }

@@ -53,7 +53,7 @@ const decodeWhole = (
 
 const readAnswer = (answer: JsonObject, endpoint: Endpoint, out: Array<Part>): EngineError | undefined => {
   const output = answer["output"]
-  if (answer["status"] === "failed" || (!Array.isArray(output) && answer["error"] !== undefined)) {
+  if (answer["status"] === "failed" || (!Array.isArray(output) && UpstreamErrors.isFailure(answer))) {
     return UpstreamErrors.fromPayload(answer, endpoint, 200)
   }
   if (!Array.isArray(output)) return UpstreamErrors.invalidResponse(endpoint, "JSON without output", 200)
@@ -129,7 +129,7 @@ class ResponseStream implements StreamDecoder {
     if (!isObject(data)) return data === undefined ? this.unreadable(event) : undefined
     const type = stringOr(data["type"], "") || (event.event ?? "")
     const response = isObject(data["response"]) ? data["response"] : {}
-    if (type === "error" || event.event === "error" || (type === "" && data["error"] !== undefined)) {
+    if (type === "error" || event.event === "error" || (type === "" && UpstreamErrors.isFailure(data))) {
       return this.fail(UpstreamErrors.fromPayload(data, this.endpoint))
     }
     if (type === "response.failed") return this.fail(UpstreamErrors.fromPayload(response, this.endpoint))

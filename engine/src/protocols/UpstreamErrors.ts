@@ -7,7 +7,7 @@
  */
 import { Predicate, Redacted } from "effect"
 import * as Errors from "../Errors.ts"
-import { isObject, jsonText, parseJson } from "./Json.ts"
+import { isObject, type JsonObject, jsonText, parseJson } from "./Json.ts"
 import type { Endpoint, HttpHeaders } from "./Protocol.ts"
 import { retryAfterMs } from "./RetryAfter.ts"
 
@@ -66,6 +66,19 @@ export const fromPayload = (payload: unknown, endpoint: Endpoint, status?: numbe
 /** Whether the `error` of an answer says something; some servers have an empty one in every answer. */
 export const isStated = (error: unknown): boolean =>
   Predicate.isString(error) ? error !== "" : isObject(error) && Object.keys(error).length > 0
+
+/**
+ * Whether an object that came where an answer was due is a failure: one with an `error`, or with bare words such as
+ * `{ message, code }`, `{ detail }` or `{ errors: [ … ] }` and no type of its own.
+ */
+export const isFailure = (payload: JsonObject): boolean => {
+  if (isStated(payload["error"]) || payload["object"] === "error") return true
+  const { errors, fault, type } = payload
+  if (type !== undefined && type !== "error") return false
+  return bareWords.some((name) => Predicate.isString(payload[name])) || Array.isArray(errors) || isObject(fault)
+}
+
+const bareWords = ["message", "detail", "msg", "error_message"]
 
 /** An answer that is not the protocol's; `detail` is ours and quotes nothing. */
 export const invalidResponse = (

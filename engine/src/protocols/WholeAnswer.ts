@@ -21,6 +21,10 @@ export const decodeAnswer = (
   read: ReadAnswer
 ): Result.Result<Completion, EngineError> => {
   const answer = parseJson(body)
+  const listed: unknown = Array.isArray(answer) ? answer[0] : undefined
+  if (isObject(listed) && UpstreamErrors.isFailure(listed)) {
+    return Result.fail(UpstreamErrors.fromPayload(listed, endpoint, 200))
+  }
   if (!isObject(answer)) {
     return Result.fail(UpstreamErrors.invalidResponse(endpoint, UpstreamErrors.describeNonJson(body), 200))
   }

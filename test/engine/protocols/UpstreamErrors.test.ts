@@ -1,8 +1,12 @@
-import { Redacted } from "effect"
+import { Redacted, Result } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import { anthropicMessages } from "../../../engine/src/protocols/AnthropicMessages.ts"
+import { gemini } from "../../../engine/src/protocols/Gemini.ts"
+import { openAiChat } from "../../../engine/src/protocols/OpenAiChat.ts"
+import { openAiResponses } from "../../../engine/src/protocols/OpenAiResponses.ts"
 import * as UpstreamErrors from "../../../engine/src/protocols/UpstreamErrors.ts"
-import { apiKey, endpointOf } from "./Samples.ts"
+import { apiKey, endpointOf, readText, sse } from "./Samples.ts"
 
 const from = (status: number, body: unknown, headers: { [name: string]: string } = {}) =>
   UpstreamErrors.fromResponse(status, headers, typeof body === "string" ? body : JSON.stringify(body), endpointOf())
@@ -194,5 +198,26 @@ describe("shapes of errors in use", () => {
   it("errors nested without end are read without harm", () => {
     const deep = `${'{"error":'.repeat(50_000)}1${"}".repeat(50_000)}`
     expect(from(500, deep)._tag).toBe("ProviderServerError")
+  })
+})
+
+describe("a failure where an answer was due", () => {
+  const protocols = { anthropicMessages, gemini, openAiChat, openAiResponses }
+
+  it.each(Object.entries(protocols))("of %s is one in any shape, whole and streamed", (_, protocol) => {
+    for (const body of [
+      { message: "It is bad.", code: 500 },
+      { detail: "It is bad." },
+      { errors: [{ message: "It is bad." }] },
+      { error: { error: { message: "It is bad." } } },
+      { object: "error", message: "It is bad.", code: 500 }
+    ]) {
+      const whole = Result.getOrThrow(Result.flip(protocol.decodeWhole(JSON.stringify(body), endpointOf())))
+      expect(whole).toMatchObject({ _tag: "ProviderServerError", detail: "It is bad." })
+      expect(readText(protocol, sse(body)).error).toMatchObject({ _tag: "ProviderServerError", detail: "It is bad." })
+    }
+    const listed = JSON.stringify([{ error: { code: 503, message: "It is full.", status: "UNAVAILABLE" } }])
+    const full = { _tag: "ProviderOverloaded", detail: "It is full." }
+    expect(Result.getOrThrow(Result.flip(protocol.decodeWhole(listed, endpointOf())))).toMatchObject(full)
   })
 })
