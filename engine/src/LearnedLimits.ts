@@ -6,7 +6,7 @@
  * calls at once and bursts. Calls at once never rise above what is configured. It holds numbers alone and never waits.
  */
 import type { Outcome } from "./Call.ts"
-import { LearnedRate, memoryMsMax, memoryMsMin, type ReportedRate } from "./LearnedRate.ts"
+import { LearnedRate, memoryMsMax, type ReportedRate } from "./LearnedRate.ts"
 import type { LearnMode } from "./Provider.ts"
 import type { ReportedLimit } from "./ReportedLimit.ts"
 import type { AttemptCall } from "./Stage.ts"
@@ -44,6 +44,21 @@ const pressureMin = 0.3
 /** Calls at once rise by one when so much time has passed without a refusal. */
 const placeMs = 5000
 
+/** Refusals one after the other, with nothing passed between them, that show a rate which nobody has configured. */
+const refusalsMin = 4
+
+/** How long bursts stay smaller after a refusal. */
+const burstsMs = 600_000
+
+/** How often calls at once are refused before there are fewer. */
+const suspicionsMin = 2
+
+/** How long calls at once that were refused are not tried again the first time, doubled when they are refused again. */
+const placesMemoryMsMin = 120_000
+
+/** Answers to as many calls at once as were refused that show that it was not about them. */
+const refutationsMin = 2
+
 /** Prompts are estimated, and what is in flight may be a little more than what was reserved. */
 const tokensSpare = (amount: number, limit: number): number => 0.01 * amount + 0.002 * limit
 
@@ -61,11 +76,22 @@ export class LearnedLimits {
   /** Calls at once that were refused last; not tried again for a while, longer each time. */
   private placesCeiling = Infinity
   private placesUntilMs = 0
-  private placesMemoryMs = memoryMsMin
+  private placesMemoryMs = placesMemoryMsMin
   /** Most calls at once that the provider has taken. */
   private placesProven = 0
   private promptShare = 0.75
   private burstsBounded = false
+  private burstsUntilMs = 0
+  /** Refusals one after the other, each of an attempt that was taken after the one before was known. */
+  private refusals = 0
+  private refusalsSinceMs = -Infinity
+  private refusedAtMs = -Infinity
+  /** Calls at once that were refused and may be too many, how often, and when last. */
+  private suspected = Infinity
+  private suspicions = 0
+  private suspectedAtMs = -Infinity
+  /** Answers that speak against the last ceiling of calls at once. */
+  private refutations = 0
 
   constructor(limits: LearnedLimitsOptions) {
     const {
@@ -111,21 +137,40 @@ export class LearnedLimits {
     if (tokens > 0) this.promptShare += (1 - usage.output / tokens - this.promptShare) * smoothing
     this.requests.passed(mark.requestsHeld, 1, mark.takenAtMs, nowMs)
     this.tokens.passed(mark.tokensHeld, tokens, mark.takenAtMs, nowMs)
+    if (mark.takenAtMs >= this.refusalsSinceMs) this.refusals = 0
+    if (mark.activeHeld >= this.suspected) this.suspicions = 0
+    if (mark.activeHeld >= this.placesCeiling && ++this.refutations >= refutationsMin) this.uncrowd()
     this.placesProven = Math.max(this.placesProven, mark.activeHeld)
+    // Nothing speaks for fewer: as many more as have just been answered.
+    if (this.placesCeiling === Infinity && this.concurrent < this.configuredConcurrent) {
+      this.concurrent = Math.min(this.configuredConcurrent, Math.max(this.concurrent, mark.activeHeld) + 1)
+    }
     if (nowMs - this.placesAtMs < placeMs) return
     if (mark.activeHeld >= this.concurrent && this.concurrent < this.configuredConcurrent) {
       if (this.concurrent + 1 >= this.placesCeiling && nowMs < this.placesUntilMs) return
       this.concurrent++
       this.placesAtMs = nowMs
     }
-    if (this.burstsBounded && nowMs >= this.placesUntilMs) this.boundBursts(Infinity)
+    if (this.burstsBounded && nowMs >= this.burstsUntilMs) this.boundBursts(Infinity)
   }
 
   private refused(mark: Mark, named: Named | undefined, nowMs: number): void {
     const cause = named ?? this.causeOf(mark, nowMs)
+    const rate = cause === "concurrent" ? undefined : this[cause]
+    const shown = this.isShown(mark, nowMs)
+    if (rate !== undefined && rate.limit === undefined && !shown) return
     if (cause === "requests") this.requests.refused(mark.requestsHeld, 1, mark.takenAtMs, nowMs)
     else if (cause === "tokens") this.tokens.refused(mark.tokensHeld, mark.tokens, mark.takenAtMs, nowMs)
-    else this.crowded(mark, nowMs)
+    else this.crowded(mark, nowMs, named === "concurrent" || this.isReported(nowMs))
+  }
+
+  /** True when refusals have followed each other with nothing passed between them. */
+  private isShown(mark: Mark, nowMs: number): boolean {
+    if (mark.takenAtMs > this.refusedAtMs) {
+      this.refusedAtMs = nowMs
+      if (++this.refusals === 1) this.refusalsSinceMs = nowMs
+    }
+    return this.refusals >= refusalsMin
   }
 
   private causeOf(mark: Mark, nowMs: number): Named {
@@ -141,16 +186,41 @@ export class LearnedLimits {
   }
 
   /** Neither rate explains a refusal: fewer calls at once, and smaller bursts. */
-  private crowded(mark: Mark, nowMs: number): void {
+  private crowded(mark: Mark, nowMs: number, sure: boolean): void {
     if (mark.takenAtMs <= this.placesAtMs) return
+    this.boundBursts(this.requests.window.burstSize / 2)
+    this.burstsUntilMs = nowMs + burstsMs
+    if (mark.activeHeld < 2 || (!sure && !this.isSuspect(mark, nowMs))) return
+    this.refutations = 0
     const again = mark.activeHeld === this.placesCeiling
-    this.placesMemoryMs = again ? Math.min(2 * this.placesMemoryMs, memoryMsMax) : memoryMsMin
+    this.placesMemoryMs = again ? Math.min(2 * this.placesMemoryMs, memoryMsMax) : placesMemoryMsMin
     this.placesUntilMs = nowMs + this.placesMemoryMs
     this.placesCeiling = mark.activeHeld
     this.placesAtMs = nowMs
     this.concurrent = Math.max(1, Math.min(this.concurrent, mark.activeHeld - 1))
     this.placesProven = Math.min(this.placesProven, this.concurrent)
-    this.boundBursts(this.requests.window.burstSize / 2)
+  }
+
+  /** True when calls at once are refused again before as many have passed. */
+  private isSuspect(mark: Mark, nowMs: number): boolean {
+    if (mark.takenAtMs > this.suspectedAtMs) {
+      this.suspectedAtMs = nowMs
+      this.suspicions++
+    }
+    this.suspected = this.suspicions === 1 ? mark.activeHeld : Math.min(this.suspected, mark.activeHeld)
+    if (this.suspicions < suspicionsMin) return false
+    this.suspicions = 0
+    return true
+  }
+
+  /** As many calls at once as were refused have been answered: it was not about them. */
+  private uncrowd(): void {
+    this.placesCeiling = Infinity
+  }
+
+  /** The rates are known, so a refusal is about something else. */
+  private isReported(nowMs: number): boolean {
+    return this.requests.isReported(nowMs) || this.tokens.isReported(nowMs)
   }
 
   private boundBursts(most: number): void {

@@ -197,7 +197,8 @@ export class LearnedRate {
     )
   }
 
-  private isReported(nowMs: number): boolean {
+  /** True while what the provider has told of its limit stands. */
+  isReported(nowMs: number): boolean {
     return nowMs - this.reportedAtMs < reportMs
   }
 

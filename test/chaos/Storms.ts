@@ -24,6 +24,8 @@ export interface StormOptions {
   /** Where the first provider is instead of its server. */
   readonly badUrl?: (url: string) => string
   readonly config?: Partial<EngineConfigInput>
+  /** Beside the calls at once. */
+  readonly rateLimits?: EngineConfigInput["providers"][number]["rateLimits"]
   /** Milliseconds until the first provider's answer is late; long unless the test is about that. */
   readonly patience?: number
 }
@@ -41,7 +43,7 @@ export const startStorm = async (options: StormOptions = {}): Promise<Storm> => 
     models: ["m"],
     timeout: patience,
     idleTimeout: patience,
-    rateLimits: { concurrent }
+    rateLimits: { concurrent, ...options.rateLimits }
   })
   const gateway = await startGateway(
     {

@@ -264,8 +264,44 @@ describe("LearnedLimits", () => {
     const learned = limits()
     for (let active = 1; active <= 4; active++) learned.settle(mark({ activeHeld: active }), callWith(), success, 10)
     learned.settle(mark({ activeHeld: 5, takenAtMs: 20 }), callWith(), refusal(), 30)
+    expect(learned.learnedConcurrent).toBeUndefined()
+    learned.settle(mark({ activeHeld: 5, takenAtMs: 40 }), callWith(), refusal(), 50)
     expect(learned.concurrent).toBe(4)
     expect(learned.learnedConcurrent).toBe(4)
+  })
+
+  it("takes fewer calls at once back when as many as were refused are answered", () => {
+    const learned = limits({ concurrent: 20 })
+    for (const atMs of [10, 20]) {
+      learned.settle(mark({ activeHeld: 8, takenAtMs: atMs - 5 }), callWith(), refusal(), atMs)
+    }
+    expect(learned.concurrent).toBe(7)
+    for (let active = 8; active <= 20; active++) {
+      learned.settle(mark({ activeHeld: active, takenAtMs: 12 }), callWith(), success, 100 + active)
+    }
+    expect(learned.learnedConcurrent).toBeUndefined()
+  })
+
+  it("learns no rate from refusals with answers between them where none is configured", () => {
+    const learned = limits()
+    let nowMs = 0
+    for (let held = 1; held <= 300; held++) {
+      const held1 = mark({ requestsHeld: held, takenAtMs: (nowMs += 100) })
+      learned.settle(held1, callWith(), held % 10 < 3 ? refusal() : success, (nowMs += 50))
+    }
+    expect(learned.requests.learned).toBeUndefined()
+    expect(learned.learnedConcurrent).toBeUndefined()
+  })
+
+  it("learns a rate where none is configured when refusals follow each other with nothing between them", () => {
+    const learned = limits()
+    let nowMs = 0
+    for (let held = 1; held <= 70; held++) {
+      const taken = mark({ requestsHeld: held, takenAtMs: (nowMs += 100) })
+      learned.settle(taken, callWith(), held > 60 ? refusal() : success, (nowMs += 50))
+    }
+    expect(learned.requests.learned).toBeGreaterThanOrEqual(55)
+    expect(learned.requests.learned).toBeLessThanOrEqual(65)
   })
 
   it("lets calls at once rise again after a while, never above what is configured", () => {

