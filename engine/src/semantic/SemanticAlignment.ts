@@ -74,7 +74,7 @@ const dropRepeats = (
 ): Array<number> =>
   left.filter((i) => {
     const word = own[i]!
-    if (word.exact || word.name || word.reason !== undefined) return true
+    if (word.exact || (word.reason !== undefined && word.reason !== "names")) return true
     return !own.some(
       (repeated, k) =>
         k !== i &&

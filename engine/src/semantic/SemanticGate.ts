@@ -48,8 +48,15 @@ export const compare = (asked: Features, stored: Features): Verdict => {
   const alignment = align(a.contents, b.contents)
   const left = [...alignment.leftAsked.map((i) => a.contents[i]!), ...alignment.leftStored.map((j) => b.contents[j]!)]
   const oneSided = alignment.leftAsked.length === 0 || alignment.leftStored.length === 0
+  const filled = (filler: string): boolean =>
+    alignment.leftAsked.some((i) => a.contents[i]!.filler === filler) &&
+    alignment.leftStored.some((j) => b.contents[j]!.filler === filler)
   const missing = left.filter(
-    (word) => !(oneSided && word.soft) && !isPraise(word, asked, stored) && !isRepair(word, asked, stored)
+    (word) =>
+      !(oneSided && word.soft) &&
+      !(word.filler !== "" && !filled(word.filler)) &&
+      !isPraise(word, asked, stored) &&
+      !isRepair(word, asked, stored)
   )
   const alike = answersAlike(asked.question, stored.question)
   if (missing.length > 0) {
@@ -184,11 +191,16 @@ const personsDiffer = (a: Features, b: Features): boolean => {
     return (left + right).includes("2") && (addressed.has(a.question.kind) || addressed.has(b.question.kind))
   }
   const both = (persons: string): boolean => persons.includes("1") && persons.includes("2")
+  if (isImpersonal(a) !== isImpersonal(b) && ways.has(a.question.kind) && ways.has(b.question.kind)) return false
   if (left.at(-1) !== right.at(-1) || (both(left) && both(right) && left[0] !== right[0])) return true
   const more = count(left, "1") - count(right, "1")
   const other = count(left, "2") - count(right, "2")
   return more * other < 0
 }
+
+/** Advice for anybody, whose "your" is the reader's: "tips for improving your credit score". */
+const isImpersonal = ({ line, persons, question }: Features): boolean =>
+  /^2+$/.test(persons) && ways.has(question.kind) && !/ you /.test(` ${line} `)
 
 const count = (persons: string, person: string): number => persons.split(person).length - 1
 

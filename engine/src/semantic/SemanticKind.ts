@@ -4,6 +4,7 @@
  * "How much does X cost" and "the price of X" differ in their words and ask for the same; here both become the kind `cost`
  * about X. It works on the words that are left when the question has been taken off.
  */
+import { isMainlyVerb } from "./SemanticLemma.ts"
 import { unitNames } from "./SemanticLexicon.ts"
 import type { Kind, Question } from "./SemanticQuestion.ts"
 import type { Token } from "./SemanticText.ts"
@@ -65,11 +66,36 @@ export const narrowed = (put: Question, content: Words): Narrowed => {
   if (kind === "what" && contents.length > 1 && contents.some(({ exact, lemma }) => !exact && meaning.has(lemma))) {
     return without(put, content, { kind: "define" }, meaning)
   }
+  if (kind === "how" && contents.length > 1 && contents.at(-1)!.lemma === "work" && put.mood !== "past") {
+    return without(put, content, { kind: "define", detail: "works", mood: "" }, working)
+  }
   if (kind === "how-long") return without(put, content, {}, taking)
+  if (kind === "why" && contents.length > 1) return without(put, content, {}, happening)
+  if (kind === "how-many" && contents.length > 2) return inhabited(put, content)
+  if ((kind === "topic" || kind === "what") && calories.test(contents[0]?.lemma ?? "") && contents.length > 1) {
+    return { question: { ...put, kind: "how-many", detail: "", mood: "" }, content }
+  }
+  if ((kind === "topic" || kind === "what") && contents[0]?.lemma === "best" && contents[1]?.lemma === "time") {
+    return { question: { ...put, kind: "when", detail: "", mood: "present" }, content }
+  }
+  if ((kind === "topic" || kind === "what" || kind === "show") && names(contents)) {
+    return { question: { ...put, kind: "who", detail: "", mood: "" }, content }
+  }
+  if (
+    (kind === "topic" || kind === "statement") &&
+    contents.some(({ base, lemma }) => failing.has(lemma) || failing.has(base))
+  ) {
+    return { question: { ...put, detail: "trouble" }, content }
+  }
   if (kind === "define" || kind === "compare") return without(put, content, {}, explaining)
   if (kind !== "topic" && kind !== "show") return { question: put, content }
   for (const [words, change] of forms) {
-    if (contents.length > 1 && contents.some(({ exact, lemma }, i) => i > 0 && !exact && words.has(lemma))) {
+    if (
+      contents.length > 1 &&
+      contents.some(
+        ({ exact, lemma }, i) => (i > 0 || kind === "show" || lemma === "best_practice") && !exact && words.has(lemma)
+      )
+    ) {
       return without(put, content, change, words)
     }
   }
@@ -97,6 +123,39 @@ const without = (put: Question, content: Words, change: Partial<Question>, words
   const agent = content.agent < 0 ? -1 : contents.indexOf(content.contents[content.agent]!)
   return { question: { ...put, ...change }, content: { ...content, contents, agent } }
 }
+
+/** "How many people live in" asks for the population. */
+const inhabited = (put: Question, content: Words): Narrowed => {
+  const people = content.contents.find(({ lemma }) => lemma === "people" || lemma === "person")
+  if (people === undefined || !content.contents.some(({ lemma }) => lemma === "live")) return { question: put, content }
+  const contents = content.contents.flatMap((word) =>
+    word === people
+      ? [{ ...word, surface: "population", lemma: "population", base: "population", groups: [] }]
+      : word.lemma === "live"
+        ? []
+        : [word]
+  )
+  return { question: { ...put, kind: "what", detail: "" }, content: { ...content, contents } }
+}
+
+/** A phrase that names somebody by what they did: "The Godfather director". */
+const names = (contents: Words["contents"]): boolean =>
+  contents.length > 1 &&
+  (acting.has(contents[0]!.lemma) || acting.has(contents.at(-1)!.lemma)) &&
+  !contents.some(
+    ({ lemma, name, surface }) =>
+      (acting.has(lemma) && lemma !== surface) || (!name && !acting.has(lemma) && isMainlyVerb(lemma))
+  )
+
+const acting: ReadonlySet<string> = new Set(
+  "author director winner inventor founder painter composer discoverer".split(" ")
+)
+const calories = /^(?:calorie|carb|carbohydrate)$/
+const working: ReadonlySet<string> = new Set(["work"])
+const happening: ReadonlySet<string> = new Set(["happen", "occur", "take_place"])
+
+/** Words of prompts that tell of a trouble, whose answer is its reason. */
+const failing: ReadonlySet<string> = new Set("keep crash freeze hang leak overheat twice".split(" "))
 
 const explaining: ReadonlySet<string> = new Set(["explanation", "explain", "definition"])
 const meaning: ReadonlySet<string> = new Set(["mean", "stand_for"])

@@ -43,7 +43,7 @@ export const roleDifference = (
   if (targetsDiffer(a, b, to) || targetsDiffer(b, a, from)) return "direction"
   const passive = passiveDifference(asked, stored, to, from)
   if (passive !== undefined) return passive === "swapped" ? "direction" : undefined
-  return inversions(asked, stored, nominal, matched, to)
+  return inversions(asked, stored, nominal, matched, to, from)
 }
 
 /** What the one prompt goes to is something the other one doesn't go to, though it goes somewhere. */
@@ -89,7 +89,8 @@ const inversions = (
   stored: Words,
   nominal: boolean,
   matched: ReadonlyArray<number>,
-  to: ReadonlyArray<number>
+  to: ReadonlyArray<number>,
+  from: ReadonlyArray<number>
 ): GateReason | undefined => {
   const a = asked.contents
   const b = stored.contents
@@ -114,8 +115,9 @@ const inversions = (
       const goesBothWays =
         both.some((m) => symmetric.has(a[m]!.lemma)) || asked.compares || bothWays(a, i, k) || bothWays(b, l, j)
       if (goesBothWays) continue
-      if (both.length > 0 && !(nominal && both.every((m) => isThing(a[m]!)) && !(isEntity(a[i]!) && isEntity(a[k]!))))
-        return "order"
+      const nouns = nominal && both.every((m) => isThing(a[m]!)) && !(isEntity(a[i]!) && isEntity(a[k]!))
+      const compound = nominal && (isCompound(a, i, k, b, l, j, to) || isCompound(b, l, j, a, i, k, from))
+      if (both.length > 0 && !nouns && !compound) return "order"
       if (a[k]!.preposition !== "" && a[k]!.preposition === b[j]!.preposition && k === i + 1 && j === l + 1)
         return "order"
       if (!nominal && k === i + 1 && j === l + 1 && activeSwap(a[i]!, a[k]!, b[j]!, b[l]!)) return "order"
@@ -125,6 +127,28 @@ const inversions = (
     }
   }
   return undefined
+}
+
+/** "Photo editing app" here, "app for editing photos" there: words `i`, a gerund, `k` against `k`, the same gerund, `i`. */
+const isCompound = (
+  a: ReadonlyArray<Content>,
+  i: number,
+  k: number,
+  b: ReadonlyArray<Content>,
+  l: number,
+  j: number,
+  to: ReadonlyArray<number>
+): boolean => {
+  if (k !== i + 2) return false
+  const gerund = to[i + 1]!
+  return (
+    gerund > l &&
+    gerund < j &&
+    a[i + 1]!.surface.endsWith("ing") &&
+    a[i + 1]!.preposition === "" &&
+    a[k]!.preposition === "" &&
+    /^(?:for|to|of)$/.test(b[gerund]!.preposition)
+  )
 }
 
 /** A noun before its verb here, after it there, and the verb no participle: "my card gets here", "I get my card". */

@@ -98,6 +98,7 @@ const questionAt = (line: string, from: number): Question => {
       if (kind === "what" && ending !== "compare") continue
       if (ending === "show" && count(rest) < 3) continue
       kind = ending
+      if (explained.test(match[0])) detail = "explains"
       skippedLast += count(match[0].replace(",", "").trim())
       rest = rest.slice(0, match.index)
       break
@@ -122,6 +123,8 @@ const questionAt = (line: string, from: number): Question => {
     recommends: taken.some((asked) => /^(?:recommend|suggest)/.test(asked))
   }
 }
+
+const explained = /^ (?:explained|explanation)$/
 
 const moods: ReadonlyMap<string, Mood> = new Map<string, Mood>(
   (
@@ -192,8 +195,11 @@ export const answersAlike = (a: Question, b: Question): boolean => {
     if (a.kind === "how-to") return true
     if (a.kind === "when" || a.kind === "where")
       return a.detail === b.detail || (a.kind === "when" && (a.detail === "" || b.detail === ""))
-    return a.detail === b.detail
+    if (a.kind === "define") return a.detail === b.detail || a.detail === "explains" || b.detail === "explains"
+    return a.detail === b.detail || a.kind === "topic" || a.kind === "statement"
   }
+  if ((a.detail === "trouble" && b.kind === "why") || (b.detail === "trouble" && a.kind === "why")) return true
+  if (a.detail === "works" || b.detail === "works") return false
   if (a.detail === "noun" || b.detail === "noun") return false
   if ((a.detail === "guide" && b.kind === "tips") || (b.detail === "guide" && a.kind === "tips")) return false
   const [topic, other] = a.kind === "topic" ? [a, b] : [b, a]

@@ -64,6 +64,13 @@ export const rules: ReadonlyArray<readonly [RegExp, Kind, string?]> = [
   [words(`what if`), "what-if"],
   [
     words(
+      `what (?:happens|would happen|will happen|can happen) (?:if|when)(?: (?:i|you|we|someone|somebody|a person|people))?|(?:what are the )?consequences of`
+    ),
+    "what-if",
+    "happens"
+  ],
+  [
+    words(
       `how (?:do|does|did|can|could|should|would|might|shall|must|am|are)${i}(?: (?:go about|best|actually|even|possibly|properly|get to|manage to|able to|supposed to))*|how to(?: (?:best|properly))?|how (?:does one|can one)`
     ),
     "how-to"
@@ -73,7 +80,7 @@ export const rules: ReadonlyArray<readonly [RegExp, Kind, string?]> = [
       `what(?: (?:is|are|would be|was|were|might be))? (?:the |a |an |some |my |your |all )*(?:good |best |better |easy |right |correct |proper |recommended |possible |different |various |standard |simple )*(?:ways?|methods?|process|procedure|steps?|instructions?|approach|approaches)(?: (?:i|we|you) (?:need|have|should|can|could) (?:to )?(?:take|follow|do)?)? (?:to|of|for)|` +
         `what (?:do|should|must|can|could|would|shall) (?:i|we|you) (?:have to |need to )?do (?:in order to|to|if (?:i|we|you) (?:want|need|wish) to)|` +
         `what steps (?:do|should|must|can) i (?:need to |have to )?take to|` +
-        `(?:give me |show me |list |provide )?(?:the |some |a )*(?:good |best |simple |right |proper )*(?:ways?|methods?|steps?|instructions?|procedure|process|directions?|walkthrough)(?: by step)?(?: guide| instructions)? (?:to|for|of|on how to)|` +
+        `(?:give me |show me |list |provide )?(?:the |some |a )*(?:good |best |better |top |great |simple |easy |easiest |right |proper |different |effective |most |practical |proven |useful )*(?:ways?|methods?|steps?|instructions?|procedure|process|directions?|walkthrough)(?: by step)?(?: guide| instructions)? (?:to|for|of|on how to)|` +
         `(?:explain|describe|show|teach|tell|guide|walk)(?: me| us)?(?: on| through)?(?: about)? how (?:to|i can|i could|you can|we can|one can|do i|i should|i)|` +
         `(?:guide|tutorial|instructions|directions|advice|tips) (?:on|about|for) how to|(?:a |the )?(?:guide|tutorial) (?:to|on|for|about)|i (?:do not|did not) know how to|i can not figure out how to|any way to`
     ),
@@ -87,7 +94,7 @@ export const rules: ReadonlyArray<readonly [RegExp, Kind, string?]> = [
   ],
   [
     words(
-      `why|how come|what (?:is|are|was|were) the (?:main |possible |primary |common |biggest )*reasons? (?:for|of|why|that|behind)|(?:the )?reasons? (?:for|why|behind)|what (?:causes|caused|makes|made)|for what reason|explain why|what (?:is|are|was|were) the (?:main |possible |primary )*causes? (?:of|for)|for which reason`
+      `why|how come|what (?:is|are|was|were) the (?:main |possible |primary |common |biggest )*reasons?(?: (?:for|of|why|that|behind))?|(?:the )?reasons? (?:for|why|behind)|(?:the |main |common |possible )*causes? of|what (?:can cause|causes|caused|makes|made)|for what reason|explain why|what (?:is|are|was|were) the (?:main |possible |primary )*causes? (?:of|for)|for which reason`
     ),
     "why"
   ],
@@ -117,7 +124,7 @@ export const rules: ReadonlyArray<readonly [RegExp, Kind, string?]> = [
   [words(`how`), "how"],
   [
     words(
-      `(?:is|was|would|will) it (?:be )?(?:possible|allowed|permitted|permissible) (?:for (?:me|us) )?(?:to|that i|if i|for)|(?:can|could|may|might) (?:i|we)|(?:am|are) (?:i|we) (?:able|allowed|permitted|eligible) to|will i be able to|do i have the (?:option|ability) to`
+      `(?:is|was|would|will) it (?:be )?(?:possible|allowed|permitted|permissible) (?:for (?:me|us) )?(?:to|that i|if i|for)|(?:can|could|may|might) (?:i|we|people|someone|somebody|anyone|anybody|a person|one)|(?:am|are) (?:i|we) (?:able|allowed|permitted|eligible) to|will i be able to|do i have the (?:option|ability) to`
     ),
     "can"
   ],
@@ -141,9 +148,14 @@ export const rules: ReadonlyArray<readonly [RegExp, Kind, string?]> = [
   ],
   [
     words(
-      `(?:what is |what are |give me |tell me |explain |write )?(?:the |a |an )?(?:meaning|definition|explanation|introduction|intro|overview) (?:of|for|to)|what is meant by|define|explain(?: (?:to me|me|for me))?(?: what)?(?: (?:is|are))?(?: (?:the )?(?:concept|idea|notion|meaning|term) of)?|describe|what (?:is|are) the concept of|give (?:me )?an explanation of`
+      `(?:what is |what are |give me |tell me |explain |write )?(?:the |a |an )?(?:meaning|definition|explanation|introduction|intro|overview) (?:of|for|to)|what is meant by|define|explain(?: (?:to me|me|for me))? what(?: (?:is|are))?(?: (?:the )?(?:concept|idea|notion|meaning|term) of)?|describe|what (?:is|are) the concept of|give (?:me )?an explanation of`
     ),
     "define"
+  ],
+  [
+    words(`explain(?: (?:to me|me|for me))?(?: (?:is|are))?(?: (?:the )?(?:concept|idea|notion|meaning|term) of)?`),
+    "define",
+    "explains"
   ],
   [
     words(
@@ -159,7 +171,7 @@ export const rules: ReadonlyArray<readonly [RegExp, Kind, string?]> = [
   ],
   [
     words(
-      `(?:give|share|provide|offer|suggest|list)?(?: me| us)?(?: some| any| a few)?(?: good| best| top| useful| helpful)* ?(?:tips|advice|suggestions|pointers)(?: and tricks| and advice)? (?:for|on|to|about|how)`
+      `(?:give|share|provide|offer|suggest|list)?(?: me| us)?(?: some| any| a few)?(?: good| best| top| useful| helpful| great| practical| quick| simple| easy| effective)* ?(?:tips|advice|suggestions|pointers)(?: and tricks| and advice)? (?:for|on|to|about|how)`
     ),
     "tips"
   ],
@@ -194,9 +206,9 @@ export const rules: ReadonlyArray<readonly [RegExp, Kind, string?]> = [
 export const endings: ReadonlyArray<readonly [RegExp, Kind]> = [
   [/ (?:explained|explanation|definition|meaning|overview explained)$/, "define"],
   [/ (?:tips|advice)$/, "tips"],
-  [/ (?:tutorial|guide|how to|instructions|step by step)$/, "how-to"],
+  [/ (?:tutorial|guide|how to|instructions|step by step|step by step guide)$/, "how-to"],
   [/ (?:difference|differences|comparison|compared)$/, "compare"],
   [/ (?:list|recommendations|suggestions)$/, "show"],
-  [/,? what (?:should|can|do|could|must) i (?:have to |need to )?do(?: now| about (?:it|this|that))?$/, "help"],
+  [/,? what (?:(?:should|can|do|could|must) i (?:have to |need to )?|to )do(?: now| about (?:it|this|that))?$/, "help"],
   [/ why(?: is that| is this)?$/, "why"]
 ]

@@ -43,6 +43,10 @@ const senses: ReadonlyMap<string, readonly [reason: GateReason, sense: string]> 
   ).flatMap(([reason, sense, words]) => words.split(" ").map((word) => [word, [reason, sense]] as const))
 )
 
+/** The word only puts the question, and both ask for a reason: "why do", "what makes". */
+const framed = ({ question: a }: Features, { question: b }: Features, index: number): boolean =>
+  a.kind === "why" && b.kind === "why" && index < a.skippedFirst && index < b.skippedFirst
+
 /** Most words that may differ for two prompts to count as the same sentence. */
 const differencesMax = 2
 
@@ -59,6 +63,7 @@ export const swapOf = (asked: Features, stored: Features): GateReason | undefine
     const before = senses.get(a[index]!)
     const after = senses.get(b[index]!)
     if (before === undefined || after === undefined || before[0] !== after[0] || before[1] === after[1]) continue
+    if (before[0] === "question" && framed(asked, stored, index)) continue
     if (ways && a[index - 1] === "how" && before[1] !== "past" && after[1] !== "past") continue
     if (ways && a[index - 2] === "how" && before[0] === "person") continue
     return before[0]

@@ -5,6 +5,7 @@
  * before. Numbers and their units are told apart from words. It looks at one prompt only.
  */
 import type { GateReason } from "./SemanticReason.ts"
+import { fillerOf } from "./SemanticFiller.ts"
 import { groupsOf, phrasesOf, unitNames, unitSymbols } from "./SemanticLexicon.ts"
 import { baseOf, lemmaOf } from "./SemanticLemma.ts"
 import { isNumber, type Quantity, quantity } from "./SemanticQuantity.ts"
@@ -24,6 +25,8 @@ export interface Content {
   readonly reason: GateReason | undefined
   /** May be missing on the other side. */
   readonly soft: boolean
+  /** May be missing on the other side if that puts no such word in its place; the kind of such words, or "". */
+  readonly filler: string
   /** The preposition before it, "" for none. */
   readonly preposition: string
   /** Joined to the word before by "and", "or", "vs" or a comma. */
@@ -48,7 +51,7 @@ const split = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/))
 
 /** Words that carry no meaning of their own in a prompt. */
 const dropped = split(
-  `a an the of in on at for to with about as by from into onto via through and or nor be am is are was were been being do
+  `a an the of in on at for to with about as by from into onto via through during and or nor be am is are was were been being do
   does did will would shall can could may might should have has had having i you me my mine your yours we our ours us
   myself yourself ourselves it its itself this that these those there here they them their theirs which who whom what when if whether so
   really actually literally somehow basically simply just currently also very quite exactly specifically please kindly
@@ -153,6 +156,7 @@ export const wordsOf = (tokens: ReadonlyArray<Token>, shouting: boolean, literal
             ? "quotes"
             : (reasons.get(lemma) ?? (name ? "names" : undefined)),
       soft: !literal && isSoft(lemma, at, tokens, lemmas, next, previous),
+      filler: literal || token.quoted ? "" : fillerOf(lemma, at, tokens, lemmas, doing),
       preposition,
       joined: joined || token.listed,
       at
@@ -270,7 +274,7 @@ const isSoft = (
     return true
   if (named.has(lemma) && (tokens[at - 1]?.capital ?? false)) return true
   if (lemma === "list" && (at === 0 || at + 1 === tokens.length || next?.text === "of")) return true
-  if ((lemma === "during" || lemma === "while") && at > 0) return true
+  if (lemma === "while" && at > 0) return true
   if (light.has(lemma) && tokens.length > 3) return true
   return at === 0 && making.has(lemma) && lemmas.slice(1, 6).some((other) => artifacts.has(other))
 }

@@ -265,4 +265,9 @@ to do list = todo_list
 todo list = todo_list
 great britain
 mount everest
+ever make = ever
+ever write = ever
+in simple term = simple
+in plain english = simple
+in layman's term = simple
 `

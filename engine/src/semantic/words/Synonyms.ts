@@ -279,7 +279,55 @@ rephrase reword | rephrase paraphrase | proofread check_grammar | shorten conden
 conversion convert
 `
 
+/** Health, work, money, study, travel, leisure and home. */
+const topics = `
+soothe relieve ease alleviate | collapse fall | responsibility duty | consequence outcome | salary earnings income
+unclog unblock clear | nighttime night | adulthood adult | childhood child | say_sorry apologize | get_over overcome
+get_over move_on | overcome deal_with | overcome cope | overcome conquer | earn_money make_money | earn make_money
+gain_muscle build_muscle | gain_weight put_on_weight | disconnect drop | homemade from_scratch | recipe make | recipe cook
+recipe bake | recipe idea | screenshot screen_capture | pair_with go_with | intake consumption | raise salary_increase
+maintain preserve | preserve keep | maintain sustain | protect guard | newborn infant | advice guidance | famous iconic
+painting artwork | masterpiece painting | scary spooky | spooky horror | workout exercise_routine | routine regimen
+tasty delicious yummy | delicious flavorful | snack nibble | nervous anxious | nervousness anxiety | worry anxiety
+worried anxious | stressed stress | self_esteem self_confidence | confidence self_confidence | improve strengthen
+develop build | strengthen build | strengthen develop | sharpen improve | communicate communication | negotiate negotiation
+speech talk | public_speaking speak_in_public | bargain negotiate | hire recruit | career_change switch_career change_career
+burnout exhaustion | productivity productive | time_management manage_time | distraction distracted | focus attention
+stay_focused concentrate | bored boredom | lonely loneliness | sad sadness | jealous jealousy | angry anger
+anger_management manage_anger control_anger | tired tiredness | tiredness fatigue | fatigue exhaustion | fatigued tiredness
+sleepy drowsy | flu influenza | cold common_cold | fever high_temperature | high_blood_pressure hypertension
+heart_attack myocardial_infarction | stomach belly tummy | belly_fat stomach_fat | skin_care skincare | hair_loss lose_hair
+dandruff flaky_scalp | allergic allergy | vaccination vaccine | vaccinate vaccine | injure injury | hurt painful
+ache painful | bleed bleeding | swelling swollen | itch itchy | rash skin_rash | bloat bloating | nauseous nausea
+dizzy dizziness | vision eyesight | pay_off repay | spending expense | income earnings
+retirement_savings save_for_retirement | money_saving save_money | saving_money save_money | side_hustle side_job
+side_hustle side_business | part_time_job side_job | trade trading | crypto cryptocurrency | bitcoin btc | ethereum eth
+tuition school_fees | lesson class | tutor teacher | essay_writing write_essay | memorize remember | memorize learn_by_heart
+note_taking take_notes | high_schooler high_school_student | undergraduate undergrad | graduate grad | kindergarten preschool
+childcare daycare | must_see must_visit | attraction landmark | landmark sight | tourist traveler | traveler traveller
+solo alone | solo_travel travel_alone | road_trip driving_trip | jet_lag jetlag | carry_on hand_luggage
+currency_exchange exchange_currency exchange_money | tv_series show | thriller suspense | animated animation
+cartoon animation | comedy comedic | romance romantic | documentary docuseries | actor performer | soundtrack film_score
+band musical_group | lyric song_text | concert gig | singer vocalist | cardio aerobic | abs abdominal | flexible flexibility
+endurance stamina | strength_training resistance_training | knit knitting | draw drawing | sketch drawing | craft handicraft
+garden gardening | compost composting | mosquito mosquitos | declutter tidy_up | tidy_up clean | unclutter declutter
+furniture furnishing | small_space tiny_space | interior_design home_decor | electricity power
+electricity_bill power_bill energy_bill | solar_power solar_energy | eco_friendly sustainable
+eco_friendly environmentally_friendly | recycle recycling | plastic_waste plastic_garbage | carbon_footprint carbon_emission
+extinct extinction | evolve evolution | gravity gravitational | ww2 world_war_ii wwii | ww1 world_war_i wwi
+roman_empire ancient_rome | type_hint type_annotation | unit_test unit_testing | refactor clean_up | deploy deployment
+migrate migration | migrate move | parse parsing | lint linting | profile profiling | mitigate reduce | mitigation prevention
+rate_limit rate_limiting throttle throttling | throttle limit | retry retrying | timeout time_out | tuning optimization
+tune optimize | benchmark performance_test | debug debugging | stack_trace stacktrace traceback | segfault segmentation_fault
+null_pointer nullpointer | cronjob cron_job scheduled_job | env_file dotenv | certificate cert | cert certificate | usage use
+hot_reload live_reload | dark_mode dark_theme night_mode | dark_theme night_mode | light_mode light_theme
+autocomplete auto_complete autocompletion code_completion | syntax_highlighting syntax_highlight | popup pop_up
+tooltip hover_text | navbar navigation_bar | sidebar side_panel | checkbox check_box | textbox text_box
+image_compression compress_image | resize scale | thumbnail preview_image | responsive mobile_friendly | seo seo_optimization
+backlink inbound_link | overcome stop | raise pay_raise | relieve reduce | transfer move | career profession | weekly week | visit travel | idea best | idea top
+`
+
 /** Every group as a text of lemmas parted by spaces. */
-export const synonymGroups: ReadonlyArray<string> = [everyday, technical, service].flatMap((list) =>
+export const synonymGroups: ReadonlyArray<string> = [everyday, technical, service, topics].flatMap((list) =>
   list.trim().split(/\s*[|\n]\s*/)
 )
