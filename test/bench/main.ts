@@ -25,6 +25,7 @@ const suites = [
   "vectors",
   "lookups",
   "gateway",
+  "chaos",
   "semantic"
 ] as const
 

@@ -24,8 +24,6 @@ export interface StormOptions {
   /** Where the first provider is instead of its server. */
   readonly badUrl?: (url: string) => string
   readonly config?: Partial<EngineConfigInput>
-  /** Beside the calls at once. */
-  readonly rateLimits?: EngineConfigInput["providers"][number]["rateLimits"]
   /** Milliseconds until the first provider's answer is late; long unless the test is about that. */
   readonly patience?: number
 }
@@ -43,7 +41,7 @@ export const startStorm = async (options: StormOptions = {}): Promise<Storm> => 
     models: ["m"],
     timeout: patience,
     idleTimeout: patience,
-    rateLimits: { concurrent, ...options.rateLimits }
+    rateLimits: { concurrent }
   })
   const gateway = await startGateway(
     {
