@@ -378,12 +378,18 @@ describe("when one of the two fails", () => {
     const connections = new Connections()
     const providers = [
       failing("a", connections, [...usual, 200], () => serverError("a")),
-      failing("b", connections, [300], () => new ProviderRateLimited({ provider: "b", model: "scripted", detail: "" }))
+      failing(
+        "b",
+        connections,
+        [300],
+        () => new ProviderRateLimited({ provider: "b", model: "scripted", detail: "", retryAfterMs: 20_000 })
+      )
     ]
     return Effect.gen(function* () {
       yield* learned()
       const { call, fiber } = yield* opened({}, 60_000)
-      expect(yield* Fiber.join(fiber)).toMatchObject({ failure: { _tag: "ProviderServerError", provider: "a" } })
+      const r = yield* Fiber.join(fiber); console.log("DBG", JSON.stringify(attemptsOf(call)), JSON.stringify(call.journal.attempts.map((x: any) => [x.target.provider, x.startedAtMs, x.endedAtMs, x.error?._tag])))
+      expect(r).toMatchObject({ failure: { _tag: "ProviderServerError", provider: "a" } })
       expect(upstreamAttempts(call.journal)).toBe(3)
       expect(attemptsOf(call).slice(0, 2)).toEqual(["a", "b+"])
     }).pipe(withEngine({ providers, config: config() }))
