@@ -39,6 +39,7 @@ export const fillerOf = (
   if (consuming.has(lemma)) return when("use", before?.text === "of" && effects.test(tokens[at - 2]?.text ?? ""))
   if (lemma === "thing") return when("thing", next?.text === "to")
   if (lemma === "idea") return when("idea", at > 0 && tokens.length > 2)
+  if (lemma === "friendly") return when("friendly", at > 0)
   if (lemma === "available") return when("state", at > 0 && /^(?:to|for|in|at|on)$/.test(next?.text ?? ""))
   if (lemma === "become") return when("verb", at === 0 && doing)
   if (lemma === "error") return when("error", before?.quoted === true)

@@ -188,7 +188,7 @@ const personsDiffer = (a: Features, b: Features): boolean => {
   const left = a.persons
   const right = b.persons
   if (left === "" || right === "") {
-    return (left + right).includes("2") && (addressed.has(a.question.kind) || addressed.has(b.question.kind))
+    return (left + right).includes("2") && (isAddressed(a) || isAddressed(b))
   }
   const both = (persons: string): boolean => persons.includes("1") && persons.includes("2")
   if (isImpersonal(a) !== isImpersonal(b) && ways.has(a.question.kind) && ways.has(b.question.kind)) return false
@@ -203,6 +203,10 @@ const isImpersonal = ({ line, persons, question }: Features): boolean =>
   /^2+$/.test(persons) && ways.has(question.kind) && !/ you /.test(` ${line} `)
 
 const count = (persons: string, person: string): number => persons.split(person).length - 1
+
+/** Whether "you" may be who is asked, not anybody: "ideas for your home" are for anybody's. */
+const isAddressed = ({ content, question }: Features): boolean =>
+  addressed.has(question.kind) && !content.contents.some(({ filler }) => filler === "idea")
 
 /** Kinds in which "you" is somebody, not anybody. */
 const addressed: ReadonlySet<Kind> = new Set<Kind>(["topic", "wish", "statement"])

@@ -87,6 +87,9 @@ export const narrowed = (put: Question, content: Words): Narrowed => {
   ) {
     return { question: { ...put, detail: "trouble" }, content }
   }
+  if ((kind === "topic" || kind === "statement") && contents.some(({ lemma }) => faulty.has(lemma))) {
+    return { question: { ...put, detail: "fault" }, content }
+  }
   if (kind === "define" || kind === "compare") return without(put, content, {}, explaining)
   if (kind !== "topic" && kind !== "show") return { question: put, content }
   for (const [words, change] of forms) {
@@ -148,11 +151,15 @@ const names = (contents: Words["contents"]): boolean =>
   )
 
 const acting: ReadonlySet<string> = new Set(
-  "author director winner inventor founder painter composer discoverer".split(" ")
+  "author director winner inventor founder painter composer discoverer ceo cfo cto president mayor governor king queen chairman prime_minister".split(
+    " "
+  )
 )
 const calories = /^(?:calorie|carb|carbohydrate)$/
 const working: ReadonlySet<string> = new Set(["work"])
 const happening: ReadonlySet<string> = new Set(["happen", "occur", "take_place"])
+
+const faulty: ReadonlySet<string> = new Set(["not", "broken", "slow", "stuck"])
 
 /** Words of prompts that tell of a trouble, whose answer is its reason. */
 const failing: ReadonlySet<string> = new Set("keep crash freeze hang leak overheat twice".split(" "))

@@ -110,12 +110,16 @@ const inversions = (
       if (l > j) continue
       // The words i … k of the asked prompt stand as l … j in the stored one.
       if (isOperator(a[i]!) || isOperator(a[k]!)) continue
+      if (isAside(a, i, b, j) || isAside(a, k, b, l)) continue
       if (coordinated(a, i, k) && coordinated(b, l, j)) continue
       const both = matched.filter((m) => m > i && m < k && to[m]! > l && to[m]! < j)
       const goesBothWays =
         both.some((m) => symmetric.has(a[m]!.lemma)) || asked.compares || bothWays(a, i, k) || bothWays(b, l, j)
       if (goesBothWays) continue
-      const nouns = nominal && both.every((m) => isThing(a[m]!)) && !(isEntity(a[i]!) && isEntity(a[k]!))
+      const nouns =
+        nominal &&
+        both.every((m) => isThing(a[m]!) || isThing(b[to[m]!]!)) &&
+        ![i, k].every((m) => isEntity(a[m]!) && isEntity(b[to[m]!]!))
       const compound = nominal && (isCompound(a, i, k, b, l, j, to) || isCompound(b, l, j, a, i, k, from))
       if (both.length > 0 && !nouns && !compound) return "order"
       if (a[k]!.preposition !== "" && a[k]!.preposition === b[j]!.preposition && k === i + 1 && j === l + 1)
@@ -128,6 +132,28 @@ const inversions = (
   }
   return undefined
 }
+
+/** The only language that is named, at one end of both prompts: "Python: read a file", "read a file in Python". */
+const isAside = (a: ReadonlyArray<Content>, i: number, b: ReadonlyArray<Content>, j: number): boolean => {
+  const word = a[i]!
+  return (
+    word.reason === "language" &&
+    (i === 0 || i === a.length - 1) &&
+    (j === 0 || j === b.length - 1) &&
+    aside.test(word.preposition) &&
+    aside.test(b[j]!.preposition) &&
+    a.filter(({ reason }) => reason === "language").length === 1
+  )
+}
+
+const aside = /^(?:|in|with|for)$/
+
+/** Things that a gerund says what they are for. */
+const heads: ReadonlySet<string> = new Set(
+  "app application software tool program site website service course class book tip technique method strategy skill system trick advice idea company platform plan guide machine kit".split(
+    " "
+  )
+)
 
 /** "Photo editing app" here, "app for editing photos" there: words `i`, a gerund, `k` against `k`, the same gerund, `i`. */
 const isCompound = (
@@ -144,7 +170,8 @@ const isCompound = (
   return (
     gerund > l &&
     gerund < j &&
-    a[i + 1]!.surface.endsWith("ing") &&
+    heads.has(a[k]!.lemma) &&
+    /(?:ing|ment|tion|sion)$/.test(a[i + 1]!.surface) &&
     a[i + 1]!.preposition === "" &&
     a[k]!.preposition === "" &&
     /^(?:for|to|of)$/.test(b[gerund]!.preposition)

@@ -199,6 +199,8 @@ export const answersAlike = (a: Question, b: Question): boolean => {
     return a.detail === b.detail || a.kind === "topic" || a.kind === "statement"
   }
   if ((a.detail === "trouble" && b.kind === "why") || (b.detail === "trouble" && a.kind === "why")) return true
+  if ((a.detail === "trouble" || a.detail === "fault") && (b.kind === "topic" || b.kind === "statement"))
+    return a.kind === "topic" || a.kind === "statement"
   if (a.detail === "works" || b.detail === "works") return false
   if (a.detail === "noun" || b.detail === "noun") return false
   if ((a.detail === "guide" && b.kind === "tips") || (b.detail === "guide" && a.kind === "tips")) return false

@@ -41,7 +41,7 @@ const words = (pattern: string): RegExp => new RegExp(`^(?:${pattern})(?= |$)`)
 /** Greetings and courtesy at the beginning. */
 export const polite = words(
   `hi(?: there| all| team| everyone)?|hello(?: there)?|hey(?: there| guys| you)?|greetings|good (?:morning|afternoon|evening|day)|please|kindly|ok|so|well|um|uh|hmm|alright|also|just|and|but|` +
-    `(?:quick |one |another )?question|excuse me|sorry|thanks|thank you|i (?:have|got) (?:a|another|one) (?:quick |simple )?question(?: about| on| regarding| for you)?|` +
+    `(?:quick |one |another )?question|excuse me|sorry|thanks|thank you(?! (?:note|letter|card|email|message|gift|speech))|i (?:have|got) (?:a|another|one) (?:quick |simple )?question(?: about| on| regarding| for you)?|` +
     `i (?:was|am) (?:just )?(?:wondering|curious)(?: about| if you (?:could|can|would)(?: please)?(?: tell me| explain| help me)?)?|` +
     `i wonder(?: if you (?:could|can))?|(?:would|do) you mind|(?:can|could|would|will) you(?: please| kindly| possibly| maybe| also| just)*(?: be able to)?(?: help me(?: to| with| by)?)?|` +
     `(?:can|could|may|might) i (?:please )?ask(?: you)?|(?:do|would) you (?:happen to )?know|any idea|` +
@@ -124,7 +124,7 @@ export const rules: ReadonlyArray<readonly [RegExp, Kind, string?]> = [
   [words(`how`), "how"],
   [
     words(
-      `(?:is|was|would|will) it (?:be )?(?:possible|allowed|permitted|permissible) (?:for (?:me|us) )?(?:to|that i|if i|for)|(?:can|could|may|might) (?:i|we|people|someone|somebody|anyone|anybody|a person|one)|(?:am|are) (?:i|we) (?:able|allowed|permitted|eligible) to|will i be able to|do i have the (?:option|ability) to`
+      `(?:is|was|would|will) it (?:be )?(?:possible|allowed|permitted|permissible) (?:for (?:me|us) )?(?:to|that i|if i|for)|(?:can|could|may|might) (?:i|we|people|a person|one)|(?:am|are) (?:i|we) (?:able|allowed|permitted|eligible) to|will i be able to|do i have the (?:option|ability) to`
     ),
     "can"
   ],
@@ -148,7 +148,7 @@ export const rules: ReadonlyArray<readonly [RegExp, Kind, string?]> = [
   ],
   [
     words(
-      `(?:what is |what are |give me |tell me |explain |write )?(?:the |a |an )?(?:meaning|definition|explanation|introduction|intro|overview) (?:of|for|to)|what is meant by|define|explain(?: (?:to me|me|for me))? what(?: (?:is|are))?(?: (?:the )?(?:concept|idea|notion|meaning|term) of)?|describe|what (?:is|are) the concept of|give (?:me )?an explanation of`
+      `(?:what is |what are |give me |tell me |explain |write )?(?:the |a |an )?(?:meaning|definition|explanation|introduction|intro|overview) (?:of|for|to)(?: the (?:word|term|phrase))?|what is meant by|define|explain(?: (?:to me|me|for me))? what(?: (?:is|are))?(?: (?:the )?(?:concept|idea|notion|meaning|term) of)?|describe|what (?:is|are) the concept of|give (?:me )?an explanation of`
     ),
     "define"
   ],

@@ -137,7 +137,7 @@ export const wordsOf = (tokens: ReadonlyArray<Token>, shouting: boolean, literal
     const groups =
       exact && token.kind !== "exact"
         ? []
-        : [...new Set([...groupsOf(lemma), ...groupsOf(base), ...groupsOf(token.text)])]
+        : [...new Set([...groupsOf(lemma), ...groupsOf(base), ...(length === 1 ? groupsOf(token.text) : [])])]
     if (preposition === "by" && passive) agent = contents.length
     const next = tokens[at + length]
     const previous = contents.at(-1)?.lemma
@@ -184,7 +184,7 @@ export const wordsOf = (tokens: ReadonlyArray<Token>, shouting: boolean, literal
         joined = true
         if (text === "or") alternatives++
       }
-      if (text === "vs" || text === "versus") compares = true
+      if (phrase === undefined && (text === "vs" || text === "versus")) compares = true
       if ((text === "that" || text === "who" || text === "which" || text === "whom") && contents.length > 0)
         relative = true
       if (phrase !== undefined) {

@@ -270,7 +270,7 @@ reservation reserve | book booking | reserve reservation | table reservation | r
 rent rental | taxi cab | driver chauffeur | traffic congestion | museum gallery
 attraction sight | sightseeing attraction | beach seaside | hiking hike | hike hiking | trail hike | trail path
 hike walk | hike hiking_trail | trail hiking_trail | recipe how_to_make | ingredient component | calorie calories
-nutrition nutritional | vegan plant_based | gluten_free no_gluten | gluten_free without_gluten | bake cook
+nutrition nutritional | vegan plant_based | gluten_free no_gluten | gluten_free without_gluten
 substitute replacement | substitute alternative | alternative option | alternative substitute | replacement substitute
 remind reminder | reminder alert | alarm alert | calendar schedule | schedule timetable | event occasion
 appointment booking | volume sound | play listen | language tongue | translate translation | translation translate
@@ -324,7 +324,8 @@ hot_reload live_reload | dark_mode dark_theme night_mode | dark_theme night_mode
 autocomplete auto_complete autocompletion code_completion | syntax_highlighting syntax_highlight | popup pop_up
 tooltip hover_text | navbar navigation_bar | sidebar side_panel | checkbox check_box | textbox text_box
 image_compression compress_image | resize scale | thumbnail preview_image | responsive mobile_friendly | seo seo_optimization
-backlink inbound_link | overcome stop | raise pay_raise | relieve reduce | transfer move | career profession | weekly week | visit travel | idea best | idea top
+backlink inbound_link | overcome stop | raise pay_raise | relieve reduce | transfer move | career profession | weekly week | visit travel | fly air_travel | side_effect adverse_effect | indoors inside | outdoors outside | indoor inside
+low_budget cheap affordable inexpensive budget | nutritious healthy | babysitter sitter | spicy hot | veggie vegetarian
 `
 
 /** Every group as a text of lemmas parted by spaces. */
