@@ -60,8 +60,10 @@ describe("the metrics", () => {
     return Effect.gen(function* () {
       const prompts = ["one", "two"]
       const fibers = yield* Effect.forEach(prompts, (prompt) => Effect.forkChild(ask({ model: "chain", prompt })))
+      const alone = yield* Effect.forkChild(Effect.flip(ask({ model: "a/m", prompt: "three" })))
       yield* TestClock.adjust("1 minute")
       yield* Fiber.joinAll(fibers)
+      yield* Fiber.join(alone)
       yield* ask({ model: "chain", prompt: "one" })
       yield* Effect.flip(ask({ model: "a/m", cache: { mode: "only" } }))
       const { registry } = yield* Metrics
