@@ -71,7 +71,9 @@ describe("embed", () => {
     expect((await engine.embed({ input: "hello world", dimensions: 8 })).cached).toBe(false)
     expect((await engine.embed({ input: ["hello world", "again"] })).embeddings[0]).toHaveLength(64)
     const { cache } = await engine.getStatus()
-    expect(cache.bytes).toBe(8 * (2 * 8 + 8 + 2 * 64))
+    const vectorBytes = 8 * (2 * 8 + 8 + 2 * 64)
+    expect(cache.bytes).toBeGreaterThan(vectorBytes)
+    expect(cache.bytes).toBeLessThan(vectorBytes + 3 * 1000)
   })
 
   it("is the same from Effect", async () => {
