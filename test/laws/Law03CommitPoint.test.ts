@@ -39,7 +39,8 @@ const broken: ReadonlyArray<EngineError> = [
   new StreamTruncated({ ...at, detail: "" })
 ]
 
-const chain = { aliases: { chain: ["a/scripted", "b/scripted"] } }
+const chainOf = (...names: ReadonlyArray<string>) => ({ aliases: { chain: names.map((name) => `${name}/scripted`) } })
+const chain = chainOf("a", "b")
 
 /** Everything that a reader got, and how it ended. */
 const read = Effect.fnUntraced(function* (request: Parameters<typeof Engine.streamText>[0]) {
@@ -148,16 +149,16 @@ describe("before the first part", () => {
     "a failed attempt has closed its connection before the next one opens, also when closing takes time",
     () => {
       const connections = new Connections()
-      const providers = ["a", "b"].map((name) =>
+      const providers = ["a", "b", "c"].map((name) =>
         connected(
           name,
           connections,
-          (_, index) =>
+          () =>
             Effect.andThen(
               slowClose(connections, `${name}'s socket`),
-              name === "b"
+              name === "c"
                 ? Effect.succeed(Reply.whole(completionOf("m", "x")))
-                : index === 0
+                : name === "a"
                   ? Effect.fail(broken[0]!)
                   : Effect.never
             ),
@@ -167,16 +168,16 @@ describe("before the first part", () => {
       return Effect.gen(function* () {
         const fiber = yield* Effect.forkChild(Engine.generateText({ prompt: "x", model: "chain" }))
         yield* TestClock.adjust(60_000)
-        expect((yield* Fiber.join(fiber)).provider).toBe("b")
+        expect((yield* Fiber.join(fiber)).provider).toBe("c")
         const attempt = (name: string) => [
           `open ${name}`,
           `open ${name}'s socket`,
           `close ${name}'s socket`,
           `close ${name}`
         ]
-        expect(connections.log).toEqual([...attempt("a"), ...attempt("a"), ...attempt("b")])
+        expect(connections.log).toEqual([...attempt("a"), ...attempt("b"), ...attempt("c")])
         expect(connections.mostOpen).toBe(2)
-      }).pipe(withEngine({ providers, config: { ...chain, retry: { maxAttempts: 3, baseDelay: 1 } } }))
+      }).pipe(withEngine({ providers, config: { ...chainOf("a", "b", "c"), retry: { maxAttempts: 3, baseDelay: 1 } } }))
     }
   )
 
