@@ -15,11 +15,16 @@ const devices: ReadonlyMap<string, ReadonlySet<string>> = new Map([
 ])
 
 const effects = /^(?:benefits?|advantages?|effects?|risks?|dangers?)$/
-const consuming: ReadonlySet<string> = new Set(["drink", "eat", "take", "use", "consume", "have"])
+const consuming: ReadonlySet<string> = new Set(["drink", "eat", "take", "use", "consume", "have", "own"])
 const lessons: ReadonlySet<string> = new Set(
   "course book app resource website site channel tool class podcast".split(" ")
 )
 const easing: ReadonlySet<string> = new Set(["relieve", "soothe", "ease", "alleviate"])
+const befriended: ReadonlySet<string> = new Set(
+  "dog cat pet kid child family baby toddler beginner apartment student vegan vegetarian budget wallet wheelchair".split(
+    " "
+  )
+)
 const fans: ReadonlySet<string> = new Set(["fan", "lover", "enthusiast"])
 const places: ReadonlySet<string> = new Set(["city", "country", "state", "town", "planet", "island"])
 const ways: ReadonlySet<string> = new Set(["way", "method", "technique"])
@@ -29,8 +34,7 @@ export const fillerOf = (
   lemma: string,
   at: number,
   tokens: ReadonlyArray<Token>,
-  lemmas: ReadonlyArray<string>,
-  doing: boolean
+  lemmas: ReadonlyArray<string>
 ): string => {
   const next = tokens[at + 1]
   const before = tokens[at - 1]
@@ -39,18 +43,19 @@ export const fillerOf = (
   if (consuming.has(lemma)) return when("use", before?.text === "of" && effects.test(tokens[at - 2]?.text ?? ""))
   if (lemma === "thing") return when("thing", next?.text === "to")
   if (lemma === "idea") return when("idea", at > 0 && tokens.length > 2)
-  if (lemma === "friendly") return when("friendly", at > 0)
+  if (lemma === "age") return when("age", next?.kind === "number")
+  if (lemma === "friendly") return when("friendly", befriended.has(lemmas[at - 1] ?? ""))
   if (lemma === "available") return when("state", at > 0 && /^(?:to|for|in|at|on)$/.test(next?.text ?? ""))
-  if (lemma === "become") return when("verb", at === 0 && doing)
-  if (lemma === "error") return when("error", before?.quoted === true)
-  if (lemma === "name") return when("verb", at === 0 && next?.capital === true)
+  if (lemma === "become") return when("verb", at === 0)
+  if (lemma === "error") return when("error", before?.quoted ?? false)
+  if (lemma === "name") return when("verb", at === 0 && (next?.capital ?? false))
   if (lemma === "learn")
     return when("learn", /^(?:for|to)$/.test(before?.text ?? "") && lessons.has(lemmas[at - 2] ?? ""))
   if (easing.has(lemma)) return when("ease", /^(?:for|to)$/.test(before?.text ?? "") && at > 1)
   if (fans.has(lemma)) return when("fan", at > 1 && at + 1 === tokens.length)
   if (ways.has(lemma)) return when("way", at > 0 && at <= 2 && next?.text === "to")
   if (places.has(lemma)) {
-    return when("place", lemmas[at - 1] === "capital" || (next?.text === "of" && tokens[at + 2]?.capital === true))
+    return when("place", lemmas[at - 1] === "capital" || (next?.text === "of" && (tokens[at + 2]?.capital ?? false)))
   }
   return when("device", devices.get(before?.text ?? "")?.has(lemma) ?? false)
 }

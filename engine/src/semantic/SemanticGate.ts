@@ -205,8 +205,10 @@ const isImpersonal = ({ line, persons, question }: Features): boolean =>
 const count = (persons: string, person: string): number => persons.split(person).length - 1
 
 /** Whether "you" may be who is asked, not anybody: "ideas for your home" are for anybody's. */
-const isAddressed = ({ content, question }: Features): boolean =>
-  addressed.has(question.kind) && !content.contents.some(({ filler }) => filler === "idea")
+const isAddressed = ({ content, line, question }: Features): boolean =>
+  addressed.has(question.kind) &&
+  !(question.kind === "topic" && /^\w+ing /.test(line)) &&
+  !content.contents.some(({ filler }) => filler === "idea")
 
 /** Kinds in which "you" is somebody, not anybody. */
 const addressed: ReadonlySet<Kind> = new Set<Kind>(["topic", "wish", "statement"])

@@ -19,6 +19,7 @@ const properties: ReadonlyMap<string, string> = new Map([
   ["deep", "depth"],
   ["wide", "width"],
   ["heavy", "weight"],
+  ["hot", "temperature"],
   ["fast", "speed"],
   ["big", "size"],
   ["large", "size"],
@@ -157,9 +158,9 @@ const acting: ReadonlySet<string> = new Set(
 )
 const calories = /^(?:calorie|carb|carbohydrate)$/
 const working: ReadonlySet<string> = new Set(["work"])
-const happening: ReadonlySet<string> = new Set(["happen", "occur", "take_place"])
+const happening: ReadonlySet<string> = new Set(["happen", "occur", "take_place", "get"])
 
-const faulty: ReadonlySet<string> = new Set(["not", "broken", "slow", "stuck"])
+const faulty: ReadonlySet<string> = new Set(["not", "not_work", "broken", "slow", "stuck"])
 
 /** Words of prompts that tell of a trouble, whose answer is its reason. */
 const failing: ReadonlySet<string> = new Set("keep crash freeze hang leak overheat twice".split(" "))

@@ -133,18 +133,21 @@ const inversions = (
   return undefined
 }
 
-/** The only language that is named, at one end of both prompts: "Python: read a file", "read a file in Python". */
+/** The only language that is named, or a word for what is wanted, at one end of both prompts: "Python: read a file", "read a file in Python". */
 const isAside = (a: ReadonlyArray<Content>, i: number, b: ReadonlyArray<Content>, j: number): boolean => {
   const word = a[i]!
   return (
-    word.reason === "language" &&
+    (word.reason === "language" || parts.has(word.lemma)) &&
     (i === 0 || i === a.length - 1) &&
     (j === 0 || j === b.length - 1) &&
     aside.test(word.preposition) &&
     aside.test(b[j]!.preposition) &&
-    a.filter(({ reason }) => reason === "language").length === 1
+    (word.reason !== "language" || a.filter(({ reason }) => reason === "language").length === 1)
   )
 }
+
+/** What is wanted of a thing, before it or behind it: "inner join example", "example of an inner join". */
+const parts: ReadonlySet<string> = new Set(["example", "fix", "tutorial", "sql", "css", "html"])
 
 const aside = /^(?:|in|with|for)$/
 

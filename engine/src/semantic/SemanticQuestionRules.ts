@@ -94,7 +94,7 @@ export const rules: ReadonlyArray<readonly [RegExp, Kind, string?]> = [
   ],
   [
     words(
-      `why|how come|what (?:is|are|was|were) the (?:main |possible |primary |common |biggest )*reasons?(?: (?:for|of|why|that|behind))?|(?:the )?reasons? (?:for|why|behind)|(?:the |main |common |possible )*causes? of|what (?:can cause|causes|caused|makes|made)|for what reason|explain why|what (?:is|are|was|were) the (?:main |possible |primary )*causes? (?:of|for)|for which reason`
+      `why|how come|what (?:is|are|was|were) the (?:main |possible |primary |common |biggest )*reasons?(?: (?:for|of|why|that|behind))?|(?:the )?reasons? (?:for|why|behind)|(?:the |main |common |possible )*causes? of|what (?:is|are) (?:making|causing)|what (?:can cause|causes|caused|makes|made)|for what reason|explain why|what (?:is|are|was|were) the (?:main |possible |primary )*causes? (?:of|for)|for which reason`
     ),
     "why"
   ],
@@ -206,6 +206,7 @@ export const rules: ReadonlyArray<readonly [RegExp, Kind, string?]> = [
 export const endings: ReadonlyArray<readonly [RegExp, Kind]> = [
   [/ (?:explained|explanation|definition|meaning|overview explained)$/, "define"],
   [/ (?:tips|advice)$/, "tips"],
+  [/ by (?:who|whom)$/, "who"],
   [/ (?:tutorial|guide|how to|instructions|step by step|step by step guide)$/, "how-to"],
   [/ (?:difference|differences|comparison|compared)$/, "compare"],
   [/ (?:list|recommendations|suggestions)$/, "show"],

@@ -156,7 +156,7 @@ export const wordsOf = (tokens: ReadonlyArray<Token>, shouting: boolean, literal
             ? "quotes"
             : (reasons.get(lemma) ?? (name ? "names" : undefined)),
       soft: !literal && isSoft(lemma, at, tokens, lemmas, next, previous),
-      filler: literal || token.quoted ? "" : fillerOf(lemma, at, tokens, lemmas, doing),
+      filler: literal || token.quoted ? "" : fillerOf(lemma, at, tokens, lemmas),
       preposition,
       joined: joined || token.listed,
       at

@@ -11,7 +11,7 @@ const everyday = `
 buy purchase | begin start commence | end finish conclude | end stop terminate
 stop halt cease quit discontinue | help assist aid assistance support | get obtain acquire receive gain | get receive
 have own possess | need require want | need necessary required | necessary needed required requirement | keep retain
-keep stay remain | let allow permit | allow enable permit | forbid prohibit ban | prevent avoid stop | avoid prevent
+keep stay remain | let allow permit | allow enable permit | forbid prohibit ban | avoid prevent
 show display | see view look_at | find locate | find discover | find lookup search | search query | choose select pick
 choose decide | change modify alter | change update edit | change switch | change amend | modify edit | edit revise
 update upgrade | update refresh
@@ -78,11 +78,11 @@ leak drip | garbage trash rubbish | elevator lift | sidewalk pavement | cookie b
 soccer football | car automobile auto vehicle | truck lorry | bike bicycle | bike cycling | airplane plane aircraft
 subway metro underground | ship boat | street road | town city | city town | country nation | area region | area zone
 place location | place spot | world globe | earth world | nature environment | forest woods
-sea ocean | stone rock | plant vegetation | animal creature | dog puppy | cat kitten | pet animal | meat flesh
+sea ocean | stone rock | plant vegetation | animal creature | meat flesh
 food meal | dish meal | eat consume | eat have | drink consume | drink beverage | consumption consume
 excessive too_much | dinner supper | lunch luncheon | store shop | shop store | store save | store keep
 save preserve | save spend_less | cafe coffee_shop | gas_station petrol_station | gasoline petrol | atm cash_machine
-pharmacy drugstore | hospital clinic | drug medication medicine | medication medicine | pill tablet | disease illness
+pharmacy drugstore | drug medication medicine | medication medicine | pill tablet | disease illness
 treatment therapy | treat cure | cure remedy | symptom sign | pain ache | exercise workout | exercise work_out
 gym fitness_center | weight_loss lose_weight | slim lose_weight | sleep rest | wake awaken | think believe
 think opinion | opinion view | understand comprehend | understand grasp | learn study | know aware
@@ -267,7 +267,7 @@ working work | function work | flight plane_ticket | flight fly | fly flight | t
 fare price | luggage baggage | baggage bag | suitcase luggage | passport travel_document | hotel hotel_room
 hotel accommodation | lodging accommodation | accommodation place_to_stay | restaurant place_to_eat
 reservation reserve | book booking | reserve reservation | table reservation | rent hire | rental rent | rental hire
-rent rental | taxi cab | driver chauffeur | traffic congestion | museum gallery
+rent rental | taxi cab | driver chauffeur | traffic congestion
 attraction sight | sightseeing attraction | beach seaside | hiking hike | hike hiking | trail hike | trail path
 hike walk | hike hiking_trail | trail hiking_trail | recipe how_to_make | ingredient component | calorie calories
 nutrition nutritional | vegan plant_based | gluten_free no_gluten | gluten_free without_gluten
@@ -324,7 +324,7 @@ hot_reload live_reload | dark_mode dark_theme night_mode | dark_theme night_mode
 autocomplete auto_complete autocompletion code_completion | syntax_highlighting syntax_highlight | popup pop_up
 tooltip hover_text | navbar navigation_bar | sidebar side_panel | checkbox check_box | textbox text_box
 image_compression compress_image | resize scale | thumbnail preview_image | responsive mobile_friendly | seo seo_optimization
-backlink inbound_link | overcome stop | raise pay_raise | relieve reduce | transfer move | career profession | weekly week | visit travel | fly air_travel | side_effect adverse_effect | indoors inside | outdoors outside | indoor inside
+backlink inbound_link | overcome stop | raise pay_raise | relieve reduce | transfer move | career profession | weekly week | visit travel | fly air_travel | fall autumn | relief relieve | health_risk risk danger | faster quickly | exit quit | beneficial good | under below | side_effect adverse_effect | indoors inside | outdoors outside | indoor inside
 low_budget cheap affordable inexpensive budget | nutritious healthy | babysitter sitter | spicy hot | veggie vegetarian
 `
 
