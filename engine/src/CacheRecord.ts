@@ -51,6 +51,7 @@ const StoredCompletion = Schema.Struct({
     estimated: Schema.Boolean
   }),
   embeddings: Schema.optional(Schema.Array(Schema.Array(Schema.Finite))),
+  omitted: Schema.optional(Schema.Array(Schema.String)),
   wire: Schema.optional(
     Schema.Struct({
       dialect: Schema.Literals([
@@ -127,6 +128,7 @@ export const sizeOf = (completion: Completion): number => {
     if (block.signature !== undefined) bytes += textBytes(block.signature)
     if (block.redacted !== undefined) bytes += textBytes(block.redacted)
   }
+  for (const kind of completion.omitted ?? []) bytes += textBytes(kind)
   for (const vector of completion.embeddings ?? []) bytes += 56 + 8 * vector.length
   return bytes
 }

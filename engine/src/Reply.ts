@@ -79,6 +79,8 @@ export interface Completion {
   readonly usage: Usage.Usage
   /** Vectors of an embeddings request, in the order of its input. */
   readonly embeddings?: ReadonlyArray<ReadonlyArray<number>> | undefined
+  /** Kinds of what the provider's answer has and this one can't say (`protocols/LeftOut.ts`); absent when it has none. */
+  readonly omitted?: ReadonlyArray<string> | undefined
   /** The provider's body as it came, kept while inbound and upstream dialect are the same. */
   readonly wire?: Wire | undefined
 }
@@ -131,6 +133,8 @@ export type Part =
       readonly usage: Usage.Usage
       /** The id of the response where its end states another than its start did. */
       readonly id?: string
+      /** As in `Completion`. */
+      readonly omitted?: ReadonlyArray<string> | undefined
     }
 
 export type Parts = Stream.Stream<Part, EngineError>
@@ -275,7 +279,8 @@ export class Collector {
       content: this.blocks.slice(),
       finishReason: this.finished?.finishReason ?? "other",
       rawFinishReason: this.finished?.rawFinishReason,
-      usage: this.finished?.usage ?? Usage.zero
+      usage: this.finished?.usage ?? Usage.zero,
+      ...(this.finished?.omitted === undefined ? {} : { omitted: this.finished.omitted })
     }
   }
 }
@@ -299,7 +304,8 @@ export const toParts = (completion: Completion): Array<Part> => {
     type: "finish",
     finishReason: completion.finishReason,
     rawFinishReason: completion.rawFinishReason,
-    usage: completion.usage
+    usage: completion.usage,
+    ...(completion.omitted === undefined ? {} : { omitted: completion.omitted })
   })
   return out
 }

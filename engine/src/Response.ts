@@ -55,7 +55,10 @@ export interface AIResponse {
   readonly requestId: string
   /** The provider's own id of the answer; may be empty. */
   readonly responseId: string
-  /** Paths of hints in the request that the provider has no field for, and was not given. */
+  /**
+   * Paths of hints in the request that the provider has no field for, and was not given; under `answer.`, kinds of what the
+   * provider's answer has and this one can't say.
+   */
   readonly omitted: ReadonlyArray<string>
 }
 
@@ -119,6 +122,6 @@ export const toAIResponse = (call: Call, completion: Reply.Completion): AIRespon
     attempts: upstreamAttempts(journal),
     requestId: request.id,
     responseId: completion.id,
-    omitted: journal.omitted
+    omitted: completion.omitted === undefined ? journal.omitted : [...journal.omitted, ...completion.omitted]
   }
 }

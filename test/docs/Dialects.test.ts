@@ -10,6 +10,8 @@ import { openAiChat } from "../../engine/src/protocols/OpenAiChat.ts"
 import { openAiResponses } from "../../engine/src/protocols/OpenAiResponses.ts"
 import type { Endpoint, HttpRequest, Protocol } from "../../engine/src/protocols/Protocol.ts"
 import { type Call, makeCall } from "../../engine/src/Call.ts"
+import { lossesOf } from "../../engine/src/gateway/AnswerLosses.ts"
+import { type LeftOutKind, leftOutKinds } from "../../engine/src/protocols/LeftOut.ts"
 import type { Block, Completion } from "../../engine/src/Reply.ts"
 import type { Request } from "../../engine/src/Request.ts"
 import * as Usage from "../../engine/src/Usage.ts"
@@ -103,21 +105,42 @@ const plainBlock = (block: Block): ReadonlyArray<Block> => {
       : []
 }
 
+const completionOf = (content: ReadonlyArray<Block>): Completion => ({
+  id: "1",
+  model: "m",
+  content,
+  finishReason: "stop",
+  rawFinishReason: "stop",
+  usage: Usage.zero
+})
+
+/** What each word for a kind of content stands for. */
+const leftOutMeanings: { readonly [K in LeftOutKind]: string } = {
+  audio: "sound, with its transcript",
+  choices: "choices or candidates after the first",
+  code_execution: "code that the provider ran, and what came of it",
+  compaction: "a summary that stands for earlier turns",
+  computer_use: "actions on a computer",
+  file: "files of other kinds",
+  file_search: "searches in stored files",
+  image: "generated images",
+  mcp: "calls of MCP servers, lists of their tools, requests for approval",
+  other: "what none of these is, such as the legacy `function_call`",
+  shell: "commands of a shell, patches",
+  tool_search: "searches among tools",
+  video: "generated videos",
+  web_fetch: "pages that the provider read",
+  web_search: "searches of the web: their queries and results (citations are carried)"
+}
+
 const answerFate = ({ dialect }: DialectFields, content: ReadonlyArray<Block>): string => {
   const clock = { currentTimeMillisUnsafe: () => 1_760_000_000_000 } as Call["clock"]
   const written = (blocks: ReadonlyArray<Block>) => {
     const call = makeCall({ ...requestOf({ prompt: "hi", model: "m" }), id: "req_sample" }, clock)
-    const completion: Completion = {
-      id: "1",
-      model: "m",
-      content: blocks,
-      finishReason: "stop",
-      rawFinishReason: "stop",
-      usage: Usage.zero
-    }
-    return dialect.encodeWhole(call, completion).replaceAll(/(?<=req_sample_)\w{16}/g, "")
+    return dialect.encodeWhole(call, completionOf(blocks)).replaceAll(/(?<=req_sample_)\w{16}/g, "")
   }
-  return written(content) === written(content.flatMap(plainBlock)) ? "left out" : "carried"
+  if (written(content) !== written(content.flatMap(plainBlock))) return "carried"
+  return lossesOf(dialect.dialect, completionOf(content)).length > 0 ? "omitted" : "lost"
 }
 
 const namesIn = (schema: unknown): ReadonlyArray<string> => {
@@ -130,6 +153,11 @@ describe.each(dialectFields.map((fields) => [fields.dialect.dialect, fields] as 
     const probed = Object.keys(fields.probes).map((field) => field.split(/[ .[]/, 1)[0]!)
     const known = namesIn(fields.schema).filter((name) => !fields.served.includes(name))
     expect(known.filter((name) => !probed.includes(name))).toEqual([])
+  })
+
+  it("loses nothing of an answer in silence", () => {
+    const silent = Object.entries(answerProbes).filter(([, block]) => answerFate(fields, block) === "lost")
+    expect(silent).toEqual([])
   })
 
   it("drops no field in silence, whatever protocol the upstream speaks", () => {
@@ -177,7 +205,10 @@ const guide = (): string =>
     "## Answers",
     "",
     "What an upstream of another protocol says in its answer, by the dialect of the caller. Where both are the same, the answer",
-    "goes through as it came. A cached answer keeps all of it.",
+    "goes through as it came. A cached answer keeps all of it. What is **omitted** is named: for a whole answer in",
+    "`x-millrace-omitted`, for a stream, whose headers are gone by then, in `x-millrace.omitted` of its last object (Chat: the",
+    "chunk with the usage, else the one with the finish reason; Responses: `response` of the last event; Messages:",
+    "`message_delta`; Gemini: the last chunk). The official SDKs read past it. Hits and coalesced calls name the same.",
     "",
     `| answer | ${dialectFields.map(({ title }) => title.replace(/ \(.*/, "")).join(" | ")} |`,
     `|---|${dialectFields.map(() => "---|").join("")}`,
@@ -188,14 +219,23 @@ const guide = (): string =>
     "Citations are read from Anthropic's `citations`, `annotations` of Chat and Responses, Gemini's `groundingMetadata` and",
     "`citationMetadata`, and the lists of addresses of Perplexity and xAI. `start` and `end` count UTF-16 code units of the whole",
     "text; Gemini's are written in bytes. A caller of Messages gets the citations that come while their text is open; those that",
-    "another provider hands out after it has moved on to something else are left out of a stream. The AI SDK and Effect get",
-    "`source` parts.",
+    "another provider hands out after it has moved on to something else are left out of a stream and named. Names are",
+    "`answer.citations` (some have no place at all), `answer.citations.quote`, `answer.citations.place` and `answer.logprobs`. The",
+    "AI SDK and Effect get `source` parts.",
     "",
-    "What only the provider's own form has is left out for callers of other dialects: images and sound in an answer, code that",
-    "the provider ran, items of its own tools (searches, computer use, MCP), choices after the first. Callers of the same dialect",
-    "get all of it. A reason to finish that a dialect has no word for is its normal end; Gemini's malformed call is a failed",
-    "response for Responses and `error` for Chat. Arguments of a call that are no JSON object stay the text that the model wrote;",
-    "Gemini ends with `MALFORMED_FUNCTION_CALL` instead, and Anthropic's SDK reports them in a stream, since it parses them itself.",
+    "What only the provider's own form has is omitted for callers of other dialects, and named in the same places; content is",
+    "never repeated there. `AIResponse.omitted`, the warnings of the AI SDK's `generateText` and `omitted` in the metadata of",
+    "either adapter's last part have the names too. A stream of the same dialect that is answered from the cache is written",
+    "anew, and says so if the provider's had any of this.",
+    "",
+    "| name | what the answer had |",
+    "|---|---|",
+    ...leftOutKinds.map((kind) => `| \`answer.${kind}\` | ${leftOutMeanings[kind]} |`),
+    "",
+    "Callers of the same dialect get all of it. A reason to finish that a dialect has no word for is its normal end; Gemini's",
+    "malformed call is a failed response for Responses and `error` for Chat. Arguments of a call that are no JSON object stay",
+    "the text that the model wrote; Gemini ends with `MALFORMED_FUNCTION_CALL` instead, and Anthropic's SDK reports them in a",
+    "stream, since it parses them itself.",
     "A stream that stops without its end is an error in every dialect, also where the provider's own SDK returns what came.",
     "",
     "## Reasoning",

@@ -89,6 +89,19 @@ const weatherCall = (id: string, city: string): Reply.Block => ({
 })
 
 describe("generateText over the engine", () => {
+  it("names what the provider's answer had beside it, whole, streamed and from the cache", async () => {
+    const omitted = ["answer.image"]
+    const millrace = engineOf(scripted(() => ({ ...completion([{ type: "text", text: "hello" }]), omitted })))
+    for (const cached of [false, true]) {
+      const result = await generateText({ model: millrace(), prompt: "Draw" })
+      expect(result.warnings).toMatchObject([{ type: "unsupported", feature: "answer.image" }])
+      expect(result.providerMetadata?.["millrace"]).toMatchObject({ cached, omitted })
+    }
+    const streamed = streamText({ model: millrace(), prompt: "Draw" })
+    expect(await streamed.text).toBe("hello")
+    expect((await streamed.providerMetadata)?.["millrace"]).toMatchObject({ cached: true, omitted })
+  })
+
   it("answers with text, usage, the finish reason and how the call was answered", async () => {
     const millrace = engineOf(scripted(() => completion([{ type: "text", text: "hello" }])))
     const result = await generateText({ model: millrace(), prompt: "Say hello" })

@@ -81,6 +81,18 @@ describe("a LanguageModel over the engine", () => {
     }).pipe(over(provider))
   })
 
+  it.effect("names what the provider's answer had beside it, also from the cache", () => {
+    const omitted = ["answer.image"]
+    const provider = scripted(() => ({ ...completion([{ type: "text", text: "hello" }]), omitted }))
+    return Effect.gen(function* () {
+      for (const cache of ["miss", "hit"]) {
+        expect(wayOf(yield* LanguageModel.generateText({ prompt: "Draw" }))).toMatchObject({ cache, omitted })
+      }
+      const parts = yield* Stream.runCollect(LanguageModel.streamText({ prompt: "Draw" }))
+      expect(wayOf({ content: parts })).toMatchObject({ cache: "hit", omitted })
+    }).pipe(over(provider))
+  })
+
   it.effect("answers the second of two equal calls from the cache", () => {
     const provider = scripted(() => "hello")
     return Effect.gen(function* () {

@@ -73,8 +73,13 @@ const usages: fc.Arbitrary<Usage> = fc.record({
 })
 
 const completions: fc.Arbitrary<Reply.Completion> = fc
-  .record({ content: blocks, usage: usages, length: fc.boolean() })
-  .map(({ content, length, usage }) => {
+  .record({
+    content: blocks,
+    usage: usages,
+    length: fc.boolean(),
+    leftOut: fc.subarray(["answer.audio", "answer.mcp"])
+  })
+  .map(({ content, leftOut, length, usage }) => {
     const calls = content.some((block) => block.type === "tool-call")
     return {
       id: "answer-1",
@@ -82,7 +87,8 @@ const completions: fc.Arbitrary<Reply.Completion> = fc
       content,
       finishReason: length ? "length" : calls ? "tool-calls" : "stop",
       rawFinishReason: length ? "length" : calls ? "tool_calls" : "stop",
-      usage
+      usage,
+      ...(leftOut.length === 0 ? {} : { omitted: leftOut })
     }
   })
 
@@ -442,7 +448,7 @@ describe("a protocol on the wire", () => {
             const context = yield* Effect.context<Engine>()
             yield* Effect.promise(() =>
               fc.assert(
-                fc.asyncProperty(completions, fc.nat({ max: 10_000 }), (completion, cutAt) => {
+                fc.asyncProperty(completions, fc.nat({ max: 10_000 }), ({ omitted: _, ...completion }, cutAt) => {
                   answer = completion
                   seed = cutAt
                   return Effect.gen(function* () {

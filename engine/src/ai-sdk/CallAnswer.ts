@@ -141,6 +141,7 @@ const metadataOf = (response: AIResponse): { millrace: JSONObject } => ({
     costUsd: response.cost,
     latencyMs: response.latency,
     timeToFirstTokenMs: response.timeToFirstToken,
-    usageEstimated: response.usage.estimated
+    usageEstimated: response.usage.estimated,
+    ...(response.omitted.length === 0 ? {} : { omitted: [...response.omitted] })
   }
 })

@@ -77,7 +77,9 @@ const omittedWarnings = (omitted: ReadonlyArray<string>): ReadonlyArray<SharedV4
   omitted.map((path) => ({
     type: "unsupported",
     feature: path,
-    details: "the provider that answered has no such field"
+    details: path.startsWith("answer.")
+      ? "the provider's answer has it and Millrace does not carry it"
+      : "the provider that answered has no such field"
   }))
 
 /** Turns the parts of one answer into stream parts, as the SDK asks for them. */

@@ -1,9 +1,9 @@
 /**
  * From the content of an AI SDK answer, streamed or whole, to parts of the engine.
  *
- * Metadata of reasoning and of tool calls is kept for the next turn, sources become citations. Provider-specific content, and
- * tools that the provider ran itself, are left out as everywhere in the engine; a file is an error, since an answer without it would not
- * be the answer. An answer that was interrupted is a broken one.
+ * Metadata of reasoning and of tool calls is kept for the next turn, sources become citations. Provider-specific content is
+ * left out, and tools that the provider ran itself are left out and named, as everywhere in the engine; a file is an error,
+ * since an answer without it would not be the answer. An answer that was interrupted is a broken one.
  */
 import type {
   LanguageModelV4Content,
@@ -17,6 +17,7 @@ import type {
 import type { Target } from "../Call.ts"
 import { type EngineError, StreamTruncated, UnsupportedAbility } from "../Errors.ts"
 import { ForeignAnswer, usageOf } from "../ForeignAnswer.ts"
+import { LeftOut } from "../protocols/LeftOut.ts"
 import type { Part } from "../Reply.ts"
 import { citedBy } from "../SourceParts.ts"
 import { toEngineError } from "./UpstreamFailure.ts"
@@ -48,6 +49,7 @@ export class AnswerReader {
   private readonly target: Target
   private readonly onWarnings: (warnings: ReadonlyArray<SharedV4Warning>) => void
   private readonly answer: ForeignAnswer
+  private readonly leftOut = new LeftOut()
 
   constructor(target: Target, onWarnings: (warnings: ReadonlyArray<SharedV4Warning>) => void) {
     this.target = target
@@ -92,9 +94,8 @@ export class AnswerReader {
         answer.write(part.id, part.delta, out)
         return undefined
       case "tool-call":
-        if (part.providerExecuted !== true) {
-          answer.callWhole(part.toolCallId, part.toolName, part.input, part.providerMetadata, out)
-        }
+        if (part.providerExecuted === true) this.leftOut.noteItem(part.toolName)
+        else answer.callWhole(part.toolCallId, part.toolName, part.input, part.providerMetadata, out)
         return undefined
       case "source":
         answer.start(out)
@@ -123,7 +124,7 @@ export class AnswerReader {
     this.answer.start(out)
     const { inputTokens: inputs, outputTokens } = usage
     const figures = usageOf({ ...inputs, uncached: inputs.noCache }, outputTokens)
-    out.push({ type: "finish", finishReason: unified, rawFinishReason: raw, usage: figures })
+    out.push({ type: "finish", finishReason: unified, rawFinishReason: raw, usage: figures, ...this.leftOut.field() })
     return undefined
   }
 }

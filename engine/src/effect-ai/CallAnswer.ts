@@ -118,7 +118,7 @@ const metadata = (fields: BlockMetadata | undefined) =>
 
 const finishPart = (
   call: Call,
-  { finishReason, usage }: Pick<Completion, "finishReason" | "usage">
+  { finishReason, omitted, usage }: Pick<Completion, "finishReason" | "omitted" | "usage">
 ): Response.FinishPartEncoded => ({
   type: "finish",
   reason: finishReason,
@@ -135,11 +135,11 @@ const finishPart = (
       reasoning: usage.reasoning
     }
   },
-  metadata: { millrace: wayOf(call, usage) }
+  metadata: { millrace: wayOf(call, usage, omitted) }
 })
 
 /** How a call was answered. */
-const wayOf = ({ journal, request }: Call, usage: Usage) => ({
+const wayOf = ({ journal, request }: Call, usage: Usage, left: ReadonlyArray<string> = []) => ({
   requestId: request.id,
   provider: journal.target?.provider ?? null,
   model: journal.target?.model ?? null,
@@ -147,5 +147,5 @@ const wayOf = ({ journal, request }: Call, usage: Usage) => ({
   attempts: upstreamAttempts(journal),
   costUsd: journal.cost?._tag === "Priced" ? journal.cost.usd : null,
   usageEstimated: usage.estimated,
-  omitted: journal.omitted
+  omitted: [...journal.omitted, ...left]
 })

@@ -2,12 +2,14 @@
  * From the parts of Effect's `Response`, streamed or whole, to parts of the engine.
  *
  * Metadata of reasoning and of tool calls is kept for the next turn, sources become citations. Tools that the provider ran
- * itself are left out as everywhere in the engine; a file is an error, since an answer without it would not be the answer.
+ * itself are left out and named, as everywhere in the engine; a file is an error, since an answer without it would not be
+ * the answer.
  */
 import type * as Response from "effect/ai/Response"
 import type { Target } from "../Call.ts"
 import { type EngineError, UnsupportedAbility } from "../Errors.ts"
 import { ForeignAnswer, usageOf } from "../ForeignAnswer.ts"
+import { LeftOut } from "../protocols/LeftOut.ts"
 import type { FinishReason, Part } from "../Reply.ts"
 import { citedBy } from "../SourceParts.ts"
 import { toEngineError } from "./UpstreamFailure.ts"
@@ -16,6 +18,7 @@ import { toEngineError } from "./UpstreamFailure.ts"
 export class AnswerReader {
   private readonly target: Target
   private readonly answer: ForeignAnswer
+  private readonly leftOut = new LeftOut()
 
   constructor(target: Target) {
     this.target = target
@@ -60,7 +63,8 @@ export class AnswerReader {
         answer.write(part.id, part.delta, out)
         return undefined
       case "tool-call":
-        if (!part.providerExecuted) answer.callWhole(part.id, part.name, textOf(part.params), part.metadata, out)
+        if (part.providerExecuted) this.leftOut.noteItem(part.name)
+        else answer.callWhole(part.id, part.name, textOf(part.params), part.metadata, out)
         return undefined
       case "source":
         answer.start(out)
@@ -76,7 +80,8 @@ export class AnswerReader {
           type: "finish",
           finishReason: finishReasonOf(part.reason),
           rawFinishReason: part.reason,
-          usage: usageOf(part.usage.inputTokens, part.usage.outputTokens)
+          usage: usageOf(part.usage.inputTokens, part.usage.outputTokens),
+          ...this.leftOut.field()
         })
         return undefined
       case "text-end":

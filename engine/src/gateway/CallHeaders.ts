@@ -125,8 +125,15 @@ const parseObject = (value: string): { readonly [key: string]: Schema.Json } | u
   }
 }
 
-/** The response headers that tell how a call was answered; figures that are not known yet are left out. */
-export const answerHeaders = (call: Call, out: OutgoingHttpHeaders): OutgoingHttpHeaders => {
+/**
+ * The response headers that tell how a call was answered; figures that are not known yet are left out. `lost` is what a
+ * whole answer lacks in the caller's dialect.
+ */
+export const answerHeaders = (
+  call: Call,
+  out: OutgoingHttpHeaders,
+  lost: ReadonlyArray<string> = []
+): OutgoingHttpHeaders => {
   const { journal, request } = call
   out["x-millrace-request-id"] = request.id
   const target = journal.target ?? journal.attempts[journal.attempts.length - 1]?.target
@@ -139,7 +146,8 @@ export const answerHeaders = (call: Call, out: OutgoingHttpHeaders): OutgoingHtt
   if (journal.cacheStale !== undefined) out["x-millrace-cache-stale"] = journal.cacheStale
   if (journal.cacheSimilarity !== undefined) out["x-millrace-cache-similarity"] = journal.cacheSimilarity
   out["x-millrace-attempts"] = upstreamAttempts(journal)
-  if (journal.omitted.length > 0) out["x-millrace-omitted"] = listText(journal.omitted)
+  const omitted = lost.length === 0 ? journal.omitted : [...lost, ...journal.omitted]
+  if (omitted.length > 0) out["x-millrace-omitted"] = listText(omitted)
   if (journal.saved?._tag === "Priced") out["x-millrace-saved-usd"] = decimal(journal.saved.usd)
   if (journal.cost?._tag === "Priced") out["x-millrace-cost-usd"] = decimal(journal.cost.usd)
   if (journal.callerLimits !== undefined) limitHeaders(journal.callerLimits, out)

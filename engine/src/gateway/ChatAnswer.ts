@@ -10,6 +10,7 @@ import type { EngineError } from "../Errors.ts"
 import { toOpenAi } from "../protocols/Logprobs.ts"
 import * as Reply from "../Reply.ts"
 import { completionTokens, promptTokens, totalTokens, type Usage } from "../Usage.ts"
+import { AnswerLosses, millraceMark } from "./AnswerLosses.ts"
 import { chatAnnotation } from "./CitationForms.ts"
 import { ChatReasoning, wholeReasoning } from "./ChatReasoning.ts"
 import { decodeChat } from "./ChatRequest.ts"
@@ -53,7 +54,7 @@ const encodeWhole = (call: Call, completion: Reply.Completion): string => {
       }
     ],
     usage: usageOf(completion.usage),
-    ...estimateMark(completion.usage)
+    ...millraceMark(completion.usage)
   })
 }
 
@@ -61,7 +62,7 @@ const encodeWhole = (call: Call, completion: Reply.Completion): string => {
 const withUsage = (body: string, usage: Usage): string => {
   if (!usage.estimated) return body
   const answer = JSON.parse(body) as { readonly [key: string]: unknown }
-  return JSON.stringify({ ...answer, usage: usageOf(usage), ...estimateMark(usage) })
+  return JSON.stringify({ ...answer, usage: usageOf(usage), ...millraceMark(usage) })
 }
 
 const encodeStream = (call: Call): StreamEncoder => new ChatStream(call)
@@ -85,6 +86,7 @@ class ChatStream implements StreamEncoder {
   private opened = false
   private toolCalls = 0
   private readonly reasoning = new ChatReasoning()
+  private readonly losses = new AnswerLosses("openai-chat")
 
   constructor(call: Call) {
     this.call = call
@@ -107,6 +109,7 @@ class ChatStream implements StreamEncoder {
       return ""
     }
     if (this.raw) return part.type === "finish" && part.usage.estimated ? this.usage(part.usage) : ""
+    this.losses.add(part)
     switch (part.type) {
       case "text":
         return this.delta({ ...this.reasoning.rest(), content: part.text })
@@ -125,8 +128,9 @@ class ChatStream implements StreamEncoder {
       case "logprobs":
         return this.delta({}, null, logprobsOf(part.logprobs))
       case "finish": {
-        const finish = this.delta(this.reasoning.rest(), finishReasonOf(part.finishReason, this.toolCalls > 0))
-        return finish + this.usage(part.usage)
+        const reason = finishReasonOf(part.finishReason, this.toolCalls > 0)
+        const mark = this.includeUsage ? undefined : millraceMark({ estimated: false }, this.losses.list)
+        return this.delta(this.reasoning.rest(), reason, null, mark) + this.usage(part.usage)
       }
     }
   }
@@ -152,26 +156,28 @@ class ChatStream implements StreamEncoder {
   private delta(
     delta: Record<string, unknown>,
     finishReason: string | null = null,
-    logprobs: object | null = null
+    logprobs: object | null = null,
+    mark?: object
   ): string {
     const first = this.opened ? delta : { role: "assistant", ...delta }
     this.opened = true
     return this.event(
-      `[{"index":0,"delta":${JSON.stringify(first)},"logprobs":${JSON.stringify(logprobs)},"finish_reason":${JSON.stringify(finishReason)}}]`
+      `[{"index":0,"delta":${JSON.stringify(first)},"logprobs":${JSON.stringify(logprobs)},"finish_reason":${JSON.stringify(finishReason)}}]`,
+      mark
     )
   }
 
   private usage(usage: Usage): string {
     if (!this.includeUsage) return ""
-    const mark = usage.estimated ? ',"x-millrace":{"usage_estimated":true}' : ""
-    return this.event("[]", `,"usage":${JSON.stringify(usageOf(usage))}${mark}`)
+    return this.event("[]", { usage: usageOf(usage), ...millraceMark(usage, this.losses.list) })
   }
 
-  private event(choices: string, more = ""): string {
+  private event(choices: string, more?: object): string {
     if (this.prefix === "") {
       this.prefix = `data: {"id":${JSON.stringify(this.id)},"object":"chat.completion.chunk","created":${this.created},"model":${JSON.stringify(this.model)},"choices":`
     }
-    return `${this.prefix}${choices}${more}}\n\n`
+    const beside = more === undefined ? "" : JSON.stringify(more).slice(1, -1)
+    return `${this.prefix}${choices}${beside === "" ? "" : ","}${beside}}\n\n`
   }
 }
 
@@ -206,5 +212,3 @@ const usageOf = (usage: Usage) => ({
   prompt_tokens_details: { cached_tokens: usage.cacheReadInput },
   completion_tokens_details: { reasoning_tokens: usage.reasoning }
 })
-
-const estimateMark = (usage: Usage) => (usage.estimated ? { "x-millrace": { usage_estimated: true } } : {})

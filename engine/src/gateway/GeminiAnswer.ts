@@ -12,6 +12,7 @@ import { isObject, type JsonObject, parseJson } from "../protocols/Json.ts"
 import { toGemini } from "../protocols/Logprobs.ts"
 import * as Reply from "../Reply.ts"
 import { promptTokens, totalTokens, type Usage } from "../Usage.ts"
+import { AnswerLosses, millraceMark } from "./AnswerLosses.ts"
 import { carriedOut } from "./CarriedSignatures.ts"
 import { geminiMetadata } from "./CitationForms.ts"
 import type { InboundDialect, StreamEncoder, WirePart } from "./Dialect.ts"
@@ -70,6 +71,7 @@ class ContentStream implements StreamEncoder {
   private readonly sse: boolean
   private readonly order = new ToolOrder((part) => this.write(part))
   private readonly writer = new PartWriter((part) => this.chunk({ content: { parts: [part], role: "model" } }))
+  private readonly losses = new AnswerLosses("gemini")
   private out = ""
   private model = ""
   private raw = false
@@ -107,10 +109,11 @@ class ContentStream implements StreamEncoder {
 
   private write(part: Reply.Part): void {
     if (part.type === "start") this.model = part.model
+    this.losses.add(part)
     this.writer.add(part)
     if (part.type === "finish") {
       const content = { parts: this.writer.rest(), role: "model" }
-      this.chunk({ content, ...this.writer.finish(part) }, usageOf(part.usage))
+      this.chunk({ content, ...this.writer.finish(part) }, usageOf(part.usage, this.losses.list))
     }
   }
 
@@ -240,7 +243,7 @@ const finishWord = (reason: Reply.FinishReason, raw: string | undefined): string
   }
 }
 
-const usageOf = (usage: Usage) => ({
+const usageOf = (usage: Usage, lost: ReadonlyArray<string> = []) => ({
   usageMetadata: {
     promptTokenCount: promptTokens(usage),
     candidatesTokenCount: usage.output - usage.reasoning,
@@ -248,5 +251,5 @@ const usageOf = (usage: Usage) => ({
     ...(usage.cacheReadInput > 0 ? { cachedContentTokenCount: usage.cacheReadInput } : {}),
     ...(usage.reasoning > 0 ? { thoughtsTokenCount: usage.reasoning } : {})
   },
-  ...(usage.estimated ? { "x-millrace": { usage_estimated: true } } : {})
+  ...millraceMark(usage, lost)
 })

@@ -11,6 +11,7 @@ import type { EngineError } from "../Errors.ts"
 import { isObject, parseJson } from "../protocols/Json.ts"
 import * as Reply from "../Reply.ts"
 import type { Usage } from "../Usage.ts"
+import { AnswerLosses, millraceMark } from "./AnswerLosses.ts"
 import { anthropicError } from "./AnthropicErrors.ts"
 import { type InboundDialect, type StreamEncoder, wireEvent, type WirePart } from "./Dialect.ts"
 import { messagesCitation } from "./CitationForms.ts"
@@ -28,7 +29,7 @@ const encodeWhole = (call: Call, completion: Reply.Completion): string => {
       Reply.refusalOf(completion)
     ),
     usage: usageOf(completion.usage),
-    ...estimateMark(completion.usage)
+    ...millraceMark(completion.usage)
   })
 }
 
@@ -36,7 +37,7 @@ const encodeWhole = (call: Call, completion: Reply.Completion): string => {
 const withUsage = (body: string, usage: Usage): string => {
   if (!usage.estimated) return body
   const answer = parseJson(body)
-  return isObject(answer) ? JSON.stringify({ ...answer, usage: usageOf(usage), ...estimateMark(usage) }) : body
+  return isObject(answer) ? JSON.stringify({ ...answer, usage: usageOf(usage), ...millraceMark(usage) }) : body
 }
 
 export const messagesDialect: InboundDialect = {
@@ -66,6 +67,7 @@ class MessagesStream implements StreamEncoder {
   private called = false
   /** Citations that came while no text was open. */
   private readonly waiting: Array<Reply.Citation> = []
+  private readonly losses = new AnswerLosses("anthropic-messages")
   private refusal = ""
 
   constructor(call: Call) {
@@ -108,6 +110,7 @@ class MessagesStream implements StreamEncoder {
   private write(part: Reply.Part): void {
     if (part.type === "start") this.model = part.model
     if (!this.started) this.start()
+    this.losses.add(part)
     switch (part.type) {
       case "text":
         return this.text(part.text)
@@ -171,11 +174,12 @@ class MessagesStream implements StreamEncoder {
 
   private finish(part: Extract<Reply.Part, { readonly type: "finish" }>): void {
     if (this.open !== undefined) this.stopBlock()
+    if (this.waiting.length > 0) this.losses.late()
     this.out += event("message_delta", {
       type: "message_delta",
       delta: stopOf(part.finishReason, part.rawFinishReason, this.called, () => this.refusal),
       usage: usageOf(part.usage),
-      ...estimateMark(part.usage)
+      ...millraceMark(part.usage, this.losses.list)
     })
   }
 
@@ -261,5 +265,3 @@ const usageOf = (usage: Omit<Usage, "estimated">) => ({
   output_tokens: usage.output,
   ...(usage.reasoning > 0 ? { output_tokens_details: { thinking_tokens: usage.reasoning } } : {})
 })
-
-const estimateMark = (usage: Usage) => (usage.estimated ? { "x-millrace": { usage_estimated: true } } : {})

@@ -13,6 +13,7 @@ import { Cancelled, type EngineError, ShuttingDown } from "../Errors.ts"
 import { retryAfterSeconds } from "../Fallback.ts"
 import * as Reply from "../Reply.ts"
 import { framesOf } from "../RequestLog.ts"
+import { lossesOf } from "./AnswerLosses.ts"
 import { answerHeaders } from "./CallHeaders.ts"
 import type { InboundDialect, StreamEncoder } from "./Dialect.ts"
 
@@ -26,7 +27,8 @@ export const writeReply = (
   if (call.request.stream && dialect.encodeStream !== undefined)
     return writeStream(response, dialect.encodeStream(call), call, Reply.stream(reply))
   return Effect.map(Reply.collect(reply), (completion) => {
-    writeJson(response, 200, dialect.encodeWhole(call, completion), answerHeaders(call, {}))
+    const lost = lossesOf(dialect.dialect, completion)
+    writeJson(response, 200, dialect.encodeWhole(call, completion), answerHeaders(call, {}, lost))
   })
 }
 

@@ -13,6 +13,7 @@ import { isObject, parseJson } from "../protocols/Json.ts"
 import * as Reply from "../Reply.ts"
 import type { WireRequest } from "../Request.ts"
 import { promptTokens, totalTokens, type Usage } from "../Usage.ts"
+import { AnswerLosses, millraceMark } from "./AnswerLosses.ts"
 import { type InboundDialect, type StreamEncoder, wireEvent, type WirePart } from "./Dialect.ts"
 import { openAiError } from "./OpenAiErrors.ts"
 import { type Items, itemsOf, type ResponseMemory } from "./ResponseMemory.ts"
@@ -78,6 +79,7 @@ class ResponsesStream implements StreamEncoder {
   private readonly items: ResponseItems
   private readonly order = new ToolOrder((part) => this.write(part))
   private out = ""
+  private readonly losses = new AnswerLosses("openai-responses")
   private sequence = 0
   private started = false
   private id: string
@@ -145,8 +147,9 @@ class ResponsesStream implements StreamEncoder {
   private write(part: Reply.Part): void {
     if (part.type === "start") this.asked.model = part.model
     this.start()
+    this.losses.add(part)
     if (part.type !== "finish") return this.items.add(part)
-    const response = finished(this.asked, part, this.items)
+    const response = finished(this.asked, part, this.items, this.losses.list)
     this.made(response)
     this.event(`response.${response.status}`, { response })
   }
@@ -203,7 +206,7 @@ const baseOf = ({ call, model, root }: Asked, status: string) => {
   }
 }
 
-const finished = (asked: Asked, finish: Finish, items: ResponseItems) => {
+const finished = (asked: Asked, finish: Finish, items: ResponseItems, lost: ReadonlyArray<string> = []) => {
   const reason = finish.finishReason
   const cut =
     reason === "length"
@@ -222,7 +225,7 @@ const finished = (asked: Asked, finish: Finish, items: ResponseItems) => {
     ...(cut === undefined ? {} : { incomplete_details: { reason: cut } }),
     status,
     output: items.output,
-    ...usageOf(finish.usage)
+    ...usageOf(finish.usage, lost)
   }
 }
 
@@ -232,7 +235,7 @@ const failureOf = (error: EngineError) => ({
   message: error.message
 })
 
-const usageOf = (usage: Usage) => ({
+const usageOf = (usage: Usage, lost: ReadonlyArray<string> = []) => ({
   usage: {
     input_tokens: promptTokens(usage),
     input_tokens_details: { cached_tokens: usage.cacheReadInput },
@@ -240,5 +243,5 @@ const usageOf = (usage: Usage) => ({
     output_tokens_details: { reasoning_tokens: usage.reasoning },
     total_tokens: totalTokens(usage)
   },
-  ...(usage.estimated ? { "x-millrace": { usage_estimated: true } } : {})
+  ...millraceMark(usage, lost)
 })

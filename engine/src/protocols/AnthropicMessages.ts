@@ -2,17 +2,18 @@
  * Anthropic Messages as upstream, for Anthropic and for servers that speak its protocol.
  *
  * Text with its citations, thinking (with signatures), redacted thinking and the client's tool calls are decoded; blocks of
- * tools that the provider runs itself and compactions are kept in the wire form only. A citation holds for its whole block,
- * and is handed on when the block ends. The terminal event is `message_stop`. Usage of `message_delta` replaces that of
+ * tools that the provider runs itself and compactions are kept in the wire form, and noted by name. A citation holds for its
+ * whole block, and is handed on when the block ends. The terminal event is `message_stop`. Usage of `message_delta` replaces that of
  * `message_start` field by field; Anthropic's input figures are disjoint as they come. A tool call without input gets `{}`, streamed or not.
  */
 import { Predicate, type Result } from "effect"
 import type { EngineError } from "../Errors.ts"
 import type { Completion, FinishReason, Part } from "../Reply.ts"
-import * as Usage from "../Usage.ts"
 import { answerTool, defaultBaseUrl, encode } from "./AnthropicMessagesRequest.ts"
+import { type Figures, readUsage, usageOf } from "./AnthropicUsage.ts"
 import { readLocations } from "./CitationReader.ts"
-import { countOf, isObject, type JsonObject, jsonText, parseJson, stringOr } from "./Json.ts"
+import { isObject, type JsonObject, jsonText, parseJson, stringOr } from "./Json.ts"
+import { LeftOut } from "./LeftOut.ts"
 import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
 import * as UpstreamErrors from "./UpstreamErrors.ts"
 import { decodeAnswer } from "./WholeAnswer.ts"
@@ -46,6 +47,7 @@ const readAnswer = (answer: JsonObject, endpoint: Endpoint, out: Array<Part>): E
   let calls = 0
   let text = 0
   let answered = false
+  const leftOut = new LeftOut()
   for (const block of content as ReadonlyArray<unknown>) {
     if (!isObject(block)) continue
     if (isAnswer(block)) {
@@ -53,7 +55,7 @@ const readAnswer = (answer: JsonObject, endpoint: Endpoint, out: Array<Part>): E
       out.push({ type: "text", text: jsonText(block["input"] ?? {}) ?? "" })
       continue
     }
-    const opened = openBlock(block, calls)
+    const opened = openBlock(block, calls, leftOut)
     if (opened === undefined) continue
     out.push(opened)
     if (opened.type === "text") {
@@ -68,7 +70,8 @@ const readAnswer = (answer: JsonObject, endpoint: Endpoint, out: Array<Part>): E
     type: "finish",
     finishReason: answered && raw === "tool_use" ? "stop" : finishReasonOf(raw),
     rawFinishReason: Predicate.isString(raw) ? raw : undefined,
-    usage: usageOf(figures)
+    usage: usageOf(figures),
+    ...leftOut.field()
   })
   return undefined
 }
@@ -77,7 +80,7 @@ const readAnswer = (answer: JsonObject, endpoint: Endpoint, out: Array<Part>): E
 const isAnswer = (block: JsonObject): boolean => block["type"] === "tool_use" && block["name"] === answerTool
 
 /** The part that the start of a block stands for; a tool call opens without arguments. */
-const openBlock = (block: JsonObject, calls: number): Part | undefined => {
+const openBlock = (block: JsonObject, calls: number, leftOut: LeftOut): Part | undefined => {
   switch (block["type"]) {
     case "text":
       return { type: "text", text: stringOr(block["text"], "") }
@@ -97,6 +100,7 @@ const openBlock = (block: JsonObject, calls: number): Part | undefined => {
         arguments: ""
       }
     default:
+      leftOut.noteItem(stringOr(block[block["type"] === "server_tool_use" ? "name" : "type"], ""))
       return undefined
   }
 }
@@ -122,6 +126,7 @@ class MessageStream implements StreamDecoder {
   /** Citations of the open text block. */
   private citations: Array<unknown> = []
   private readonly figures: Figures = {}
+  private readonly leftOut = new LeftOut()
   private rawFinish: string | undefined = undefined
   private answered = false
   private started = false
@@ -198,7 +203,7 @@ class MessageStream implements StreamDecoder {
       this.open.set(data["index"], { index: -1, input: block["input"], written: false })
       return
     }
-    const part = openBlock(block, this.calls)
+    const part = openBlock(block, this.calls, this.leftOut)
     if (part === undefined) return
     if (part.type === "text") {
       this.text += part.text.length
@@ -278,7 +283,8 @@ class MessageStream implements StreamDecoder {
       type: "finish",
       finishReason: this.answered && this.rawFinish === "tool_use" ? "stop" : finishReasonOf(this.rawFinish),
       rawFinishReason: this.rawFinish,
-      usage: usageOf(this.figures)
+      usage: usageOf(this.figures),
+      ...this.leftOut.field()
     })
     return undefined
   }
@@ -314,37 +320,5 @@ const finishReasonOf = (raw: unknown): FinishReason => {
       return "content-filter"
     default:
       return "other"
-  }
-}
-
-/** The latest figures that were reported, in tokens. */
-interface Figures {
-  input?: number
-  cacheRead?: number
-  cacheWrite?: number
-  output?: number
-  thinking?: number
-}
-
-const readUsage = (usage: unknown, into: Figures): void => {
-  if (!isObject(usage)) return
-  const details = usage["output_tokens_details"]
-  into.input = countOf(usage["input_tokens"]) ?? into.input!
-  into.cacheRead = countOf(usage["cache_read_input_tokens"]) ?? into.cacheRead!
-  into.cacheWrite = countOf(usage["cache_creation_input_tokens"]) ?? into.cacheWrite!
-  into.output = countOf(usage["output_tokens"]) ?? into.output!
-  if (isObject(details)) into.thinking = countOf(details["thinking_tokens"]) ?? into.thinking!
-}
-
-const usageOf = (figures: Figures): Usage.Usage => {
-  if (figures.input === undefined && figures.output === undefined) return { ...Usage.zero, estimated: true }
-  const output = figures.output ?? 0
-  return {
-    uncachedInput: figures.input ?? 0,
-    cacheReadInput: figures.cacheRead ?? 0,
-    cacheWriteInput: figures.cacheWrite ?? 0,
-    output,
-    reasoning: Math.min(figures.thinking ?? 0, output),
-    estimated: false
   }
 }

@@ -2,8 +2,9 @@
  * Google Gemini as upstream (`generateContent` and `streamGenerateContent`), for the Gemini API and for Vertex AI.
  *
  * Text, thoughts, log probabilities and the client's function calls of the first candidate are decoded, and at its end what
- * the text rests on; code that the provider runs itself, its own tools, sound and images are kept in the wire form only. A thought signature becomes the signature of
- * the reasoning right before the part that it came with. Calls without an id get one made from the response's id.
+ * the text rests on; code that the provider runs itself, its own tools, sound and images are kept in the wire form, and
+ * noted by name. A thought signature becomes the signature of the reasoning right before the part that it came with. Calls
+ * without an id get one made from the response's id.
  *
  * A stream has no terminal event: it is complete when its body ends after a finish reason or a block reason. The last of
  * several finish reasons counts, and the last usage that states a prompt or a total. Tokens of prompts for the provider's own tools
@@ -19,6 +20,7 @@ import * as Embeddings from "./GeminiEmbeddings.ts"
 import { PartialArgs } from "./GeminiPartialArgs.ts"
 import { defaultBaseUrl, encode } from "./GeminiRequest.ts"
 import { countOf, isObject, type JsonObject, jsonText, parseJson, stringOr } from "./Json.ts"
+import { LeftOut } from "./LeftOut.ts"
 import { fromGemini } from "./Logprobs.ts"
 import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
 import { labelled } from "./Signatures.ts"
@@ -80,6 +82,7 @@ class ContentReader {
   private text = ""
   private grounding: JsonObject = {}
   private readonly sources = new Map<string, unknown>()
+  private readonly leftOut = new LeftOut()
   private rawFinish: string | undefined = undefined
   private rawBlock: string | undefined = undefined
 
@@ -105,6 +108,7 @@ class ContentReader {
     if (isObject(usageMetadata)) this.metered = true
     this.figures = readUsage(usageMetadata, this.figures)
     const candidate = firstOf(candidates)
+    this.leftOut.noteChoices(candidates, candidate)
     if (candidate !== undefined) this.readCandidate(candidate, out)
     if (isObject(promptFeedback)) this.rawBlock = stringOr(promptFeedback["blockReason"], "") || this.rawBlock
   }
@@ -122,7 +126,8 @@ class ContentReader {
       usage:
         this.rawFinish === undefined && this.metered
           ? { ...usageOf(this.figures), estimated: false }
-          : usageOf(this.figures)
+          : usageOf(this.figures),
+      ...this.leftOut.field()
     })
   }
 
@@ -134,7 +139,13 @@ class ContentReader {
     const logprobs = fromGemini(candidate["logprobsResult"])
     if (logprobs.length > 0) out.push({ type: "logprobs", logprobs })
     const { citationMetadata, groundingMetadata } = candidate
-    if (isObject(groundingMetadata)) this.grounding = { ...this.grounding, ...groundingMetadata }
+    if (isObject(groundingMetadata)) {
+      this.grounding = { ...this.grounding, ...groundingMetadata }
+      if ((groundingMetadata["webSearchQueries"] ?? groundingMetadata["searchEntryPoint"]) !== undefined) {
+        this.leftOut.note("web_search")
+      }
+    }
+    if (isObject(candidate["urlContextMetadata"])) this.leftOut.note("web_fetch")
     if (!isObject(citationMetadata)) return
     const sources = citationMetadata["citationSources"] ?? citationMetadata["citations"]
     for (const source of Array.isArray(sources) ? (sources as ReadonlyArray<unknown>) : []) {
@@ -153,6 +164,14 @@ class ContentReader {
       out.push({ type: "text", text })
     }
     if (isObject(part["functionCall"])) this.readCall(part["functionCall"], out)
+    else if (!("text" in part)) this.noteOther(part)
+  }
+
+  private noteOther(part: JsonObject): void {
+    const media = part["inlineData"] ?? part["fileData"]
+    if (isObject(media)) this.leftOut.noteMedia(media["mimeType"])
+    else if ((part["executableCode"] ?? part["codeExecutionResult"]) !== undefined) this.leftOut.note("code_execution")
+    else if (Object.values(part).some(isObject)) this.leftOut.note("other")
   }
 
   private readCall(call: JsonObject, out: Array<Part>): void {

@@ -4,7 +4,7 @@
  * Deviations that are read: usage in a chunk without choices, in the last delta, in a choice or in `x_groq`; content as
  * an array of parts; reasoning in `reasoning_content`, `reasoning` or `reasoning_details`; parallel tool calls that
  * share an index and differ by id; a missing `[DONE]`; errors inside a 200 and inside a stream. With `n > 1` the parts
- * are those of choice 0. The terminal event is `[DONE]`, or the end of the body once a finish reason has come. A tool call
+ * are those of choice 0; what has no canonical form is noted by name. The terminal event is `[DONE]`, or the end of the body once a finish reason has come. A tool call
  * without an id gets one made from the response's id.
  *
  * Citations are read from `annotations` and from lists beside the answer (`citations`, `search_results`: Perplexity, xAI).
@@ -14,6 +14,7 @@ import type { EngineError } from "../Errors.ts"
 import type { Completion, Dialect, FinishReason, Part } from "../Reply.ts"
 import { ListedSources, readAnnotations } from "./CitationReader.ts"
 import { isObject, type JsonObject, jsonText, parseJson, stringOr } from "./Json.ts"
+import { LeftOut } from "./LeftOut.ts"
 import { fromChoice } from "./Logprobs.ts"
 import { ToolCalls } from "./OpenAiChatCalls.ts"
 import { defaultBaseUrl, encode } from "./OpenAiChatRequest.ts"
@@ -58,7 +59,9 @@ const readAnswer = (
   const message = choice["message"] ?? choice["delta"] ?? legacyDelta(choice)
   const sources = new ListedSources()
   sources.note(answer)
-  const refused = isObject(message) && decodeMessage(message, new ToolCalls(false), id, out)
+  const leftOut = new LeftOut()
+  leftOut.noteChoices(answer["choices"], choice)
+  const refused = isObject(message) && decodeMessage(message, new ToolCalls(false), id, leftOut, out)
   decodeBeside(choice, message, dialect, sources, out)
   sources.end(out)
   const raw = choice["finish_reason"]
@@ -66,7 +69,8 @@ const readAnswer = (
     type: "finish",
     finishReason: finishReasonOf(raw, refused),
     rawFinishReason: Predicate.isString(raw) ? raw : undefined,
-    usage: chatUsage(answer["usage"] ?? groqUsage(answer))
+    usage: chatUsage(answer["usage"] ?? groqUsage(answer)),
+    ...leftOut.field()
   })
   return undefined
 }
@@ -87,6 +91,7 @@ class ChatStream implements StreamDecoder {
   private readonly wire: boolean
   private readonly tools = new ToolCalls(true)
   private readonly sources = new ListedSources()
+  private readonly leftOut = new LeftOut()
   /** What came before the first content; undefined once content has come. */
   private held: Array<Part> | undefined = []
   private started = false
@@ -117,6 +122,7 @@ class ChatStream implements StreamDecoder {
     const usage = chunk["usage"] ?? groqUsage(chunk)
     if (isObject(usage)) this.usage = usage
     this.sources.note(chunk)
+    this.leftOut.noteChoices(choices, choice)
     if (!this.started) this.start(chunk, choice)
     if (choice !== undefined) this.decodeChoice(choice, out)
     return undefined
@@ -140,7 +146,7 @@ class ChatStream implements StreamDecoder {
     this.answering = true
     const delta = choice["delta"] ?? legacyDelta(choice) ?? (this.held === undefined ? undefined : choice["message"])
     const before = out.length
-    if (isObject(delta) && decodeMessage(delta, this.tools, this.id, out)) this.refused = true
+    if (isObject(delta) && decodeMessage(delta, this.tools, this.id, this.leftOut, out)) this.refused = true
     decodeBeside(choice, delta, this.dialect, this.sources, out)
     if (out.length > before && this.held !== undefined) {
       out.splice(before, 0, ...this.held)
@@ -168,7 +174,8 @@ class ChatStream implements StreamDecoder {
       type: "finish",
       finishReason: finishReasonOf(this.rawFinish, this.refused),
       rawFinishReason: this.rawFinish,
-      usage: chatUsage(this.usage)
+      usage: chatUsage(this.usage),
+      ...this.leftOut.field()
     })
     return undefined
   }
@@ -206,12 +213,21 @@ const decodeBeside = (
 }
 
 /** Appends the parts of a message or a delta. True when it holds a refusal. */
-const decodeMessage = (message: JsonObject, tools: ToolCalls, id: string, out: Array<Part>): boolean => {
+const decodeMessage = (
+  message: JsonObject,
+  tools: ToolCalls,
+  id: string,
+  leftOut: LeftOut,
+  out: Array<Part>
+): boolean => {
   decodeReasoning(message, out)
+  if (isObject(message["audio"])) leftOut.note("audio")
+  if (hasSome(message["images"])) leftOut.note("image")
+  if (isObject(message["function_call"]) || hasSome(message["executed_tools"])) leftOut.note("other")
   const content = message["content"]
   if (Predicate.isString(content)) {
     if (content !== "") out.push({ type: "text", text: content })
-  } else if (Array.isArray(content)) decodeContentParts(content, out)
+  } else if (Array.isArray(content)) decodeContentParts(content, leftOut, out)
   const calls = message["tool_calls"]
   if (Array.isArray(calls)) for (const call of calls) if (isObject(call)) tools.decode(call, id, out)
   const refusal = message["refusal"]
@@ -240,7 +256,7 @@ const decodeReasoning = (message: JsonObject, out: Array<Part>): void => {
 }
 
 /** Content as parts, as Mistral sends it: text, and thinking that holds text parts of its own. */
-const decodeContentParts = (parts: ReadonlyArray<unknown>, out: Array<Part>): void => {
+const decodeContentParts = (parts: ReadonlyArray<unknown>, leftOut: LeftOut, out: Array<Part>): void => {
   for (const part of parts) {
     if (Predicate.isString(part)) out.push({ type: "text", text: part })
     if (!isObject(part)) continue
@@ -253,8 +269,11 @@ const decodeContentParts = (parts: ReadonlyArray<unknown>, out: Array<Part>): vo
       const refusal = stringOr(part["refusal"], "")
       if (refusal !== "") out.push({ type: "refusal", text: refusal })
     } else if (text !== "") out.push({ type: "text", text })
+    else if (Predicate.isString(part["type"]) && part["type"] !== "text") leftOut.noteItem(part["type"])
   }
 }
+
+const hasSome = (list: unknown): boolean => Array.isArray(list) && list.length > 0
 
 const textOfPart = (part: unknown): string => (isObject(part) ? stringOr(part["text"], "") : stringOr(part, ""))
 

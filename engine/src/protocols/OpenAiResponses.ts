@@ -3,9 +3,8 @@
  *
  * Text with its annotations and log probabilities, refusals, reasoning (its summary, else its own text) and the client's
  * function and custom tool calls are decoded; items of tools that the provider runs itself and compactions are kept in the
- * wire form only. Deltas are
- * what counts; an item that had none is read from its `done` event, and a stream without any from `response.completed`.
- * The terminal event is `response.completed` or `response.incomplete`.
+ * wire form, and noted by name. Deltas are what counts; an item that had none is read from its `done` event, and a stream
+ * without any from `response.completed`. The terminal event is `response.completed` or `response.incomplete`.
  *
  * The parts of a summary are joined by a line break, as the official SDK does it. A reasoning item with `encrypted_content` gets a signature that
  * holds it together with the item's id, so that it can be given back on the next turn without any state upstream.
@@ -24,6 +23,8 @@ import {
   decodeReasoning,
   isCall,
   listOf,
+  noteItem,
+  nothingSeen,
   openedCall,
   type Seen,
   separator,
@@ -79,7 +80,8 @@ const finishOf = (response: JsonObject, seen: Seen): FinishPart => {
     type: "finish",
     finishReason: finishReasonOf(status, reason, seen),
     rawFinishReason: reason || status || undefined,
-    usage: responsesUsage(response["usage"])
+    usage: responsesUsage(response["usage"]),
+    ...seen.leftOut.field()
   }
 }
 
@@ -112,7 +114,7 @@ class ResponseStream implements StreamDecoder {
   /** What came before the first content; undefined once content has come. */
   private held: Array<Part> | undefined = []
   private readonly items = new Map<unknown, OpenItem>()
-  private readonly seen: Seen = { calls: 0, refused: false, text: 0 }
+  private readonly seen = nothingSeen()
   private readonly callIds = new Set<string>()
   private started = false
   private id = ""
@@ -217,6 +219,7 @@ class ResponseStream implements StreamDecoder {
       }
     }
     if (!done) return
+    noteItem(item, this.seen)
     if (open.call >= 0) return this.complete(open, writtenIn(item), out)
     if (item["type"] === "reasoning") decodeReasoning(item, open.written === "", out)
     if (item["type"] !== "message") return
@@ -289,6 +292,7 @@ class ResponseStream implements StreamDecoder {
     const output = listOf(response["output"])
     const seen = this.held === undefined ? this.seen : decodeItems(output, out)
     if (this.held === undefined) this.rest(output, out)
+    else for (const kind of this.seen.leftOut.kinds) seen.leftOut.note(kind)
     const id = stringOr(response["id"], this.id)
     out.push({ ...finishOf(response, seen), ...(id === this.id ? {} : { id }) })
   }
@@ -298,6 +302,7 @@ class ResponseStream implements StreamDecoder {
     const textless = this.seen.text === 0 && !this.seen.refused
     output.forEach((item, index) => {
       if (!isObject(item)) return
+      noteItem(item, this.seen)
       if (isCall(item)) {
         const known = this.callIds.has(openedCall(item, 0).id!)
         const open = this.items.get(index)

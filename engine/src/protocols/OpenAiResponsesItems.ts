@@ -8,6 +8,7 @@ import { Predicate } from "effect"
 import type { Part } from "../Reply.ts"
 import { readAnnotation } from "./CitationReader.ts"
 import { isObject, type JsonObject, stringOr } from "./Json.ts"
+import { LeftOut } from "./LeftOut.ts"
 import { fromOpenAi } from "./Logprobs.ts"
 import { signatureOf } from "./OpenAiResponsesReasoning.ts"
 
@@ -17,12 +18,27 @@ export interface Seen {
   refused: boolean
   /** UTF-16 code units of text so far. */
   text: number
+  readonly leftOut: LeftOut
+}
+
+export const nothingSeen = (): Seen => ({ calls: 0, refused: false, text: 0, leftOut: new LeftOut() })
+
+/** Notes an item of the output that has no canonical form, or the parts of a message that have none. */
+export const noteItem = (item: JsonObject, { leftOut }: Seen): void => {
+  const type = stringOr(item["type"], "")
+  if (type === "message") {
+    for (const part of listOf(item["content"])) {
+      const of = isObject(part) ? stringOr(part["type"], "output_text") : "output_text"
+      if (!/text$|^refusal$/.test(of)) leftOut.noteItem(of)
+    }
+  } else if (type !== "reasoning" && !isCall(item)) leftOut.noteItem(type)
 }
 
 export const decodeItems = (items: ReadonlyArray<unknown>, out: Array<Part>): Seen => {
-  const seen: Seen = { calls: 0, refused: false, text: 0 }
+  const seen = nothingSeen()
   for (const item of items) {
     if (!isObject(item)) continue
+    noteItem(item, seen)
     if (item["type"] === "message") {
       decodeMessage(item, seen, out)
     } else if (item["type"] === "reasoning") decodeReasoning(item, true, out)
