@@ -223,6 +223,19 @@ describe.each(Object.entries(samples))("a %s answer", (_, { omitted, protocol, s
   })
 })
 
+it("fields that are there and empty are nothing that was left out", () => {
+  const empty = {
+    audio: { id: "", data: "", transcript: "", expires_at: 0 },
+    function_call: { name: "", arguments: "" },
+    images: [],
+    executed_tools: null
+  }
+  const { choices, ...rest } = chatCompletion("Here.")
+  const body = { ...rest, choices: [{ ...choices[0], message: { ...choices[0]!.message, ...empty } }] }
+  const completion = Result.getOrThrow(openAiChat.decodeWhole(JSON.stringify(body), endpointOf()))
+  expect(completion).not.toHaveProperty("omitted")
+})
+
 describe("through the gateway", () => {
   let gateway: TestGateway
   const upstreams: Array<TestUpstream> = []

@@ -221,9 +221,9 @@ const decodeMessage = (
   out: Array<Part>
 ): boolean => {
   decodeReasoning(message, out)
-  if (isObject(message["audio"])) leftOut.note("audio")
+  if (hasText(message["audio"])) leftOut.note("audio")
   if (hasSome(message["images"])) leftOut.note("image")
-  if (isObject(message["function_call"]) || hasSome(message["executed_tools"])) leftOut.note("other")
+  if (hasText(message["function_call"]) || hasSome(message["executed_tools"])) leftOut.note("other")
   const content = message["content"]
   if (Predicate.isString(content)) {
     if (content !== "") out.push({ type: "text", text: content })
@@ -272,6 +272,10 @@ const decodeContentParts = (parts: ReadonlyArray<unknown>, leftOut: LeftOut, out
     else if (Predicate.isString(part["type"]) && part["type"] !== "text") leftOut.noteItem(part["type"])
   }
 }
+
+/** Whether an object says anything; some servers send all fields of a message, empty. */
+const hasText = (value: unknown): boolean =>
+  isObject(value) && Object.values(value).some((field) => Predicate.isString(field) && field !== "")
 
 const hasSome = (list: unknown): boolean => Array.isArray(list) && list.length > 0
 
