@@ -9,7 +9,7 @@ import { defaultModels, kindOf, modelsOf } from "./ConfigRules.ts"
 import type { Kind } from "./ConfigRules.ts"
 import { providerKinds, secretText, toMillis } from "./ConfigSchema.ts"
 import type { ProviderInput } from "./ConfigSchema.ts"
-import type { Pricing, ProviderInfo, RateLimits } from "./Provider.ts"
+import type { LearnMode, Pricing, ProviderInfo, RateLimits } from "./Provider.ts"
 import type { ScopeRates } from "./RateScope.ts"
 
 /** One provider, ready to be made. */
@@ -71,8 +71,7 @@ export const buildProvider = (input: ProviderInput): ProviderConfig => {
       tokensPerMinute: rateLimits?.tokensPerMinute,
       concurrent: rateLimits?.concurrent ?? 64,
       windowMs: millis(rateLimits?.window, 60_000),
-      // What is reported is of one key, and each may have limits of its own.
-      learn: rateLimits?.learn ?? (input.apiKeys?.length ?? 1) < 2
+      learn: rateLimits?.learn ?? defaultLearn(input)
     },
     modelLimits: recordOf(input.modelLimits, (limits) => ownLimits(limits, rateLimits?.window)),
     pricing:
@@ -92,6 +91,10 @@ export const buildProvider = (input: ProviderInput): ProviderConfig => {
     }
   }
 }
+
+/** What is reported is of one key, and each may have limits of its own; who sets no limits wants none to be kept. */
+const defaultLearn = (input: ProviderInput): LearnMode =>
+  (input.apiKeys?.length ?? 1) > 1 ? false : input.rateLimits === undefined ? "watch" : true
 
 /** Limits of a model or a tenant; the window is the provider's where there is one. */
 export const ownLimits = (limits: NonNullable<ProviderInput["rateLimits"]>, window?: number | string): ScopeRates => ({

@@ -114,10 +114,13 @@ const RateLimits = Schema.Struct({
 /** A provider's own limits, and whether they follow what it reports and refuses. */
 const ProviderLimits = Schema.Struct({
   ...RateLimits.fields,
-  /** On with a single key; "down" never goes above what is configured, "probe" also where the provider reports nothing. */
+  /**
+   * On with a single key; "down" never goes above what is configured, "probe" also where the provider reports nothing, and
+   * "watch" only shows what it reports.
+   */
   learn: Schema.optional(
-    Schema.Union([Schema.Boolean, Schema.Literals(["down", "probe"])]).annotate({
-      expected: 'true, false, "down" or "probe"'
+    Schema.Union([Schema.Boolean, Schema.Literals(["down", "probe", "watch"])]).annotate({
+      expected: 'true, false, "down", "probe" or "watch"'
     })
   )
 })

@@ -124,6 +124,7 @@ export class LearnedLimits {
     const { attempt } = call
     if (this.learn === false || attempt.sentAtMs === undefined) return
     if (attempt.rateLimits !== undefined) this.report(mark, attempt.rateLimits, nowMs)
+    if (this.learn === "watch") return
     if (outcome._tag === "Failure" && outcome.error._tag === "ProviderRateLimited") {
       this.refused(mark, namedBy(outcome.error), nowMs)
     } else if (attempt.firstPartAtMs !== undefined) {

@@ -67,6 +67,8 @@ export class LearnedRate {
   /** What one request typically takes. */
   private unit = 1
   private reportedAtMs = -Infinity
+  /** What was reported last, where that holds nobody. */
+  private watched: ReportedRate | undefined
   /** Amount in a window that was refused last. */
   private ceiling = Infinity
   private ceilingUntilMs = 0
@@ -97,7 +99,13 @@ export class LearnedRate {
 
   /** The rate per minute that was learned; undefined while what is configured holds. */
   get learned(): number | undefined {
+    if (this.watched !== undefined) return (this.watched.limit * 60_000) / this.watched.windowMs
     return this.changed ? this.window.perMinute : undefined
+  }
+
+  /** What is left by the provider's own count, where that is only watched. */
+  get remaining(): number | undefined {
+    return this.watched?.remaining
   }
 
   /** Largest amount that can ever pass at once, by configuration or report: learned guesses refuse nobody. */
@@ -115,7 +123,7 @@ export class LearnedRate {
 
   /** False when nothing is limited and nothing is learned: then nothing needs to be counted. */
   get counts(): boolean {
-    return this.limited || this.learn !== false
+    return this.limited || this.learns
   }
 
   waitMs(amount: number, nowMs: number): number {
@@ -142,12 +150,12 @@ export class LearnedRate {
     if (takenAtMs > this.cutAtMs) this.refusals = 0
     this.unit += (Math.max(1, amount) - this.unit) / 16
     if (mark > this.proven) this.proven = mark
-    if (this.learn !== false && this.limited) this.consider(nowMs)
+    if (this.learns && this.limited) this.consider(nowMs)
   }
 
   /** The provider refused a request of this amount, taken at `takenAtMs` when the window held `mark`, itself included. */
   refused(mark: number, amount: number, takenAtMs: number, nowMs: number): void {
-    if (this.learn === false || this.isReported(nowMs)) return
+    if (!this.learns || this.isReported(nowMs)) return
     const had = Math.max(0, mark - amount)
     if (takenAtMs <= this.cutAtMs) {
       // It was on its way when the limit was lowered: it can lower it further, but no less than once.
@@ -174,7 +182,8 @@ export class LearnedRate {
 
   /** The provider told its limit with the answer to a request that was taken when the window held `mark`. */
   reported(rate: ReportedRate, mark: number, nowMs: number): void {
-    if (this.learn === false) return
+    if (this.learn === "watch") this.watched = rate
+    if (!this.learns) return
     this.reportedAtMs = nowMs
     this.ceiling = Infinity
     this.step = 0
@@ -200,6 +209,11 @@ export class LearnedRate {
   /** True while what the provider has told of its limit stands. */
   isReported(nowMs: number): boolean {
     return nowMs - this.reportedAtMs < reportMs
+  }
+
+  /** True while the limit follows what it is told. */
+  private get learns(): boolean {
+    return this.learn !== false && this.learn !== "watch"
   }
 
   private set(amount: number, nowMs: number): void {

@@ -13,9 +13,10 @@ import type { Request } from "./Request.ts"
 
 /**
  * Whether limits follow what the provider reports and refuses: `true` both ways, above what is configured only by report;
- * `probe` also by trying; `down` never above what is configured; `false` not at all.
+ * `probe` also by trying; `down` never above what is configured; `watch` shows what is reported and holds nobody by it;
+ * `false` not at all.
  */
-export type LearnMode = boolean | "down" | "probe"
+export type LearnMode = boolean | "down" | "probe" | "watch"
 
 export interface RateLimits {
   /** Requests in any window, as a rate per minute. */

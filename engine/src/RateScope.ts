@@ -200,9 +200,9 @@ const overtakenMax = 8
 
 const noLimit: LimitStatus = { configured: null, learned: null, available: null }
 
-const limitStatus = ({ configured, learned, limit }: LearnedRate, nowMs: number): LimitStatus =>
+const limitStatus = ({ configured, learned, limit, remaining }: LearnedRate, nowMs: number): LimitStatus =>
   limit === undefined
-    ? noLimit
+    ? { ...noLimit, learned: learned === undefined ? null : Math.floor(learned), available: remaining ?? null }
     : {
         configured: configured ?? null,
         learned: learned === undefined ? null : Math.floor(learned),

@@ -65,7 +65,7 @@ describe("defaults", () => {
             tokensPerMinute: undefined,
             concurrent: 64,
             windowMs: 60_000,
-            learn: true
+            learn: "watch"
           },
           modelLimits: {},
           pricing: undefined,

@@ -326,4 +326,14 @@ describe("LearnedLimits", () => {
     expect(off.requests.learned).toBeUndefined()
     expect(off.concurrent).toBe(64)
   })
+
+  it("shows what is reported and holds nobody by it, where it only watches", () => {
+    const learned = limits({ learn: "watch" })
+    learned.settle(mark({}), callWith([told({ limit: 3, remaining: 0, resetMs: minute })]), success, 10)
+    for (let ms = 11; ms < 20; ms++) learned.settle(mark({}), callWith(), refusal(), ms)
+    expect(learned.requests.learned).toBe(3)
+    expect(learned.requests.remaining).toBe(0)
+    expect(learned.requests.waitMs(1000, 20)).toBe(0)
+    expect(learned.concurrent).toBe(64)
+  })
 })
