@@ -388,7 +388,14 @@ describe("when one of the two fails", () => {
     return Effect.gen(function* () {
       yield* learned()
       const { call, fiber } = yield* opened({}, 60_000)
-      const r = yield* Fiber.join(fiber); console.log("DBG", JSON.stringify(attemptsOf(call)), JSON.stringify(call.journal.attempts.map((x: any) => [x.target.provider, x.startedAtMs, x.endedAtMs, x.error?._tag])))
+      const r = yield* Fiber.join(fiber)
+      console.log(
+        "DBG",
+        JSON.stringify(attemptsOf(call)),
+        JSON.stringify(
+          call.journal.attempts.map((x: any) => [x.target.provider, x.startedAtMs, x.endedAtMs, x.error?._tag])
+        )
+      )
       expect(r).toMatchObject({ failure: { _tag: "ProviderServerError", provider: "a" } })
       expect(upstreamAttempts(call.journal)).toBe(3)
       expect(attemptsOf(call).slice(0, 2)).toEqual(["a", "b+"])
