@@ -10,6 +10,7 @@ import { createServer } from "node:net"
 import path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
+import { isFresh } from "../engine/bin/fingerprint.js"
 import * as ConfigFile from "../engine/src/ConfigFile.ts"
 import { start, type Child } from "./child.ts"
 import { build, isBuilt, serverFile } from "./dashboard.ts"
@@ -152,6 +153,8 @@ const run = async (options: Options): Promise<void> => {
     await claim("the dashboard", "--dashboard-port", host, dashboardPort)
     if (!isBuilt()) await build((child) => children.push(child))
   }
+  // An install that finds nothing to do bundles nothing; without a bundle the command runs from its sources.
+  if (!isFresh()) await import("./bundle.ts").then(({ bundle }) => bundle()).catch(() => undefined)
   if (stopping !== undefined) return
 
   const token = options.hasToken ? undefined : randomBytes(32).toString("base64url")
