@@ -52,7 +52,6 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "LearnedRate.ts",
       "MediaTypes.ts",
       "MillraceOptions.ts",
-      "MillraceOptions.ts",
       "ModelCatalog.ts",
       "Prompt.ts",
       "Provider.ts",

@@ -10,7 +10,14 @@ import type { ServerResponse } from "node:http"
 import { isDeepStrictEqual } from "node:util"
 import { idle, startGateway, type TestGateway } from "../support/gateway.ts"
 import { startUpstream, type TestUpstream, type UpstreamRequest } from "../support/upstream.ts"
-import { casesOf, type Expected, hasCorpus, type RecordedCase, type RecordedEndpoint } from "./Recorded.ts"
+import {
+  casesOf,
+  type Expected,
+  hasCorpus,
+  type RecordedCase,
+  type RecordedEndpoint,
+  statusOfKind
+} from "./Recorded.ts"
 import type { Heard, HeardUsage, Reader } from "./SdkReaders.ts"
 
 /** The dialects that are asked in. */
@@ -321,28 +328,5 @@ const compareFailure = (recorded: RecordedCase, heard: Heard, stream: boolean): 
 }
 
 /** What the caller hears for a provider's failure; undefined where the corpus does not say what kind it is. */
-const statusOf = ({ error, outcome }: Expected, upstreamStatus: number): number | undefined => {
-  if (error === undefined) return outcome === "truncated" ? 502 : undefined
-  switch (error.kind) {
-    case "invalid_request":
-      return upstreamStatus === 422 ? 422 : 400
-    case "context_length":
-    case "content_filter":
-      return 400
-    case "authentication":
-    case "permission":
-    case "server":
-      return 502
-    case "not_found":
-      return 404
-    case "request_too_large":
-      return 413
-    case "rate_limit":
-    case "quota":
-      return 429
-    case "overloaded":
-      return upstreamStatus === 503 ? 503 : 529
-    default:
-      return undefined
-  }
-}
+const statusOf = ({ error, outcome }: Expected, upstreamStatus: number): number | undefined =>
+  error === undefined ? (outcome === "truncated" ? 502 : undefined) : statusOfKind(error.kind, upstreamStatus)

@@ -329,3 +329,29 @@ const kindOf = (error: EngineError): string => {
       return error._tag
   }
 }
+
+/** What the gateway's caller hears for a failure of this kind; undefined where the corpus does not say what it is. */
+export const statusOfKind = (kind: string | undefined, upstreamStatus: number): number | undefined => {
+  switch (kind) {
+    case "invalid_request":
+      return upstreamStatus === 422 ? 422 : 400
+    case "context_length":
+    case "content_filter":
+      return 400
+    case "authentication":
+    case "permission":
+    case "server":
+      return 502
+    case "not_found":
+      return 404
+    case "request_too_large":
+      return 413
+    case "rate_limit":
+    case "quota":
+      return 429
+    case "overloaded":
+      return upstreamStatus === 503 ? 503 : 529
+    default:
+      return undefined
+  }
+}

@@ -15,7 +15,7 @@ import { type Answer, ask, user } from "../support/client.ts"
 import { idle, startGateway, type TestGateway } from "../support/gateway.ts"
 import { startUpstream, type TestUpstream, type UpstreamRequest } from "../support/upstream.ts"
 import { dataOf, type ReadAnswer, readStream, readWhole } from "./ChatReader.ts"
-import { casesOf, compare, type Expected, hasCorpus, type RecordedCase } from "./Recorded.ts"
+import { casesOf, compare, type Expected, hasCorpus, type RecordedCase, statusOfKind } from "./Recorded.ts"
 import { replay } from "./Replay.ts"
 
 const endpoints = ["openai-chat", "anthropic-messages"] as const
@@ -237,7 +237,7 @@ const judgeFailure = (recorded: RecordedCase, answer: Answer): ReadonlyArray<str
     return wrong.lines
   }
   const { error } = expected
-  const status = statusOf(expected, recorded.response.status)
+  const status = statusOfKind(expected.error!.kind, recorded.response.status)
   if (status !== undefined) wrong.equal("status", answer.status, status)
   wrong.equal("error", Object.keys(found.error ?? {}).toSorted(), ["code", "message", "param", "type"])
   wrong.equal(
@@ -251,32 +251,6 @@ const judgeFailure = (recorded: RecordedCase, answer: Answer): ReadonlyArray<str
     wrong.equal("retry-after", answer.headers.get("retry-after"), String(Math.max(1, Math.ceil(retryAfterMs / 1000))))
   }
   return wrong.lines
-}
-
-/** What the caller hears for a provider's failure; undefined where the corpus does not say what kind it is. */
-const statusOf = ({ error }: Expected, upstreamStatus: number): number | undefined => {
-  switch (error!.kind) {
-    case "invalid_request":
-      return upstreamStatus === 422 ? 422 : 400
-    case "context_length":
-    case "content_filter":
-      return 400
-    case "authentication":
-    case "permission":
-    case "server":
-      return 502
-    case "not_found":
-      return 404
-    case "request_too_large":
-      return 413
-    case "rate_limit":
-    case "quota":
-      return 429
-    case "overloaded":
-      return upstreamStatus === 503 ? 503 : 529
-    default:
-      return undefined
-  }
 }
 
 const finishReasonOf = ({ finishReason, toolCalls = [] }: Expected): string => {

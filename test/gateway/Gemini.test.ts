@@ -3,6 +3,7 @@
  * over none.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { geminiAnswer as whole } from "../support/answers.ts"
 import { checkGemini, namedEvents, postTo } from "../support/dialects.ts"
 import { last, openDoors } from "../support/doors.ts"
 import type { TestGateway } from "../support/gateway.ts"
@@ -35,15 +36,6 @@ const hi = { contents: [{ role: "user", parts: [{ text: "hi" }] }] }
 const post = (path: string, body: object = hi) => postTo(`${gateway.url}${path}`, body)
 const generate = (body: object, model = "openai/m") =>
   post(`/v1beta/models/${model}:generateContent`, { ...hi, ...body })
-
-const whole = {
-  candidates: [
-    { content: { parts: [{ text: "Hello." }], role: "model" }, finishReason: "STOP", groundingMetadata: {} }
-  ],
-  usageMetadata: { promptTokenCount: 9, candidatesTokenCount: 3, totalTokenCount: 12 },
-  modelVersion: "gemini-up",
-  brand_new: { deep: [1] }
-}
 
 describe("paths", () => {
   it.each([

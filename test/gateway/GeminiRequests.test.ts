@@ -3,6 +3,7 @@
  * over any other they are translated, reported or refused.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { geminiAnswer as whole, signedThoughts } from "../support/answers.ts"
 import { postTo } from "../support/dialects.ts"
 import { last, openDoors } from "../support/doors.ts"
 import type { TestGateway } from "../support/gateway.ts"
@@ -27,15 +28,6 @@ const hi = { contents: [{ role: "user", parts: [{ text: "hi" }] }] }
 const post = (path: string, body: object = hi) => postTo(`${gateway.url}${path}`, body)
 const generate = (body: object, model = "openai/m") =>
   post(`/v1beta/models/${model}:generateContent`, { ...hi, ...body })
-
-const whole = {
-  candidates: [
-    { content: { parts: [{ text: "Hello." }], role: "model" }, finishReason: "STOP", groundingMetadata: {} }
-  ],
-  usageMetadata: { promptTokenCount: 9, candidatesTokenCount: 3, totalTokenCount: 12 },
-  modelVersion: "gemini-up",
-  brand_new: { deep: [1] }
-}
 
 describe("requests to another dialect", () => {
   it("contents, tools and settings get their places, in either spelling", async () => {
@@ -170,19 +162,7 @@ describe("requests to another dialect", () => {
   })
 
   it("Anthropic's signed thoughts come as base64 and go back as they were", async () => {
-    anthropic.respond = sendJson(200, {
-      id: "msg_1",
-      type: "message",
-      role: "assistant",
-      model: "claude-up",
-      content: [
-        { type: "thinking", thinking: "Look.", signature: "EqQB" },
-        { type: "redacted_thinking", data: "hidden" },
-        { type: "tool_use", id: "t1", name: "f", input: { q: 1 } }
-      ],
-      stop_reason: "tool_use",
-      usage: { input_tokens: 9, output_tokens: 3 }
-    })
+    anthropic.respond = sendJson(200, signedThoughts)
     const { content } = (await generate({}, "anthropic/m")).json.candidates[0]
     for (const part of content.parts) {
       if (part.thoughtSignature !== undefined) {

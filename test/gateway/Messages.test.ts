@@ -3,6 +3,7 @@
  * OpenAI's, and over none.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { messageAnswer as message } from "../support/answers.ts"
 import { eventsOf } from "../support/client.ts"
 import { checkMessages, namedEvents, postTo } from "../support/dialects.ts"
 import { openDoors } from "../support/doors.ts"
@@ -42,18 +43,6 @@ const ask = (body: object, headers: { readonly [name: string]: string } = {}) =>
 const hi = { messages: [{ role: "user", content: "hi" }] }
 const viaOpenai = { model: "openai/m", ...hi }
 const viaAnthropic = { model: "anthropic/m", ...hi }
-
-const message = {
-  id: "msg_up",
-  type: "message",
-  role: "assistant",
-  model: "claude-up",
-  content: [{ type: "text", text: "Hello." }],
-  stop_reason: "end_turn",
-  stop_sequence: null,
-  container: { id: "c_1", expires_at: "2026-01-01T00:00:00Z" },
-  usage: { input_tokens: 9, cache_read_input_tokens: 4, cache_creation_input_tokens: 2, output_tokens: 3 }
-}
 
 describe("answers", () => {
   it("a whole answer of OpenAI is a message; its input excludes what was cached", async () => {

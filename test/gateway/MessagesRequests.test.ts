@@ -3,6 +3,7 @@
  * through, over any other they are translated, reported or refused.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { messageAnswer as message } from "../support/answers.ts"
 import { namedEvents, postTo } from "../support/dialects.ts"
 import { last, openDoors } from "../support/doors.ts"
 import type { TestGateway } from "../support/gateway.ts"
@@ -32,18 +33,6 @@ const ask = (body: object, headers: { readonly [name: string]: string } = {}) =>
 const hi = { messages: [{ role: "user", content: "hi" }] }
 const viaOpenai = { model: "openai/m", ...hi }
 const viaAnthropic = { model: "anthropic/m", ...hi }
-
-const message = {
-  id: "msg_up",
-  type: "message",
-  role: "assistant",
-  model: "claude-up",
-  content: [{ type: "text", text: "Hello." }],
-  stop_reason: "end_turn",
-  stop_sequence: null,
-  container: { id: "c_1", expires_at: "2026-01-01T00:00:00Z" },
-  usage: { input_tokens: 9, cache_read_input_tokens: 4, cache_creation_input_tokens: 2, output_tokens: 3 }
-}
 
 describe("requests to another dialect", () => {
   it("system, images, documents, thoughts, calls and results get their places", async () => {

@@ -2,6 +2,7 @@
  * `POST /v1/responses`: OpenAI's Responses dialect over an upstream of the same dialect, of others, and over none.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { responseAnswer as whole } from "../support/answers.ts"
 import { checkResponses, namedEvents, postTo } from "../support/dialects.ts"
 import { last, openDoors } from "../support/doors.ts"
 import type { TestGateway } from "../support/gateway.ts"
@@ -31,24 +32,6 @@ beforeEach(() => {
 })
 
 const ask = (body: object) => postTo(`${gateway.url}/v1/responses`, { input: "hi", ...body })
-
-const whole = {
-  id: "resp_up",
-  object: "response",
-  status: "completed",
-  model: "gpt-up",
-  output: [
-    { type: "web_search_call", id: "ws_1", status: "completed" },
-    {
-      type: "message",
-      id: "msg_1",
-      role: "assistant",
-      content: [{ type: "output_text", text: "Hello.", annotations: [] }]
-    }
-  ],
-  usage: { input_tokens: 9, output_tokens: 3, total_tokens: 12 },
-  brand_new: { deep: [1] }
-}
 
 const viaChat = { model: "compatible/m" }
 

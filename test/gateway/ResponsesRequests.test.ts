@@ -3,6 +3,7 @@
  * translated, reported or refused; and what is remembered of earlier responses.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { responseAnswer as whole, signedThoughts } from "../support/answers.ts"
 import { namedEvents, postTo } from "../support/dialects.ts"
 import { last, openDoors } from "../support/doors.ts"
 import { startGateway, type TestGateway } from "../support/gateway.ts"
@@ -24,24 +25,6 @@ beforeEach(() => {
 })
 
 const ask = (body: object) => postTo(`${gateway.url}/v1/responses`, { input: "hi", ...body })
-
-const whole = {
-  id: "resp_up",
-  object: "response",
-  status: "completed",
-  model: "gpt-up",
-  output: [
-    { type: "web_search_call", id: "ws_1", status: "completed" },
-    {
-      type: "message",
-      id: "msg_1",
-      role: "assistant",
-      content: [{ type: "output_text", text: "Hello.", annotations: [] }]
-    }
-  ],
-  usage: { input_tokens: 9, output_tokens: 3, total_tokens: 12 },
-  brand_new: { deep: [1] }
-}
 
 const viaChat = { model: "compatible/m" }
 
@@ -152,19 +135,7 @@ describe("requests to another dialect", () => {
   })
 
   it("Anthropic's signed thoughts come and go in encrypted_content", async () => {
-    anthropic.respond = sendJson(200, {
-      id: "msg_1",
-      type: "message",
-      role: "assistant",
-      model: "claude-up",
-      content: [
-        { type: "thinking", thinking: "Look.", signature: "EqQB" },
-        { type: "redacted_thinking", data: "hidden" },
-        { type: "tool_use", id: "t1", name: "f", input: { q: 1 } }
-      ],
-      stop_reason: "tool_use",
-      usage: { input_tokens: 9, output_tokens: 3 }
-    })
+    anthropic.respond = sendJson(200, signedThoughts)
     const { json } = await ask({ model: "anthropic/m" })
     await ask({
       model: "anthropic/m",
