@@ -7,6 +7,7 @@
 import { mkdirSync } from "node:fs"
 import path from "node:path"
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
+import type { CacheRecord } from "../CacheRecord.ts"
 import { recordVersion } from "../CacheRecordVersion.ts"
 import type { GroupFilter } from "../CacheTable.ts"
 
@@ -26,14 +27,10 @@ export type CacheChange =
   | { readonly _tag: "purge"; readonly filter: GroupFilter }
 
 /** `record` is a `CacheRecord` as JSON. */
-export interface CacheRow {
-  readonly key: string
-  readonly provider: string
-  readonly model: string
-  readonly tenant: string
-  readonly namespace: string | null
-  readonly storedAtMs: number
-  readonly expiresAtMs: number
+export interface CacheRow extends Pick<
+  CacheRecord,
+  "key" | "provider" | "model" | "tenant" | "namespace" | "storedAtMs" | "expiresAtMs"
+> {
   readonly record: string
 }
 
