@@ -53,15 +53,15 @@ export const make = (options: SqlThreadOptions): Effect.Effect<SqlClient.SqlClie
   }).pipe(Effect.provide(Reactivity.layer))
 
 const connectionOf = (thread: WorkerThread<never, SqlQuestion, SqlAnswer>): Connection => {
-  const run = (sql: string, params: ReadonlyArray<unknown>, values: boolean) =>
-    Effect.callback<ReadonlyArray<any>, SqlError>((resume) =>
+  const run = <Row extends object>(sql: string, params: ReadonlyArray<unknown>, values: boolean) =>
+    Effect.callback<ReadonlyArray<Row>, SqlError>((resume) =>
       thread.ask({ sql, params, values }, (answered) => {
         if (answered._tag === "unanswered") {
           const reason = new ConnectionError({ cause: answered.reason, message: answered.reason, operation: "execute" })
           return resume(Effect.fail(new SqlError({ reason })))
         }
         const { answer } = answered
-        if (answer._tag === "rows") return resume(Effect.succeed(answer.rows))
+        if (answer._tag === "rows") return resume(Effect.succeed(answer.rows as ReadonlyArray<Row>))
         const cause = { code: answer.errcode, message: answer.message }
         resume(Effect.fail(new SqlError({ reason: classifySqliteError(cause, { message: answer.message }) })))
       })
@@ -72,8 +72,8 @@ const connectionOf = (thread: WorkerThread<never, SqlQuestion, SqlAnswer>): Conn
     execute: rows,
     executeUnprepared: rows,
     executeRaw: (sql, params) => run(sql, params, false),
-    executeValues: (sql, params) => run(sql, params, true),
-    executeValuesUnprepared: (sql, params) => run(sql, params, true),
+    executeValues: (sql, params) => run<ReadonlyArray<unknown>>(sql, params, true),
+    executeValuesUnprepared: (sql, params) => run<ReadonlyArray<unknown>>(sql, params, true),
     executeStream: (sql, params, transform) =>
       Stream.unwrap(Effect.map(rows(sql, params, transform), Stream.fromIterable))
   }
