@@ -53,6 +53,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "MediaTypes.ts",
       "MillraceOptions.ts",
       "ModelCatalog.ts",
+      "Money.ts",
       "Prompt.ts",
       "Provider.ts",
       "ProviderKeys.ts",
