@@ -14,7 +14,7 @@ import {
   RequestRejected
 } from "../../engine/src/Errors.ts"
 import type { Message } from "../../engine/src/Request.ts"
-import { canaryKey, canaryPrompt } from "../support/canary.ts"
+import { canaryKey } from "../support/canary.ts"
 
 const target = { provider: "openai", model: "gpt-5.4-mini" }
 const nothing = { messages: [], embed: undefined }
