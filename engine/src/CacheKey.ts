@@ -65,6 +65,8 @@ export const fieldRoles: { readonly [K in keyof Required<Request>]: "identity" |
   stream: "delivery",
   metadata: "delivery",
   tenant: "identity",
+  // What it allows is in the candidates.
+  key: "delivery",
   priority: "delivery",
   timeoutMs: "delivery",
   cacheMode: "delivery",

@@ -123,6 +123,28 @@ export class AuthenticationFailed extends Schema.TaggedError<AuthenticationFaile
   }
 }
 
+/** The virtual key may not use the model or the provider; names nothing that was not asked for. */
+export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("PermissionDenied", { detail: text }) {
+  readonly fault = "policy"
+  readonly status = 403
+  readonly retryable = false
+  override get message() {
+    return this.detail
+  }
+}
+
+/** The virtual keys could not be read yet, so nobody can be told from anybody. */
+export class KeysUnavailable extends Schema.TaggedError<KeysUnavailable>()("KeysUnavailable", {
+  retryAfterMs: optionalNumber
+}) {
+  readonly fault = "policy"
+  readonly status = 503
+  readonly retryable = true
+  override get message() {
+    return "the keys of this gateway could not be read yet"
+  }
+}
+
 /** The body is larger than the server takes. */
 export class PayloadTooLarge extends Schema.TaggedError<PayloadTooLarge>()("PayloadTooLarge", {
   limitBytes: Schema.Number
@@ -393,6 +415,8 @@ export type EngineError =
   | ContentFiltered
   | UnsupportedAbility
   | AuthenticationFailed
+  | PermissionDenied
+  | KeysUnavailable
   | PayloadTooLarge
   | UnsupportedMediaType
   | Cancelled

@@ -6,6 +6,7 @@
  */
 import { Effect, Result, Schema } from "effect"
 import { InvalidRequest } from "./Errors.ts"
+import type { Grant } from "./Grant.ts"
 import { describeIssue } from "./Issues.ts"
 import type { Dialect } from "./Reply.ts"
 import { guardOf } from "./SchemaGuard.ts"
@@ -186,6 +187,8 @@ export interface Request {
   readonly stream: boolean
   readonly metadata: { readonly [key: string]: Schema.Json } | undefined
   readonly tenant: string
+  /** What the virtual key allows that it came with; undefined without one, and for requests from code. */
+  readonly key?: Grant | undefined
   /** 0 is served first, 9 last; `interactive` is 3 and `batch` 7. */
   readonly priority: number
   readonly timeoutMs: number | undefined

@@ -1,7 +1,8 @@
 /**
  * The record of one settled request, as the usage database keeps it, and its two views in the admin API.
  *
- * A record is flat, holds no prompt, answer, key or error text of a provider, and is never changed. Tokens are disjoint
+ * A record is flat and holds no key; prompt and answer only where content logging is switched on; of a provider's error its
+ * normalised message alone. It is never changed, but for its price when history is priced anew. Tokens are disjoint
  * (law 9) and count what a provider was asked for: a request that the cache served has none, it has saved tokens.
  */
 import type { AttemptDetail, CacheKind, RequestDetail, RequestItem, RequestStatus } from "./AdminAnswers.ts"
@@ -38,6 +39,25 @@ export interface UsageRecord {
   readonly queueMs: number
   readonly cacheAgeMs: number | null
   readonly cacheSimilarity: number | null
+  /** Our own work before the first attempt. */
+  readonly overheadMs: number | null
+  readonly stream: boolean
+  /** What the caller attached, at most 4 KiB of JSON. */
+  readonly metadata: { readonly [name: string]: unknown } | null
+  /** Prompt and answer as text; null unless content logging is switched on. */
+  readonly content: { readonly prompt: string; readonly answer: string } | null
+  /** The lines of `costUsd`; null where there is no such price. */
+  readonly inputUsd: number | null
+  readonly cacheReadUsd: number | null
+  readonly cacheWriteUsd: number | null
+  readonly outputUsd: number | null
+  readonly reasoningUsd: number | null
+  /** What the provider's own prompt cache saved. */
+  readonly providerCacheSavedUsd: number | null
+  /** Message of the provider's error without ids, numbers and quoted text, at most 200 characters. */
+  readonly errorDetail: string | null
+  /** What failures with the same cause have in common. */
+  readonly fingerprint: string | null
   readonly attempts: ReadonlyArray<AttemptRecord>
 }
 
@@ -49,6 +69,8 @@ export interface AttemptRecord {
   readonly queueMs: number
   readonly firstPartAtMs: number | null
   readonly endedAtMs: number | null
+  /** Null where the attempt has no price of its own. */
+  readonly costUsd: number | null
   readonly error: {
     readonly kind: string
     readonly fault: Fault
@@ -88,7 +110,7 @@ export const fromCall = (call: Call, outcome: Outcome): UsageRecord => {
     id: request.id,
     timeMs: Math.floor(startedAtMs),
     tenant: clip(request.tenant),
-    keyId: null,
+    keyId: request.key?.keyId ?? null,
     modelRequested: request.model === undefined ? null : clip(request.model),
     model: target === undefined ? null : target.model,
     provider: target === undefined ? null : target.provider,
@@ -112,6 +134,18 @@ export const fromCall = (call: Call, outcome: Outcome): UsageRecord => {
     queueMs: journal.queueMs,
     cacheAgeMs: journal.cacheAgeMs ?? null,
     cacheSimilarity: journal.cacheSimilarity ?? null,
+    overheadMs: journal.overheadMs ?? null,
+    stream: request.stream,
+    metadata: null,
+    content: null,
+    inputUsd: null,
+    cacheReadUsd: null,
+    cacheWriteUsd: null,
+    outputUsd: null,
+    reasoningUsd: null,
+    providerCacheSavedUsd: null,
+    errorDetail: null,
+    fingerprint: null,
     attempts: attempts.map(fromAttempt)
   }
 }
@@ -126,6 +160,7 @@ const fromAttempt = (attempt: Attempt): AttemptRecord => ({
   queueMs: attempt.queueMs,
   firstPartAtMs: attempt.firstPartAtMs ?? null,
   endedAtMs: attempt.endedAtMs ?? null,
+  costUsd: null,
   error: attempt.error === undefined ? null : fromError(attempt.error),
   ...(attempt.hedge === true ? { hedge: true } : {}),
   ...(attempt.lost === undefined ? {} : { lost: { costUsd: usdOf(attempt.lost.cost) } })

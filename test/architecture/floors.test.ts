@@ -53,6 +53,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "LearnedLimits.ts",
       "LearnedRate.ts",
       "MediaTypes.ts",
+      "MetricDefinitions.ts",
       "MillraceOptions.ts",
       "ModelCatalog.ts",
       "Money.ts",

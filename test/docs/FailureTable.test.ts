@@ -201,6 +201,14 @@ const ours: {
     name: "unknown content type or encoding",
     asks: { headers: { "content-type": "text/plain" }, kind: "UnsupportedMediaType" }
   },
+  PermissionDenied: {
+    name: "the key may not use the model",
+    error: new Errors.PermissionDenied({ detail: "not this model" })
+  },
+  KeysUnavailable: {
+    name: "the keys could not be read yet",
+    error: new Errors.KeysUnavailable({ retryAfterMs: 7000 })
+  },
   AuthenticationFailed: { name: "no valid key", error: new Errors.AuthenticationFailed({ detail: "no key" }) }
 }
 

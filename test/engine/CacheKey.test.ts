@@ -89,6 +89,7 @@ describe("every field of a request", () => {
     stream: true,
     metadata: { other: 1 },
     tenant: "other",
+    key: { keyId: "key_other", name: "other", tenant: "other" },
     priority: 9,
     timeoutMs: 3,
     cacheMode: "refresh",

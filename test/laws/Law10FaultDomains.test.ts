@@ -56,6 +56,18 @@ const table: { readonly [K in Tag]: Expected<Extract<EngineError, { readonly _ta
     status: 401,
     retryable: false
   },
+  PermissionDenied: {
+    error: new Errors.PermissionDenied({ detail: "not this model" }),
+    fault: "policy",
+    status: 403,
+    retryable: false
+  },
+  KeysUnavailable: {
+    error: new Errors.KeysUnavailable({ retryAfterMs: 1500 }),
+    fault: "policy",
+    status: 503,
+    retryable: true
+  },
   PayloadTooLarge: {
     error: new Errors.PayloadTooLarge({ limitBytes: 1 }),
     fault: "caller",

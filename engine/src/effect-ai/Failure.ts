@@ -38,6 +38,8 @@ export const reasonOf = (error: EngineError): AiError.AiErrorReason => {
     case "AuthenticationFailed":
     case "ProviderAuthFailed":
       return new AiError.AuthenticationError({ kind: "InvalidKey", description, metadata })
+    case "PermissionDenied":
+      return new AiError.AuthenticationError({ kind: "InsufficientPermissions", description, metadata })
     case "RateLimitExceeded":
     case "QueueFull":
     case "ProviderRateLimited": {
@@ -59,6 +61,7 @@ export const reasonOf = (error: EngineError): AiError.AiErrorReason => {
     case "StreamStalled":
     case "CircuitOpen":
     case "ShuttingDown":
+    case "KeysUnavailable":
       return new AiError.InternalProviderError({ description, metadata })
     case "Cancelled":
     case "DeadlineExceeded":

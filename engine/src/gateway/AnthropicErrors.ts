@@ -28,6 +28,8 @@ const typeOf = (error: EngineError): string => {
   switch (error.status) {
     case 401:
       return "authentication_error"
+    case 403:
+      return "permission_error"
     case 404:
       return "not_found_error"
     case 413:

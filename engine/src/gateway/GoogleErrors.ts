@@ -24,6 +24,8 @@ export const statusWord = (status: number): string => {
   switch (status) {
     case 401:
       return "UNAUTHENTICATED"
+    case 403:
+      return "PERMISSION_DENIED"
     case 404:
       return "NOT_FOUND"
     case 429:

@@ -15,6 +15,7 @@ export const openAiError = (error: EngineError): Record<string, unknown> => ({
 
 const typeOf = (error: EngineError): string => {
   if (error._tag === "AuthenticationFailed") return "authentication_error"
+  if (error._tag === "PermissionDenied") return "permission_error"
   if (error._tag === "ProviderQuotaExceeded") return "insufficient_quota"
   if (error.status === 429) return "rate_limit_error"
   if (error.status === 404) return "not_found_error"
