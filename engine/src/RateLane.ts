@@ -45,18 +45,19 @@ const retryAfterMsMin = 1000
 export class RateLane {
   /** Epoch milliseconds until which nothing goes; 0 when the provider never asked for a pause. */
   pausedUntilMs = 0
-  private readonly options: LaneOptions
-  private readonly queueOptions: QueueOptions
+  private options: LaneOptions
+  private queueOptions: QueueOptions
   private readonly host: LaneHost
   private readonly tenants: RateTenants
   private readonly scope: RateScope
   /** Models with limits of their own; each has a line in the queue. */
   private readonly models = new Map<string, LimitedModel>()
   /** What attempts take of that have no limits beside the provider's. */
-  private readonly providerAlone: Scopes
+  private providerAlone: Scopes
   private readonly queue: RateQueue
   private readonly wait: RateWait
   private readonly estimate = new RateEstimate()
+  private lines = 0
   private closed = false
 
   constructor(options: LaneOptions, queueOptions: QueueOptions, tenants: RateTenants, host: LaneHost) {
@@ -66,11 +67,7 @@ export class RateLane {
     this.tenants = tenants
     this.scope = new RateScope(options.name, options.rateLimits)
     for (const [model, limits] of Object.entries(options.modelLimits ?? {})) {
-      const scope = new RateScope<RateWaiter>(`${options.name}/${model}`, {
-        ...limits,
-        learn: options.rateLimits.learn
-      })
-      this.models.set(model, { name: model, scope, line: this.models.size + 1 })
+      this.addModel(model, { ...limits, learn: options.rateLimits.learn })
     }
     this.providerAlone = { model: undefined, tenant: undefined, line: 0, weight: tenants.weightOf(defaultTenant) }
     this.queue = new RateQueue(host, queueOptions.maxWaitMs, {
@@ -81,6 +78,25 @@ export class RateLane {
       lateness: (waiter, nowMs) => this.lateness(waiter, nowMs)
     })
     this.wait = new RateWait(this.scope, this.queue)
+  }
+
+  /** Goes on under other limits with whoever runs and waits. */
+  reconfigure(options: LaneOptions, queueOptions: QueueOptions): void {
+    const { nowMs } = this
+    const { learn } = options.rateLimits
+    this.options = options
+    this.queueOptions = queueOptions
+    this.queue.maxWaitMs = queueOptions.maxWaitMs
+    this.scope.reconfigure(options.rateLimits, nowMs)
+    const modelLimits = options.modelLimits ?? {}
+    for (const model of this.models.keys()) if (!Object.hasOwn(modelLimits, model)) this.models.delete(model)
+    for (const [model, limits] of Object.entries(modelLimits)) {
+      const known = this.models.get(model)
+      if (known === undefined) this.addModel(model, { ...limits, learn })
+      else known.scope.reconfigure({ ...limits, learn }, nowMs)
+    }
+    this.providerAlone = { ...this.providerAlone, weight: this.tenants.weightOf(defaultTenant) }
+    this.queue.pump()
   }
 
   admit(call: AttemptCall, next: OpenAttempt): ReturnType<OpenAttempt> {
@@ -120,6 +136,12 @@ export class RateLane {
   close(): void {
     this.closed = true
     this.queue.close(new ShuttingDown({}))
+  }
+
+  /** Each model has a line of its own for ever, since waiters keep theirs. */
+  private addModel(model: string, limits: ScopeRates): void {
+    const scope = new RateScope<RateWaiter>(`${this.options.name}/${model}`, limits)
+    this.models.set(model, { name: model, scope, line: ++this.lines })
   }
 
   private get nowMs(): number {

@@ -41,6 +41,8 @@ export class RateLimiter extends Context.Service<
     readonly status: (provider: string, nowMs: number) => LaneStatus | undefined
     /** Tenants that have limits of their own, at most `count`. */
     readonly tenants: (nowMs: number, count: number) => ReadonlyArray<TenantStatus>
+    /** Goes on under other limits: what runs, waits and was taken lately counts under them. A provider that is gone keeps its own. */
+    readonly reconfigure: (limits: Pick<RateLimiterOptions, "providers" | "queue" | "tenants">, nowMs: number) => void
   }
 >()("millrace/RateLimiter") {
   /** Limits of this process alone. */
@@ -58,20 +60,30 @@ export class RateLimiter extends Context.Service<
         const later: QueueHost["later"] = (run) => void runFork(Effect.andThen(Effect.yieldNow, Effect.sync(run)))
         const tenants = new RateTenants(options.tenants ?? noTenants)
         const host = { clock, wakeAfter, later, onWait: options.onWait }
-        for (const provider of options.providers) {
-          lanes.set(provider.name, new RateLane(provider, options.queue, tenants, host))
+        const reconfigure: RateLimiter["Service"]["reconfigure"] = (limits, nowMs) => {
+          tenants.reconfigure(limits.tenants ?? noTenants, nowMs)
+          for (const provider of limits.providers) {
+            const lane = lanes.get(provider.name)
+            if (lane === undefined) lanes.set(provider.name, new RateLane(provider, limits.queue, tenants, host))
+            else lane.reconfigure(provider, limits.queue)
+          }
         }
+        reconfigure(options, clock.currentTimeMillisUnsafe())
         yield* Effect.addFinalizer(() =>
           Effect.sync(() => {
             for (const lane of lanes.values()) lane.close()
           })
         )
-        return make(lanes, tenants)
+        return make(lanes, tenants, reconfigure)
       })
     )
 }
 
-const make = (lanes: Map<string, RateLane>, tenants: RateTenants): RateLimiter["Service"] =>
+const make = (
+  lanes: Map<string, RateLane>,
+  tenants: RateTenants,
+  reconfigure: RateLimiter["Service"]["reconfigure"]
+): RateLimiter["Service"] =>
   RateLimiter.of({
     stage: (next) => (call) => {
       const lane = lanes.get(call.target.provider)
@@ -81,5 +93,6 @@ const make = (lanes: Map<string, RateLane>, tenants: RateTenants): RateLimiter["
     pause: (provider, untilMs) => lanes.get(provider)?.pause(untilMs),
     pausedUntilMs: (provider) => lanes.get(provider)?.pausedUntilMs ?? 0,
     status: (provider, nowMs) => lanes.get(provider)?.status(nowMs),
-    tenants: (nowMs, count) => tenants.status(nowMs, count)
+    tenants: (nowMs, count) => tenants.status(nowMs, count),
+    reconfigure
   })

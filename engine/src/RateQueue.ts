@@ -110,7 +110,8 @@ export class RateQueue implements Watcher {
   /** Tokens that all waiters together will reserve. */
   tokens = 0
   private readonly host: QueueHost
-  private readonly maxWaitMs: number
+  /** Milliseconds that a waiter may wait. */
+  maxWaitMs: number
   private readonly admission: Admission
   private readonly waiters = new FairQueue<RateWaiter>()
   /** Lines whose model had no room when the pump ran last. */

@@ -51,6 +51,8 @@ export interface Watcher {
 /** What an attempt holds of one scope until it is settled. */
 export interface Hold extends Mark {
   readonly scope: RateScope
+  /** The limits that were in force. */
+  readonly learned: LearnedLimits
   readonly requestTicket: number
   readonly tokenTicket: number
 }
@@ -60,20 +62,30 @@ export class RateScope<W extends Claimant = Claimant> {
   readonly name: string
   active = 0
   /** The limits in force: as configured, or as the provider has taught. */
-  readonly learned: LearnedLimits
+  learned: LearnedLimits
   /** The tenant whose scope it is; a text that names nobody for other scopes. */
   readonly tenant: string
   /** Queues in which a waiter was passed over because of this scope; each is told once when something is given back. */
   readonly watchers = new Set<Watcher>()
   private claimant: W | undefined
   private overtaken = 0
-  private readonly rateLimits: ScopeRates
+  private rateLimits: ScopeRates
 
   constructor(name: string, rateLimits: ScopeRates, tenant = "") {
     this.name = name
     this.tenant = tenant
     this.rateLimits = rateLimits
     this.learned = new LearnedLimits(rateLimits)
+  }
+
+  /** Takes other limits. What is held and was taken lately counts under them; what the provider taught is forgotten. */
+  reconfigure(rateLimits: ScopeRates, nowMs: number): void {
+    if (sameRates(this.rateLimits, rateLimits)) return
+    const before = this.learned
+    this.rateLimits = rateLimits
+    this.learned = new LearnedLimits(rateLimits)
+    carry(before.requests, this.learned.requests, nowMs)
+    carry(before.tokens, this.learned.tokens, nowMs)
   }
 
   get requests(): SlidingWindow | undefined {
@@ -144,6 +156,7 @@ export class RateScope<W extends Claimant = Claimant> {
     const { requests, tokens: tokenRate } = this.learned
     return {
       scope: this,
+      learned: this.learned,
       tokens,
       requestTicket: requests.counts ? requests.window.take(1, nowMs) : 0,
       tokenTicket: tokenRate.counts ? tokenRate.window.take(tokens, nowMs) : 0,
@@ -157,7 +170,7 @@ export class RateScope<W extends Claimant = Claimant> {
   /** Gives the permit back and replaces the reservation by what was used: requests (1 or 0) and tokens. */
   settle(hold: Hold, requests: number, tokens: number, outputTokens: number, nowMs: number): void {
     this.active--
-    const { requests: requestRate, tokens: tokenRate } = this.learned
+    const { requests: requestRate, tokens: tokenRate } = hold.learned
     if (tokenRate.counts) tokenRate.window.correct(hold.tokenTicket, hold.tokens, tokens, nowMs, outputTokens)
     if (requests !== 1 && requestRate.counts) requestRate.window.correct(hold.requestTicket, 1, requests, nowMs)
   }
@@ -197,6 +210,18 @@ export class RateScope<W extends Claimant = Claimant> {
 
 /** So many others may go before the one that has a claim. */
 const overtakenMax = 8
+
+const sameRates = (a: ScopeRates, b: ScopeRates): boolean =>
+  a.requestsPerMinute === b.requestsPerMinute &&
+  a.tokensPerMinute === b.tokensPerMinute &&
+  a.concurrent === b.concurrent &&
+  a.windowMs === b.windowMs &&
+  a.learn === b.learn
+
+/** What one window holds is held by another one from now on. */
+const carry = (from: LearnedRate, to: LearnedRate, nowMs: number): void => {
+  if (from.counts && to.counts) to.window.take(from.window.usedAt(nowMs), nowMs)
+}
 
 const noLimit: LimitStatus = { configured: null, learned: null, available: null }
 

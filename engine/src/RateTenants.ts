@@ -39,21 +39,39 @@ const othersMax = 10_000
 const restName = "\u0000rest"
 
 export class RateTenants {
-  private readonly options: TenantsOptions
+  private options: TenantsOptions
   private readonly listed = new Map<string, RateScope>()
   private readonly others = new Map<string, RateScope>()
   /** True when all tenants have the same weight and none has limits. */
-  readonly alike: boolean
+  alike: boolean
   private rest: RateScope | undefined
   private sweptAtMs = 0
 
   constructor(options: TenantsOptions) {
     this.options = options
+    this.alike = areAlike(options)
+    this.reconfigure(options, 0)
+  }
+
+  /** Goes on under other weights and limits; what tenants have taken lately counts under them. */
+  reconfigure(options: TenantsOptions, nowMs: number): void {
     const { listed, others } = options
-    this.alike = others.rateLimits === undefined && Object.keys(listed).length === 0
-    for (const [name, { rateLimits }] of Object.entries(options.listed)) {
-      if (rateLimits !== undefined) this.listed.set(name, new RateScope(`tenant ${name}`, rateLimits, name))
+    this.options = options
+    this.alike = areAlike(options)
+    for (const name of this.listed.keys()) if (listed[name]?.rateLimits === undefined) this.listed.delete(name)
+    for (const [name, { rateLimits }] of Object.entries(listed)) {
+      if (rateLimits === undefined) continue
+      const known = this.listed.get(name)
+      if (known === undefined) this.listed.set(name, new RateScope(`tenant ${name}`, rateLimits, name))
+      else known.reconfigure(rateLimits, nowMs)
     }
+    if (others.rateLimits === undefined) {
+      this.others.clear()
+      this.rest = undefined
+      return
+    }
+    for (const scope of this.others.values()) scope.reconfigure(others.rateLimits, nowMs)
+    this.rest?.reconfigure(others.rateLimits, nowMs)
   }
 
   weightOf(tenant: string): number {
@@ -94,3 +112,6 @@ export class RateTenants {
     for (const [tenant, scope] of this.others) if (scope.idle(nowMs)) this.others.delete(tenant)
   }
 }
+
+const areAlike = ({ listed, others }: TenantsOptions): boolean =>
+  others.rateLimits === undefined && Object.keys(listed).length === 0
