@@ -4,62 +4,11 @@
  * Everything goes through the API, so it needs the gateway's address and its admin token, and works from anywhere. Files
  * are those of `CacheFile`: bad lines are told by their number and left out.
  */
-import { Console, Effect, FileSystem, Option, Predicate, Redacted, Schema } from "effect"
+import { Console, Effect, FileSystem, Option, type Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
-import { HttpApiClient } from "effect/http-api"
-import { AdminApi } from "../admin-api.ts"
 import type { CacheRecord } from "../CacheRecord.ts"
 import * as CacheFile from "../stores/CacheFile.ts"
-
-export class CacheCommandFailed extends Schema.TaggedError<CacheCommandFailed>()("CacheCommandFailed", {
-  detail: Schema.String
-}) {
-  override get message() {
-    return this.detail
-  }
-}
-
-const connection = {
-  url: Flag.String("url").pipe(
-    Flag.withDescription("Address of the gateway (http://127.0.0.1:4000 by default)"),
-    Flag.withDefault("http://127.0.0.1:4000")
-  ),
-  token: Flag.String("token").pipe(
-    Flag.withDescription("Its admin token (MILLRACE_ADMIN_TOKEN in the environment by default)"),
-    Flag.optional
-  ),
-  json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
-}
-
-interface Connection {
-  readonly url: string
-  readonly token: Option.Option<string>
-}
-
-const clientOf = ({ token, url }: Connection) =>
-  Effect.gen(function* () {
-    const given = Option.getOrUndefined(token) ?? process.env["MILLRACE_ADMIN_TOKEN"]
-    if (given === undefined) {
-      return yield* new CacheCommandFailed({ detail: "give the admin token by --token or MILLRACE_ADMIN_TOKEN" })
-    }
-    return yield* HttpApiClient.make(AdminApi, {
-      baseUrl: url,
-      transformClient: HttpClient.mapRequest(HttpClientRequest.bearerToken(Redacted.make(given)))
-    })
-  }).pipe(Effect.provide(FetchHttpClient.layer))
-
-/** What went wrong, in the words of the gateway where it has answered. */
-const told = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, CacheCommandFailed, R> =>
-  Effect.mapError(
-    effect,
-    (error) => new CacheCommandFailed({ detail: Predicate.isError(error) ? error.message : String(error) })
-  )
-
-const print = (json: boolean, value: unknown, lines: ReadonlyArray<string>): Effect.Effect<void> =>
-  Console.log(json ? JSON.stringify(value) : lines.join("\n"))
-
-const number = (value: number): string => value.toLocaleString("en-US")
+import { clientOf, CommandFailed, connection, number, print, told } from "./AdminConnection.ts"
 
 const stats = Command.make(
   "stats",
@@ -123,7 +72,7 @@ const importFile = Command.make(
     const { bad, badLines, failure, records } = yield* CacheFile.read(options.file, send)
     for (const { detail, line } of badLines) yield* Console.error(`line ${line} ${detail}`)
     const problem = failure ?? failed
-    if (problem !== undefined) return yield* new CacheCommandFailed({ detail: `${options.file}: ${problem}` })
+    if (problem !== undefined) return yield* new CommandFailed({ detail: `${options.file}: ${problem}` })
     const skipped = records - imported
     yield* print(options.json, { imported, skipped, bad, badLines }, [
       `${number(imported)} entries imported, ${number(skipped)} were over or older than what is there, ${number(bad)} bad lines`
@@ -167,7 +116,7 @@ const side = (text: string) =>
     const content = isJson ? text : yield* files.readFileString(text)
     return yield* Effect.try({
       try: () => JSON.parse(content) as { readonly [key: string]: Schema.Json },
-      catch: () => new CacheCommandFailed({ detail: `${isJson ? "the argument" : text} is not JSON` })
+      catch: () => new CommandFailed({ detail: `${isJson ? "the argument" : text} is not JSON` })
     })
   })
 
