@@ -11,26 +11,17 @@ import { Cause, Clock, Effect, Layer, Option, Redacted, Schedule, type Scope, St
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import { isHttpServerError } from "effect/http/HttpServerError"
 import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
-import {
-  AdminApi,
-  AdminAuth as AdminAuthMiddleware,
-  BadRequest,
-  NotFound,
-  type RequestQuery,
-  RequestCheck,
-  StorageUnavailable,
-  Unauthorized,
-  type UsageQuery
-} from "../admin-api.ts"
+import { AdminApi, AdminAuth as AdminAuthMiddleware, NotFound, RequestCheck, Unauthorized } from "../admin-api.ts"
 import type { Cache } from "../Cache.ts"
 import { describeIssues } from "../Issues.ts"
 import type { Routing } from "../Routing.ts"
 import { StatusSource } from "../Status.ts"
-import { UsageLog, type UsageUnavailable } from "../UsageLog.ts"
+import type { UsageLog } from "../UsageLog.ts"
 import { type Admission, AdminAuth } from "./AdminAuth.ts"
 import { cacheHandlers } from "./AdminCache.ts"
 import { AdminSources } from "../AdminSources.ts"
 import { semanticHandlers } from "./AdminSemantic.ts"
+import { badRequest, usageHandlers } from "./AdminUsage.ts"
 
 export interface AdminOptions {
   readonly token: Redacted.Redacted
@@ -106,9 +97,6 @@ const requestCheck = HttpApiMiddleware.layerSchemaErrorTransform(RequestCheck, (
     : Effect.fail(badRequest(describeIssues(error.cause.issue)))
 )
 
-const badRequest = (issues: BadRequest["issues"]) =>
-  new BadRequest({ message: issues.map(({ detail, field }) => `${field}: ${detail}`).join("\n"), issues })
-
 const statusHandlers = HttpApiBuilder.group(
   AdminApi,
   "status",
@@ -132,46 +120,6 @@ const statusHandlers = HttpApiBuilder.group(
     })
   })
 )
-
-const usageHandlers = HttpApiBuilder.group(
-  AdminApi,
-  "usage",
-  Effect.fnUntraced(function* (handlers) {
-    const log = yield* UsageLog
-    return handlers.handleAll({
-      usage: ({ query }) =>
-        Effect.flatMap(ranged(query), (usage) => log.usage(usage)).pipe(
-          Effect.catchTags({
-            SeriesTooLong: (error) => Effect.fail(badRequest([{ field: "bucket", detail: error.message }])),
-            UsageUnavailable: unavailable
-          })
-        ),
-      requests: ({ query }) =>
-        Effect.flatMap(ranged(query), (requests) => log.requests(requests)).pipe(
-          Effect.catchTags({
-            InvalidCursor: (error) => Effect.fail(badRequest([{ field: "cursor", detail: error.message }])),
-            UsageUnavailable: unavailable
-          })
-        ),
-      request: ({ params }) =>
-        log.request(params.id).pipe(
-          Effect.catchTag("UsageUnavailable", unavailable),
-          Effect.flatMap((detail) =>
-            detail === undefined
-              ? Effect.fail(new NotFound({ message: "no request has this id, or its record is gone" }))
-              : Effect.succeed(detail)
-          )
-        )
-    })
-  })
-)
-
-const ranged = <Query extends RequestQuery | UsageQuery>({ from, to, ...query }: Query) =>
-  from !== undefined && to !== undefined && from > to
-    ? Effect.fail(badRequest([{ field: "from", detail: "expected a time that is not after to" }]))
-    : Effect.succeed({ ...query, fromMs: from, toMs: to })
-
-const unavailable = (error: UsageUnavailable) => Effect.fail(new StorageUnavailable({ message: error.message }))
 
 /** Gives every failure of the routes an answer; only an interruption goes through. */
 const answered = <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
