@@ -277,6 +277,7 @@ export const usageStoreContract = (name: string, layer: () => Layer.Layer<UsageL
             queueMs: 5,
             firstPartAtMs: null,
             endedAtMs: noonMs + 110,
+            costUsd: null,
             error: {
               kind: "ProviderOverloaded",
               fault: "provider",
@@ -292,6 +293,7 @@ export const usageStoreContract = (name: string, layer: () => Layer.Layer<UsageL
             queueMs: 0,
             firstPartAtMs: noonMs + 200,
             endedAtMs: noonMs + 250,
+            costUsd: 0.01,
             error: null
           }
         ]

@@ -35,6 +35,18 @@ export const recordOf = (fields: Partial<UsageRecord> = {}): UsageRecord => ({
   queueMs: 5,
   cacheAgeMs: null,
   cacheSimilarity: null,
+  overheadMs: 0.25,
+  stream: false,
+  metadata: null,
+  content: null,
+  inputUsd: null,
+  cacheReadUsd: null,
+  cacheWriteUsd: null,
+  outputUsd: null,
+  reasoningUsd: null,
+  providerCacheSavedUsd: null,
+  errorDetail: null,
+  fingerprint: null,
   attempts: [],
   ...fields
 })

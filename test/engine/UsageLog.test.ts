@@ -143,6 +143,18 @@ describe("UsageLog.stage", () => {
           queueMs: 3,
           cacheAgeMs: null,
           cacheSimilarity: null,
+          overheadMs: null,
+          stream: false,
+          metadata: null,
+          content: null,
+          inputUsd: null,
+          cacheReadUsd: null,
+          cacheWriteUsd: null,
+          outputUsd: null,
+          reasoningUsd: null,
+          providerCacheSavedUsd: null,
+          errorDetail: null,
+          fingerprint: null,
           attempts: [
             {
               provider: "anthropic",
@@ -299,7 +311,15 @@ describe("UsageLog.stage", () => {
 
 it.effect("counts the attempts that reached a provider, and shows all", () =>
   Effect.sync(() => {
-    const attempt = { ...target, startedAtMs: 0, queueMs: 0, firstPartAtMs: null, endedAtMs: 1, error: null }
+    const attempt = {
+      ...target,
+      startedAtMs: 0,
+      queueMs: 0,
+      firstPartAtMs: null,
+      endedAtMs: 1,
+      costUsd: null,
+      error: null
+    }
     const refused = (kind: string, fault: "policy" | "provider") => ({
       ...attempt,
       error: { kind, fault, status: 429, upstreamStatus: null, retryAfterMs: null }

@@ -10,8 +10,8 @@ import type { AttemptRecord, UsageRecord } from "../UsageRecord.ts"
 
 /** Records that fit while most of them have one attempt; more are made room for. */
 const initialRecords = 512
-const numbersOfRecord = 28
-const numbersOfAttempt = 15
+const numbersOfRecord = 40
+const numbersOfAttempt = 16
 
 export interface UsageBatch {
   readonly size: number
@@ -66,6 +66,18 @@ export class UsagePacker {
     this.number(record.queueMs)
     this.number(record.cacheAgeMs)
     this.number(record.cacheSimilarity)
+    this.number(record.overheadMs)
+    this.number(record.stream ? 1 : 0)
+    this.json(record.metadata)
+    this.json(record.content)
+    this.number(record.inputUsd)
+    this.number(record.cacheReadUsd)
+    this.number(record.cacheWriteUsd)
+    this.number(record.outputUsd)
+    this.number(record.reasoningUsd)
+    this.number(record.providerCacheSavedUsd)
+    this.word(record.errorDetail)
+    this.word(record.fingerprint)
     this.number(attempts.length)
     for (const attempt of attempts) this.attempt(attempt)
   }
@@ -82,6 +94,7 @@ export class UsagePacker {
     this.number(attempt.queueMs)
     this.number(attempt.firstPartAtMs)
     this.number(attempt.endedAtMs)
+    this.number(attempt.costUsd)
     this.number(attempt.hedge === true ? 1 : 0)
     this.number(attempt.lost === undefined ? 0 : 1)
     this.number(attempt.lost?.costUsd ?? null)
@@ -108,6 +121,11 @@ export class UsagePacker {
     this.number(index)
   }
 
+  /** Texts that no other record has are not looked up. */
+  private json(value: object | null): void {
+    this.number(value === null ? null : this.words.push(JSON.stringify(value)) - 1)
+  }
+
   private reserve(count: number): void {
     if (this.used + count <= this.numbers.length) return
     const larger = new Float64Array(Math.max(this.numbers.length * 2, this.used + count))
@@ -128,6 +146,10 @@ export const unpack = ({ ids, numbers, size, words }: UsageBatch): Array<UsageRe
     const index = nullable()
     return index === null ? null : words[index]!
   }
+  const nullableJson = (): unknown => {
+    const text = nullableWord()
+    return text === null ? null : JSON.parse(text)
+  }
   const word = () => words[number()]!
   const attempt = (): AttemptRecord => ({
     provider: word(),
@@ -136,6 +158,7 @@ export const unpack = ({ ids, numbers, size, words }: UsageBatch): Array<UsageRe
     queueMs: number(),
     firstPartAtMs: nullable(),
     endedAtMs: nullable(),
+    costUsd: nullable(),
     ...(number() === 1 ? { hedge: true } : {}),
     ...lost(number() === 1, nullable()),
     error:
@@ -179,6 +202,18 @@ export const unpack = ({ ids, numbers, size, words }: UsageBatch): Array<UsageRe
     queueMs: number(),
     cacheAgeMs: nullable(),
     cacheSimilarity: nullable(),
+    overheadMs: nullable(),
+    stream: number() === 1,
+    metadata: nullableJson() as UsageRecord["metadata"],
+    content: nullableJson() as UsageRecord["content"],
+    inputUsd: nullable(),
+    cacheReadUsd: nullable(),
+    cacheWriteUsd: nullable(),
+    outputUsd: nullable(),
+    reasoningUsd: nullable(),
+    providerCacheSavedUsd: nullable(),
+    errorDetail: nullableWord(),
+    fingerprint: nullableWord(),
     attempts: Array.from({ length: number() }, attempt)
   }))
 }

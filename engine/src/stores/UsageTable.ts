@@ -10,7 +10,7 @@ import path from "node:path"
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
 import type { GroupBy, UsageReport } from "../AdminAnswers.ts"
 import type { PageScan, StoredRecord, UsageFilters, UsageScan } from "../UsageLog.ts"
-import type { UsageRecord } from "../UsageRecord.ts"
+import type { AttemptRecord, UsageRecord } from "../UsageRecord.ts"
 import { UsageAggregate, type UsageFigures } from "./UsageAggregate.ts"
 
 export interface UsageTableOptions {
@@ -57,7 +57,19 @@ const migrations: ReadonlyArray<string> = [
     attempts TEXT NOT NULL
   );
   CREATE INDEX usage_records_time ON usage_records (time_ms);
-  CREATE INDEX usage_records_id ON usage_records (id);`
+  CREATE INDEX usage_records_id ON usage_records (id);`,
+  `ALTER TABLE usage_records ADD COLUMN overhead_ms REAL;
+  ALTER TABLE usage_records ADD COLUMN stream INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE usage_records ADD COLUMN metadata TEXT;
+  ALTER TABLE usage_records ADD COLUMN content TEXT;
+  ALTER TABLE usage_records ADD COLUMN input_usd REAL;
+  ALTER TABLE usage_records ADD COLUMN cache_read_usd REAL;
+  ALTER TABLE usage_records ADD COLUMN cache_write_usd REAL;
+  ALTER TABLE usage_records ADD COLUMN output_usd REAL;
+  ALTER TABLE usage_records ADD COLUMN reasoning_usd REAL;
+  ALTER TABLE usage_records ADD COLUMN provider_cache_saved_usd REAL;
+  ALTER TABLE usage_records ADD COLUMN error_detail TEXT;
+  ALTER TABLE usage_records ADD COLUMN fingerprint TEXT;`
 ]
 
 /** Field of a record and its column, in the order of the table. */
@@ -89,6 +101,18 @@ const columns = [
   ["queueMs", "queue_ms"],
   ["cacheAgeMs", "cache_age_ms"],
   ["cacheSimilarity", "cache_similarity"],
+  ["overheadMs", "overhead_ms"],
+  ["stream", "stream"],
+  ["metadata", "metadata"],
+  ["content", "content"],
+  ["inputUsd", "input_usd"],
+  ["cacheReadUsd", "cache_read_usd"],
+  ["cacheWriteUsd", "cache_write_usd"],
+  ["outputUsd", "output_usd"],
+  ["reasoningUsd", "reasoning_usd"],
+  ["providerCacheSavedUsd", "provider_cache_saved_usd"],
+  ["errorDetail", "error_detail"],
+  ["fingerprint", "fingerprint"],
   ["attempts", "attempts"]
 ] as const satisfies ReadonlyArray<readonly [keyof UsageRecord, string]>
 
@@ -283,6 +307,18 @@ const valuesOf = (record: UsageRecord): Array<SQLInputValue> => [
   record.queueMs,
   record.cacheAgeMs,
   record.cacheSimilarity,
+  record.overheadMs,
+  record.stream ? 1 : 0,
+  record.metadata === null ? null : JSON.stringify(record.metadata),
+  record.content === null ? null : JSON.stringify(record.content),
+  record.inputUsd,
+  record.cacheReadUsd,
+  record.cacheWriteUsd,
+  record.outputUsd,
+  record.reasoningUsd,
+  record.providerCacheSavedUsd,
+  record.errorDetail,
+  record.fingerprint,
   JSON.stringify(record.attempts)
 ]
 
@@ -293,7 +329,15 @@ const storedOf = (row: Record<string, unknown>): StoredRecord => {
     record: {
       ...(fields as unknown as UsageRecord),
       estimated: fields.estimated === 1,
-      attempts: JSON.parse(fields.attempts as string) as UsageRecord["attempts"]
+      stream: fields.stream === 1,
+      metadata: parsed(fields.metadata) as UsageRecord["metadata"],
+      content: parsed(fields.content) as UsageRecord["content"],
+      attempts: (JSON.parse(fields.attempts as string) as Array<AttemptRecord>).map(attemptOf)
     }
   }
 }
+
+const parsed = (text: unknown): unknown => (typeof text === "string" ? JSON.parse(text) : null)
+
+/** Attempts that were written before there was a field lack it. */
+const attemptOf = (attempt: AttemptRecord): AttemptRecord => ({ ...attempt, costUsd: attempt.costUsd ?? null })

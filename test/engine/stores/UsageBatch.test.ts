@@ -9,6 +9,9 @@ const number = fc.double({ noNaN: true, noDefaultInfinity: true })
 const maybe = <A>(arbitrary: fc.Arbitrary<A>) => fc.option(arbitrary)
 const fault = fc.constantFrom("caller", "policy", "provider", "engine")
 
+/** As the caller's JSON was parsed. */
+const throughJson = <A>(value: A): A => JSON.parse(JSON.stringify(value)) as A
+
 const attempt = fc.record({
   provider: text,
   model: text,
@@ -16,6 +19,7 @@ const attempt = fc.record({
   queueMs: number,
   firstPartAtMs: maybe(number),
   endedAtMs: maybe(number),
+  costUsd: maybe(number),
   error: maybe(
     fc.record({ kind: text, fault, status: fc.nat(), upstreamStatus: maybe(fc.nat()), retryAfterMs: maybe(number) })
   )
@@ -49,6 +53,20 @@ const record: fc.Arbitrary<UsageRecord> = fc.record({
   queueMs: number,
   cacheAgeMs: maybe(number),
   cacheSimilarity: maybe(number),
+  overheadMs: maybe(number),
+  stream: fc.boolean(),
+  metadata: maybe(fc.dictionary(text, fc.jsonValue({ noUnicodeString: false }), { noNullPrototype: true })).map(
+    throughJson
+  ),
+  content: maybe(fc.record({ prompt: text, answer: text })),
+  inputUsd: maybe(number),
+  cacheReadUsd: maybe(number),
+  cacheWriteUsd: maybe(number),
+  outputUsd: maybe(number),
+  reasoningUsd: maybe(number),
+  providerCacheSavedUsd: maybe(number),
+  errorDetail: maybe(text),
+  fingerprint: maybe(text),
   attempts: fc.array(attempt, { maxLength: 3 })
 })
 
