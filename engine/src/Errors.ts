@@ -6,6 +6,7 @@
  * help are derived here and nowhere else. Errors carry numbers with their units and never a key or a prompt.
  */
 import { Schema } from "effect"
+import { decimal } from "./Money.ts"
 
 /** Who is to blame for a failure. */
 export type Fault = "caller" | "policy" | "provider" | "engine"
@@ -193,6 +194,44 @@ export class RateLimitExceeded extends Schema.TaggedError<RateLimitExceeded>()("
   }
   override get message() {
     return `${this.limit}: ${this.detail}`
+  }
+}
+
+/**
+ * A budget has no room for what a call may cost. Amounts are dollars or tokens, by `unit`; `left` is what has not been spent,
+ * of which calls under way hold `reserved`. `reason` is `unpriced` where the target has no price that could be charged, and
+ * `store` where the database of the budgets is away and `onStoreFailure` says to refuse.
+ */
+export class BudgetExceeded extends Schema.TaggedError<BudgetExceeded>()("BudgetExceeded", {
+  budget: text,
+  scope: Schema.Literals(["global", "tenant", "key", "model", "provider"]),
+  unit: Schema.Literals(["usd", "tokens"]),
+  reason: Schema.Literals(["limit", "unpriced", "store"]),
+  limit: Schema.Number,
+  left: Schema.Number,
+  reserved: Schema.Number,
+  /** What the call may cost at most; absent where that is not known. */
+  needed: optionalNumber,
+  /** Milliseconds until the period is over; absent for a budget without periods. */
+  resetMs: optionalNumber,
+  /** Who is to be asked instead, or what to set, in words. */
+  detail: optionalText
+}) {
+  readonly fault = "policy"
+  readonly status = 429
+  readonly retryable = false
+  get retryAfterMs(): number | undefined {
+    return this.resetMs
+  }
+  override get message() {
+    const amount = (value: number) => (this.unit === "usd" ? `${decimal(value)} $` : `${value} tokens`)
+    const name = `the budget ${JSON.stringify(this.budget)} (${this.scope})`
+    if (this.reason === "unpriced") return `${name} can't be charged: ${this.detail ?? "the target has no price"}`
+    const held = this.reserved > 0 ? `, of which calls under way hold ${amount(this.reserved)}` : ""
+    const needed = this.needed === undefined ? "" : `, and this call may take ${amount(this.needed)}`
+    const reset = this.resetMs === undefined ? "" : `; it resets in ${Math.ceil(this.resetMs / 1000)} s`
+    const away = this.reason === "store" ? "; its database can't be asked for more now" : ""
+    return `${name} has ${amount(this.left)} of ${amount(this.limit)} left${held}${needed}${away}${reset}`
   }
 }
 
@@ -421,6 +460,7 @@ export type EngineError =
   | UnsupportedMediaType
   | Cancelled
   | RateLimitExceeded
+  | BudgetExceeded
   | QueueFull
   | DeadlineExceeded
   | CacheOnlyMiss

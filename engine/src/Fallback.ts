@@ -291,7 +291,15 @@ class Tries {
 }
 
 /** What nobody else can heal either: the request is wrong, its time is over, or Millrace is. */
-const ends = (error: EngineError): boolean => !isRefusal(error) && !fallsBack(error) && !isTooLong(error)
+const ends = (error: EngineError): boolean =>
+  isSpentForAll(error) || (!isRefusal(error) && !fallsBack(error) && !isTooLong(error))
+
+/** A budget that every candidate of the call is charged to; one of a provider or a model leaves room elsewhere. */
+const isSpentForAll = (error: EngineError): boolean =>
+  error._tag === "BudgetExceeded" &&
+  error.reason !== "unpriced" &&
+  error.scope !== "provider" &&
+  error.scope !== "model"
 
 /** A provider found the prompt too long that we took for one that fits: a larger window may hold it. */
 const isTooLong = (error: EngineError): boolean => error._tag === "RequestRejected" && error.kind === "context_length"

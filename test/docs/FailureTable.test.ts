@@ -165,6 +165,19 @@ const ours: {
     name: "our limit, or `queue.maxWait`",
     error: new Errors.RateLimitExceeded({ limit: "x", detail: "", retryAfterMs: 7000 })
   },
+  BudgetExceeded: {
+    name: "a budget of a key, a tenant or all is used up",
+    error: new Errors.BudgetExceeded({
+      budget: "month",
+      scope: "tenant",
+      unit: "usd",
+      reason: "limit",
+      limit: 10,
+      left: 0.5,
+      reserved: 0.25,
+      resetMs: 7000
+    })
+  },
   QueueFull: {
     name: "`queue.maxWaiting` reached",
     error: new Errors.QueueFull({ provider: "up", maxWaiting: 1, retryAfterMs: 7000 })

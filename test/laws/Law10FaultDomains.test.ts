@@ -87,6 +87,21 @@ const table: { readonly [K in Tag]: Expected<Extract<EngineError, { readonly _ta
     status: 429,
     retryable: true
   },
+  BudgetExceeded: {
+    error: new Errors.BudgetExceeded({
+      budget: "month",
+      scope: "tenant",
+      unit: "usd",
+      reason: "limit",
+      limit: 10,
+      left: 0.5,
+      reserved: 0.25,
+      resetMs: 1500
+    }),
+    fault: "policy",
+    status: 429,
+    retryable: false
+  },
   QueueFull: {
     error: new Errors.QueueFull({ provider: "upstream-a", maxWaiting: 1, retryAfterMs: 1500 }),
     fault: "policy",

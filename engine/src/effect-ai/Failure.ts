@@ -50,6 +50,7 @@ export const reasonOf = (error: EngineError): AiError.AiErrorReason => {
       })
     }
     case "ProviderQuotaExceeded":
+    case "BudgetExceeded":
       return new AiError.QuotaExhaustedError({ metadata })
     case "ProviderInvalidResponse":
       return new AiError.InvalidResponseError({ description, metadata })

@@ -39,6 +39,7 @@ const codeOf = (error: EngineError): string | null => {
     case "QueueFull":
       return "rate_limit_exceeded"
     case "ProviderQuotaExceeded":
+    case "BudgetExceeded":
       return "insufficient_quota"
     case "InvalidRequest":
       return null
