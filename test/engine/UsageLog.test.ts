@@ -163,6 +163,7 @@ describe("UsageLog.stage", () => {
               queueMs: 3,
               firstPartAtMs: null,
               endedAtMs: 5050,
+              costUsd: null,
               error: {
                 kind: "ProviderOverloaded",
                 fault: "provider",
@@ -171,7 +172,15 @@ describe("UsageLog.stage", () => {
                 retryAfterMs: 2000
               }
             },
-            { ...target, startedAtMs: 5060, queueMs: 0, firstPartAtMs: 5120, endedAtMs: 5300, error: null }
+            {
+              ...target,
+              startedAtMs: 5060,
+              queueMs: 0,
+              firstPartAtMs: 5120,
+              endedAtMs: 5300,
+              costUsd: null,
+              error: null
+            }
           ]
         }
       ])
