@@ -6,9 +6,11 @@
  * (law 9) and count what a provider was asked for: a request that the cache served has none, it has saved tokens.
  */
 import type { AttemptDetail, CacheKind, RequestDetail, RequestItem, RequestStatus } from "./AdminAnswers.ts"
-import type { Attempt, Call, Outcome } from "./Call.ts"
+import type { Attempt, Call, Outcome, Target } from "./Call.ts"
+import { type Failing, fingerprintOf, messageOf } from "./ErrorGroups.ts"
 import type { EngineError, Fault } from "./Errors.ts"
 import * as Usage from "./Usage.ts"
+import * as UsageContent from "./UsageContent.ts"
 
 /** One settled request. Times are epoch milliseconds. */
 export interface UsageRecord {
@@ -43,9 +45,9 @@ export interface UsageRecord {
   readonly overheadMs: number | null
   readonly stream: boolean
   /** What the caller attached, at most 4 KiB of JSON. */
-  readonly metadata: { readonly [name: string]: unknown } | null
+  readonly metadata: UsageContent.Metadata | null
   /** Prompt and answer as text; null unless content logging is switched on. */
-  readonly content: { readonly prompt: string; readonly answer: string } | null
+  readonly content: UsageContent.UsageContent | null
   /** The lines of `costUsd`; null where there is no such price. */
   readonly inputUsd: number | null
   readonly cacheReadUsd: number | null
@@ -54,7 +56,7 @@ export interface UsageRecord {
   readonly reasoningUsd: number | null
   /** What the provider's own prompt cache saved. */
   readonly providerCacheSavedUsd: number | null
-  /** Message of the provider's error without ids, numbers and quoted text, at most 200 characters. */
+  /** Message of the error without ids, numbers and quoted text, at most 200 characters. */
   readonly errorDetail: string | null
   /** What failures with the same cause have in common. */
   readonly fingerprint: string | null
@@ -94,9 +96,9 @@ export const promptTokensOf = (record: UsageRecord): number =>
 
 /**
  * The record of a call at its settlement, when its journal is complete. A failed call is booked on the target that was
- * tried last, else on the one that would have been tried first.
+ * tried last, else on the one that would have been tried first. Prompt and answer are kept only when `content` says so.
  */
-export const fromCall = (call: Call, outcome: Outcome): UsageRecord => {
+export const fromCall = (call: Call, outcome: Outcome, content = false): UsageRecord => {
   const { journal, request } = call
   const error = outcome._tag === "Failure" ? outcome.error : undefined
   const cancelled = outcome._tag === "Cancelled" || error?._tag === "Cancelled"
@@ -106,6 +108,7 @@ export const fromCall = (call: Call, outcome: Outcome): UsageRecord => {
   const usage = served ? Usage.zero : reported
   const { attempts, candidates, cost, endedAtMs, firstPartAtMs, saved, startedAtMs } = journal
   const target = journal.target ?? attempts.at(-1)?.target ?? candidates[0]
+  const failing = error === undefined || cancelled ? undefined : failingOf(error, request, target)
   return {
     id: request.id,
     timeMs: Math.floor(startedAtMs),
@@ -136,19 +139,26 @@ export const fromCall = (call: Call, outcome: Outcome): UsageRecord => {
     cacheSimilarity: journal.cacheSimilarity ?? null,
     overheadMs: journal.overheadMs ?? null,
     stream: request.stream,
-    metadata: null,
-    content: null,
+    metadata: UsageContent.metadataOf(request),
+    content: content ? UsageContent.contentOf(request, completion) : null,
     inputUsd: null,
     cacheReadUsd: null,
     cacheWriteUsd: null,
     outputUsd: null,
     reasoningUsd: null,
     providerCacheSavedUsd: null,
-    errorDetail: null,
-    fingerprint: null,
+    errorDetail: failing === undefined || failing.message === "" ? null : failing.message,
+    fingerprint: failing === undefined ? null : fingerprintOf(failing),
     attempts: attempts.map(fromAttempt)
   }
 }
+
+const failingOf = (error: EngineError, request: Call["request"], target: Target | undefined): Failing => ({
+  kind: error._tag,
+  provider: target === undefined ? null : target.provider,
+  model: target === undefined ? null : target.model,
+  message: messageOf(error, request)
+})
 
 /** Names come from callers: this bounds what one of them can put into the database. */
 const clip = (name: string): string => (name.length <= 256 ? name : name.slice(0, 256))
