@@ -5,66 +5,18 @@
  * field states what it expects, so that an error reads `retry.maxAttempts: expected a positive integer, got 0`. Times
  * are milliseconds or texts such as `10 minutes`, `30s` and `1h`.
  */
-import { Duration, Option, Redacted, Schema } from "effect"
+import { Redacted, Schema } from "effect"
 import { isIP } from "node:net"
+import { Flag, Name, number, oneOf, PositiveInteger, PositiveTime, section, Share, text, Time } from "./ConfigFields.ts"
+
+export { toMillis } from "./ConfigFields.ts"
 
 /** Who answers: a provider's own API, a server that speaks OpenAI's dialect, or the simulator. */
 export const providerKinds = ["openai", "anthropic", "google", "openai-compatible", "simulated"] as const
 
-const number = (expected: string, is: (value: number) => boolean) =>
-  Schema.Number.annotate({ expected }).check(Schema.makeFilter(is, { expected }))
-
-const text = (expected: string, is: (value: string) => boolean) =>
-  Schema.String.annotate({ expected }).check(Schema.makeFilter(is, { expected }))
-
-const oneOf = <const Values extends ReadonlyArray<string>>(values: Values) =>
-  Schema.Literals(values).annotate({ expected: `one of ${values.join(", ")}` })
-
-const PositiveInteger = number("a positive integer", (value) => Number.isSafeInteger(value) && value > 0)
 const Integer = number("an integer", Number.isSafeInteger)
-const Share = number("a number from 0 to 1", (value) => value >= 0 && value <= 1)
 const Speed = number("tokens per second, 0 for all at once", (value) => Number.isFinite(value) && value >= 0)
 const Dollars = number("dollars per million tokens, 0 or more", (value) => Number.isFinite(value) && value >= 0)
-const Flag = Schema.Boolean.annotate({ expected: "true or false" })
-const Name = text("a non-empty string", (value) => value.trim() !== "")
-
-const units: { readonly [short: string]: string } = {
-  ms: "millis",
-  s: "seconds",
-  sec: "seconds",
-  m: "minutes",
-  min: "minutes",
-  h: "hours",
-  d: "days",
-  w: "weeks"
-}
-
-/** Milliseconds of a number or of a text such as `10 minutes` or `30s`; undefined when it is neither. */
-export const toMillis = (value: number | string): number | undefined => {
-  if (typeof value === "number") return Number.isFinite(value) ? value : undefined
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/i.exec(value)
-  if (match === null) return undefined
-  const unit = match[2]!.toLowerCase()
-  const input = `${Number(match[1])} ${Object.hasOwn(units, unit) ? units[unit] : unit}`
-  const duration = Duration.fromInput(input as Duration.Input)
-  return Option.isSome(duration) ? Duration.toMillis(duration.value) : undefined
-}
-
-const time = (expected: string, is: (millis: number) => boolean) =>
-  Schema.Union([Schema.Number, Schema.String])
-    .annotate({ expected })
-    .check(
-      Schema.makeFilter(
-        (value) => {
-          const millis = toMillis(value)
-          return millis !== undefined && is(millis)
-        },
-        { expected }
-      )
-    )
-
-const PositiveTime = time('a positive number of milliseconds or a text such as "10 minutes"', (millis) => millis > 0)
-const Time = time('0 or more milliseconds or a text such as "10 minutes"', (millis) => millis >= 0)
 
 /** Surrounding blanks, which secrets mounted as files often end with, don't count. */
 const isHeaderText = (value: string, minLength: number): boolean =>
@@ -194,9 +146,6 @@ const Provider = Schema.Struct({
   /** Only for kind `simulated`. */
   simulated: Schema.optional(Simulated.annotate({ expected: "an object of settings" }))
 }).annotate({ expected: "a provider: an object with a name" })
-
-const section = <Fields extends Schema.Struct.Fields>(fields: Fields) =>
-  Schema.optional(Schema.Struct(fields).annotate({ expected: "an object of settings" }))
 
 const Targets = Schema.Union([
   Name,

@@ -15,6 +15,8 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
     floor: "words",
     files: [
       "AdminAnswers.ts",
+      "AdminErrors.ts",
+      "AdminQueries.ts",
       "AdminSemanticAnswers.ts",
       "Attempt.ts",
       "BlockEvents.ts",
@@ -151,6 +153,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "AdminSources.ts",
       "Config.ts",
       "ConfigEnvironment.ts",
+      "ConfigFields.ts",
       "ConfigFile.ts",
       "ConfigParser.ts",
       "ConfigProvider.ts",
