@@ -4,7 +4,7 @@
  * It imports nothing but `effect`, so that it can be bundled for a browser. The answers are in `AdminAnswers`, and
  * exported from here too.
  */
-import { Effect, Schema, SchemaIssue, SchemaTransformation } from "effect"
+import { Schema } from "effect"
 import {
   HttpApi,
   HttpApiEndpoint,
@@ -15,26 +15,32 @@ import {
   OpenApi
 } from "effect/http-api"
 import {
-  Bucket,
   CacheEntries,
   CacheExplanation,
   CacheExport,
   CacheImport,
-  CacheKind,
   CachePurge,
   CacheStatus,
   EvictResult,
-  GroupBy,
   Provider,
   ProviderList,
   PurgeResult,
   RedactedConfig,
   RequestDetail,
   RequestPage,
-  RequestStatus,
   Status,
   UsageReport
 } from "./AdminAnswers.ts"
+import { BadRequest, NotFound, StorageUnavailable, TooManyRequests, Unauthorized } from "./AdminErrors.ts"
+import {
+  BreakerOrder,
+  CacheComparison,
+  CacheEntriesQuery,
+  CacheExportQuery,
+  CacheRecords,
+  RequestQuery,
+  UsageQuery
+} from "./AdminQueries.ts"
 import {
   CacheFeedback,
   CacheFeedbackResult,
@@ -44,136 +50,9 @@ import {
 } from "./AdminSemanticAnswers.ts"
 
 export * from "./AdminAnswers.ts"
+export * from "./AdminErrors.ts"
+export * from "./AdminQueries.ts"
 export * from "./AdminSemanticAnswers.ts"
-
-/** A point in time: ISO 8601 (UTC where no offset is given) or epoch milliseconds. Decodes to epoch milliseconds. */
-export const Time = Schema.String.annotate({ description: "ISO 8601, or epoch milliseconds" }).pipe(
-  Schema.decodeTo(
-    Schema.Finite,
-    SchemaTransformation.transformEffect({
-      decode: (text, options) => {
-        const timeMs = parseTime(text)
-        return timeMs === undefined
-          ? Effect.fail(
-              new SchemaIssue.InvalidValue({ expected: "an ISO 8601 time or epoch milliseconds" }, text, options)
-            )
-          : Effect.succeed(timeMs)
-      },
-      encode: (timeMs) => Effect.succeed(String(timeMs))
-    })
-  )
-)
-
-const filters = {
-  model: Schema.optional(Schema.NonEmptyString),
-  provider: Schema.optional(Schema.NonEmptyString),
-  tenant: Schema.optional(Schema.NonEmptyString),
-  key: Schema.optional(Schema.NonEmptyString),
-  status: Schema.optional(RequestStatus),
-  cache: Schema.optional(CacheKind)
-}
-
-/** `from` is included, `to` is not. */
-const range = {
-  from: Schema.optional(Time),
-  to: Schema.optional(Time)
-}
-
-/** Without `to` the range ends now, without `from` it is 24 hours long; the bucket is `hour` by default. */
-export const UsageQuery = Schema.Struct({
-  ...range,
-  bucket: Schema.optional(Bucket),
-  groupBy: Schema.optional(GroupBy),
-  ...filters
-})
-export type UsageQuery = typeof UsageQuery.Type
-
-/** `limit` is 50 by default. */
-export const RequestQuery = Schema.Struct({
-  limit: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 500 }))),
-  cursor: Schema.optional(Schema.NonEmptyString),
-  ...range,
-  ...filters
-})
-export type RequestQuery = typeof RequestQuery.Type
-
-/**
- * `open` refuses calls, `closed` lets them go whatever happens, `auto` leaves it to the outcomes again; for one model, or for
- * all. Without `forMs` an open circuit is probed after `breaker.openFor`, and a closed one opens again as its calls fail.
- */
-export const BreakerOrder = Schema.Struct({
-  state: Schema.Literals(["open", "closed", "auto"]),
-  model: Schema.optional(Schema.NonEmptyString),
-  /** Milliseconds that it holds, at most a week. */
-  forMs: Schema.optional(Schema.Finite.check(Schema.isBetween({ minimum: 1, maximum: 604_800_000 })))
-}).annotate({ identifier: "BreakerOrder", parseOptions: { errors: "all", onExcessProperty: "error" } })
-export type BreakerOrder = typeof BreakerOrder.Type
-
-const cacheFilters = {
-  provider: Schema.optional(Schema.NonEmptyString),
-  model: Schema.optional(Schema.NonEmptyString),
-  tenant: Schema.optional(Schema.NonEmptyString),
-  namespace: Schema.optional(Schema.NonEmptyString)
-}
-
-/** `recent` (last used first) and 50 by default. */
-export const CacheEntriesQuery = Schema.Struct({
-  ...cacheFilters,
-  sort: Schema.optional(Schema.Literals(["recent", "hits", "saved", "size"])),
-  limit: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 500 }))),
-  cursor: Schema.optional(Schema.NonEmptyString)
-})
-export type CacheEntriesQuery = typeof CacheEntriesQuery.Type
-
-/** A request in the shape of `AIRequest` or of OpenAI's Chat Completions, or the key of an entry. */
-export const CacheComparison = Schema.Struct({
-  a: Schema.Union([Schema.String, Schema.Record(Schema.String, Schema.Json)]),
-  b: Schema.Union([Schema.String, Schema.Record(Schema.String, Schema.Json)])
-})
-export type CacheComparison = typeof CacheComparison.Type
-
-/** 200 records by default. */
-export const CacheExportQuery = Schema.Struct({
-  limit: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 500 }))),
-  cursor: Schema.optional(Schema.NonEmptyString)
-})
-
-/** Records of an export. */
-export const CacheRecords = Schema.Struct({ records: Schema.Array(Schema.Unknown).check(Schema.isMaxLength(1000)) })
-
-/** The bearer token is missing or wrong. */
-export class Unauthorized extends Schema.TaggedError<Unauthorized>()(
-  "Unauthorized",
-  { message: Schema.String },
-  { httpApiStatus: 401, description: "The admin token is missing or wrong" }
-) {}
-
-/** Too many wrong tokens came from this address. The right token is always let in. */
-export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()(
-  "TooManyRequests",
-  { message: Schema.String, retryAfterSeconds: Schema.Finite },
-  { httpApiStatus: 429, description: "Too many failed authentications from this address" }
-) {}
-
-/** A query parameter or the body is wrong; every wrong field is named. */
-export class BadRequest extends Schema.TaggedError<BadRequest>()(
-  "BadRequest",
-  { message: Schema.String, issues: Schema.Array(Schema.Struct({ field: Schema.String, detail: Schema.String })) },
-  { httpApiStatus: 400, description: "Fields of the request are wrong; each is named" }
-) {}
-
-export class NotFound extends Schema.TaggedError<NotFound>()(
-  "NotFound",
-  { message: Schema.String },
-  { httpApiStatus: 404, description: "There is nothing under this path or id" }
-) {}
-
-/** The usage database can't be read now. */
-export class StorageUnavailable extends Schema.TaggedError<StorageUnavailable>()(
-  "StorageUnavailable",
-  { message: Schema.String },
-  { httpApiStatus: 503, description: "The usage database can't be read now" }
-) {}
 
 /** `Authorization: Bearer <adminToken>`, on every route. */
 export class AdminAuth extends HttpApiMiddleware.Service<AdminAuth>()("millrace/AdminAuth", {
@@ -284,16 +163,3 @@ export const AdminApi = HttpApi.make("millrace-admin")
   .middleware(AdminAuth)
   .prefix("/admin/api")
   .annotateMerge(OpenApi.annotations({ title: "Millrace admin API", version: "1" }))
-
-const isoTime = /^\d{4}-\d\d(-\d\d)?(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/i
-const maxTimeMs = 8.64e15
-
-const parseTime = (text: string): number | undefined => {
-  if (/^\d{1,16}$/.test(text)) return Number(text) <= maxTimeMs ? Number(text) : undefined
-  // An unescaped plus sign reaches us as a space.
-  const iso = text.replace(/ (?=\d\d:?\d\d$)/, "+")
-  if (!isoTime.test(iso)) return undefined
-  const zoned = /T/i.test(iso) && !/(Z|[+-]\d\d:?\d\d)$/i.test(iso) ? `${iso}Z` : iso
-  const timeMs = Date.parse(zoned)
-  return Number.isNaN(timeMs) ? undefined : timeMs
-}
