@@ -93,7 +93,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     }),
     SingleFlight.layer({ enabled: config.cache.coalesce, estimateTokens: estimateText }),
     Tokenizer.layer({ limits: (target) => limitsOf(config, target) }),
-    UsageDatabase.layer(config.storage),
+    UsageDatabase.layer({ ...config.storage, content: config.logging.content }),
     providersLayer(config, options.providers)
   )
   const limiter = Layer.unwrap(

@@ -113,6 +113,11 @@ export interface UsageStore {
   readonly health: () => DatabaseStatus
 }
 
+export interface UsageLogOptions {
+  /** Keeps prompt and answer as text (`logging.content`); never unless it is true. */
+  readonly content?: boolean | undefined
+}
+
 export class UsageLog extends Context.Service<
   UsageLog,
   {
@@ -131,8 +136,13 @@ export class UsageLog extends Context.Service<
 >()("millrace/UsageLog") {
   /** Over a store, which lives as long as the layer: closing it writes what is still queued. */
   static readonly layer = <R>(
-    store: Effect.Effect<UsageStore, never, R>
-  ): Layer.Layer<UsageLog, never, Exclude<R, Scope.Scope>> => Layer.effect(UsageLog, Effect.map(store, make))
+    store: Effect.Effect<UsageStore, never, R>,
+    options: UsageLogOptions = {}
+  ): Layer.Layer<UsageLog, never, Exclude<R, Scope.Scope>> =>
+    Layer.effect(
+      UsageLog,
+      Effect.map(store, (opened) => make(opened, options))
+    )
 }
 
 /** Points that a usage report has at most. */
@@ -141,7 +151,7 @@ export const maxPoints = 10_000
 const dayMs = 86_400_000
 const defaultLimit = 50
 
-const make = (store: UsageStore): UsageLog["Service"] => {
+const make = (store: UsageStore, { content = false }: UsageLogOptions): UsageLog["Service"] => {
   const totals = {
     requests: 0,
     errors: 0,
@@ -191,7 +201,7 @@ const make = (store: UsageStore): UsageLog["Service"] => {
 
   return UsageLog.of({
     stage: (next) => (call) => {
-      call.settlement.add((outcome) => record(UsageRecord.fromCall(call, outcome)))
+      call.settlement.add((outcome) => record(UsageRecord.fromCall(call, outcome, content)))
       return next(call)
     },
     record,

@@ -10,6 +10,8 @@ import * as UsageSqlite from "./UsageSqlite.ts"
 export interface UsageDatabaseOptions {
   readonly database: string
   readonly durability: "relaxed" | "strict"
+  /** Keeps prompt and answer of each request as text. */
+  readonly content?: boolean | undefined
 }
 
 export type UsageLocation = { readonly kind: "memory" } | { readonly kind: "sqlite"; readonly path: string }
@@ -29,6 +31,7 @@ export const layer = (options: UsageDatabaseOptions): Layer.Layer<UsageLog> => {
     return Layer.effect(UsageLog, Effect.die(new Error("storage.database: expected memory or sqlite:<path>")))
   }
   return UsageLog.layer(
-    location.kind === "memory" ? UsageMemory.make : UsageSqlite.make({ ...location, durability: options.durability })
+    location.kind === "memory" ? UsageMemory.make : UsageSqlite.make({ ...location, durability: options.durability }),
+    { content: options.content }
   )
 }
