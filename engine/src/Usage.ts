@@ -14,6 +14,29 @@ export interface Usage {
   readonly reasoning: number
   /** True when the provider reported nothing and the figures are our own count. */
   readonly estimated: boolean
+  /** What some prices depend on besides; absent for an ordinary answer. */
+  readonly detail?: UsageDetail | undefined
+}
+
+/** Figures that only some answers have. Tokens in here are parts of the figures of `Usage`, never beside them. */
+export interface UsageDetail {
+  /** The tier that served the answer, as `ServiceTier.ts` names it; absent for the ordinary one. */
+  readonly serviceTier?: string | undefined
+  /** The part of `cacheWriteInput` that is kept for an hour. */
+  readonly cacheWrite1h?: number | undefined
+  /** Tokens that stand for sound, pictures and films; the rest is text. */
+  readonly media?: ReadonlyArray<MediaTokens> | undefined
+  /** Searches in the web that the provider made and bills one by one. */
+  readonly webSearches?: number | undefined
+}
+
+export type Medium = "audio" | "image" | "video"
+
+/** The part of `uncachedInput`, `cacheReadInput` or of the visible `output` that is of one medium. */
+export interface MediaTokens {
+  readonly of: "input" | "cacheRead" | "output"
+  readonly medium: Medium
+  readonly tokens: number
 }
 
 export const zero: Usage = {
@@ -44,6 +67,7 @@ export const fromInclusive = (options: {
   readonly cacheWrite?: number | undefined
   readonly reasoning?: number | undefined
   readonly estimated?: boolean | undefined
+  readonly detail?: UsageDetail | undefined
 }): Usage => {
   const cacheReadInput = Math.min(options.cacheRead ?? 0, options.input)
   const cacheWriteInput = Math.min(options.cacheWrite ?? 0, options.input - cacheReadInput)
@@ -53,13 +77,34 @@ export const fromInclusive = (options: {
     cacheWriteInput,
     output: options.output,
     reasoning: Math.min(options.reasoning ?? 0, options.output),
-    estimated: options.estimated ?? false
+    estimated: options.estimated ?? false,
+    ...(options.detail === undefined ? {} : { detail: options.detail })
   }
 }
 
-/** The price of one call: dollars and the table they came from, or the reason why there is none. Never a silent 0. */
+/** What one unit costs, in whole picodollars (10⁻¹² $): a token, a request, a search. */
+export interface UnitRates {
+  readonly input: number
+  readonly cacheRead: number
+  readonly cacheWrite: number
+  /** Of what is kept for an hour. */
+  readonly cacheWrite1h: number
+  /** Undefined where answers have no price. */
+  readonly output: number | undefined
+  readonly reasoning: number | undefined
+  /** Tokens of a medium whose rate is another than that of text; `null` where they are billed and the rate is not known. */
+  readonly media: { readonly [K in `${MediaTokens["of"]}.${Medium}`]?: number | null }
+  readonly request: number
+  /** Undefined where the rate is not known. */
+  readonly webSearch: number | undefined
+}
+
+/**
+ * The price of one call: dollars and the table they came from, or the reason why there is none. Never a silent 0. With
+ * `rates` a reader can make the lines of the price from the usage (`PriceLines.ts`).
+ */
 export type Cost =
-  | { readonly _tag: "Priced"; readonly usd: number; readonly table: string }
+  | { readonly _tag: "Priced"; readonly usd: number; readonly table: string; readonly rates?: UnitRates | undefined }
   | { readonly _tag: "Unpriced"; readonly reason: string }
 
 /** Dollars of a cost, 0 where it is unpriced. For sums only; show `Unpriced` as such. */

@@ -11,6 +11,8 @@ const { lookup, price, pricesOf } = ModelCatalog
 
 const noon = Date.parse("2026-11-22T12:00:00Z")
 const thousand = fromInclusive({ input: 1000, output: 100 })
+/** How a cost names the configuration's prices: with a hash of them. */
+const configured = expect.stringMatching(/^config:[0-9a-f]{8}$/)
 
 describe("before the tables are loaded", () => {
   it("knows no windows and says why there is no price", () => {
@@ -23,7 +25,7 @@ describe("before the tables are loaded", () => {
 
   it("prices what the configuration prices", () => {
     const ref = { kind: "openai", model: "gpt-4o", pricing: { input: 1, output: 10 } }
-    expect(price(thousand, ref, noon)).toEqual({ _tag: "Priced", usd: 0.002, table: "config" })
+    expect(price(thousand, ref, noon)).toMatchObject({ _tag: "Priced", usd: 0.002, table: configured })
   })
 })
 
@@ -114,17 +116,17 @@ describe("ModelCatalog", () => {
       ["google", "gemini-2.5-pro", { input: 300_000, output: 1000 }, 0.75 + 0.015]
     ])("prices %s %s by the published list", (kind, model, figures, usd) => {
       const cost = price(fromInclusive(figures), { kind, model }, noon)
-      expect(cost).toEqual({ _tag: "Priced", usd: expect.closeTo(usd, 12), table: ModelCatalog.priceTable })
+      expect(cost).toMatchObject({ _tag: "Priced", usd: expect.closeTo(usd, 12), table: ModelCatalog.priceTable })
     })
 
     it("never prices the simulator, unless the configuration does", () => {
       const simulated = { kind: "simulated", model: "simulated" }
       expect(price(thousand, simulated, noon)).toEqual({ _tag: "Unpriced", reason: "simulated provider" })
       const pricing = { input: 2, output: 4 }
-      expect(price(thousand, { ...simulated, pricing }, noon)).toEqual({
+      expect(price(thousand, { ...simulated, pricing }, noon)).toMatchObject({
         _tag: "Priced",
         usd: 0.0024,
-        table: "config"
+        table: configured
       })
     })
 
@@ -217,7 +219,11 @@ describe("ModelCatalog", () => {
 
     it("gives what is configured, and nothing for what is unknown", () => {
       const pricing = { input: 1, output: 2 }
-      expect(pricesOf({ kind: "openai", model: "nope", pricing }, noon)).toBe(pricing)
+      expect(pricesOf({ kind: "openai", model: "nope", pricing }, noon)).toEqual({
+        ...pricing,
+        cacheRead: 1,
+        cacheWrite: 1
+      })
       expect(pricesOf({ kind: "openai", model: "nope" }, noon)).toBeUndefined()
     })
   })
