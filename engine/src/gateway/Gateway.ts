@@ -6,6 +6,7 @@
  */
 import { Clock, Effect, Exit, Fiber, Latch, type Redacted, type Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { ConfigControl } from "../ConfigControl.ts"
 import { Engine } from "../Engine.ts"
 import { ShuttingDown } from "../Errors.ts"
 import type { Services } from "../Live.ts"
@@ -28,10 +29,16 @@ import { promptCounter } from "./TokenCounts.ts"
 export interface GatewayOptions {
   readonly adminToken: Redacted.Redacted
   readonly bodyLimitBytes: number
+  /** Answers that `previous_response_id` can name; of its own unless given. */
+  readonly memory?: ResponseMemory | undefined
+  /** Changes of the configuration by the admin API; refused unless given. */
+  readonly control?: ConfigControl["Service"] | undefined
 }
 
 export interface Gateway {
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void
+  /** Waits until no call runs. */
+  readonly idle: Effect.Effect<void>
   /** Refuses new calls from now on, waits up to `drainMs` for running ones, and cancels what is left. */
   readonly drain: (drainMs: number) => Effect.Effect<void>
 }
@@ -43,7 +50,7 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
     const metrics = yield* Metrics
     const status = yield* StatusSource
     const clock = yield* Clock.Clock
-    const inboundAt = inboundRoutes(new ResponseMemory(() => clock.currentTimeMillisUnsafe()))
+    const inboundAt = inboundRoutes(options.memory ?? new ResponseMemory(() => clock.currentTimeMillisUnsafe()))
     const counter = promptCounter({ providers: yield* Providers, routing, tokenizer: yield* Tokenizer })
     const admin = yield* Admin.handler({ token: options.adminToken })
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
@@ -152,7 +159,7 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
         yield* Fiber.interruptAll([...running])
       })
 
-    return { handle, drain }
+    return { handle, idle: idle.await, drain }
   })
 
 /** A Gemini method that no dialect serves; to GET, what follows the colon is part of a model's name. */
