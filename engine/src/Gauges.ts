@@ -2,85 +2,121 @@
  * The `ai_*` gauges of a registry, read from the engines in it whenever somebody scrapes.
  *
  * A host may run several engines on one registry: what they have of a provider of one name is added up, and the worst of
- * their circuits is shown. Nothing here is set on the hot path.
+ * their circuits is shown. Each source is one concern's and may be handed in alone. Nothing here is set on the hot path.
  */
 import { Counter, Gauge, type Registry } from "prom-client"
+import { type MetricDefinition, metricDefinitions, type MetricName, optionsOf } from "./MetricDefinitions.ts"
 
 /** Where the gauges of one engine are read. */
 export interface GaugeSources {
-  readonly providers: () => ReadonlyArray<{
-    readonly name: string
-    readonly active: number
-    readonly queued: number
-    /** 0 closed, 1 half open, 2 open. */
-    readonly circuit: number
+  readonly providers?: () => ReadonlyArray<ProviderGauges>
+  readonly cacheEntries?: () => ReadonlyArray<{ readonly kind: string; readonly entries: number }>
+  /** Evictions since the start. */
+  readonly cacheEvictions?: () => number
+  /** Usage rows dropped since the start. */
+  readonly rowsDropped?: () => number
+  /** Every budget in its current period; of several tenants, keys, models or providers the one that has used most of its own. */
+  readonly budgets?: () => ReadonlyArray<{
+    readonly budget: string
+    readonly scope: string
+    /** Spent and reserved as a share of what there is; 1 and more: all of it. */
+    readonly usedRatio: number
   }>
-  readonly cacheEntries: () => ReadonlyArray<{ readonly kind: string; readonly entries: number }>
-  readonly rowsDropped: () => number
 }
+
+export interface ProviderGauges {
+  readonly name: string
+  readonly active: number
+  /** 0 closed, 1 half open, 2 open. */
+  readonly circuit: number
+  readonly queued: number
+  readonly queueMax: number
+  readonly oldestWaitMs: number
+  readonly waitMsMax: number
+  /** Limits in force and what is left of them; null where there is none. */
+  readonly limits: ReadonlyArray<{
+    readonly limit: string
+    readonly value: number | null
+    readonly available: number | null
+  }>
+}
+
+/** Labels and value of one series. */
+type Sample = readonly [labels: Readonly<Record<string, string>>, value: number]
 
 const engines = new WeakMap<Registry, Set<GaugeSources>>()
 
-/** Adds an engine to the gauges of a registry; the returned function takes it out again. */
+/** Adds sources to the gauges of a registry; the returned function takes them out again. */
 export const observeGauges = (registry: Registry, sources: GaugeSources): (() => void) => {
   let observed = engines.get(registry)
-  if (observed === undefined) {
-    engines.set(registry, (observed = new Set()))
-    makeGauges(registry, observed)
-  }
+  if (observed === undefined) engines.set(registry, (observed = new Set()))
+  // Its host may have cleared it since.
+  if (registry.getSingleMetric("ai_active_requests") === undefined) makeGauges(registry, observed)
   observed.add(sources)
   return () => observed.delete(sources)
 }
 
 const makeGauges = (registry: Registry, observed: ReadonlySet<GaugeSources>): void => {
   const registers = [registry]
-  const gauge = (
-    name: string,
-    help: string,
-    label: "provider" | "kind",
-    read: (sources: GaugeSources) => Iterable<readonly [value: string, amount: number]>,
-    together: (a: number, b: number) => number = sum
-  ) => {
+
+  const gauge = (name: MetricName, read: (sources: GaugeSources) => Iterable<Sample> | undefined) => {
+    const { together }: MetricDefinition = metricDefinitions[name]
     const created: Gauge = new Gauge({
-      name,
-      help,
-      labelNames: [label],
+      ...optionsOf(name),
       registers,
       collect: () => {
-        const amounts = new Map<string, number>()
+        const found = new Map<string, Sample>()
         for (const sources of observed) {
-          for (const [value, amount] of read(sources)) amounts.set(value, together(amounts.get(value) ?? 0, amount))
+          for (const [labels, value] of read(sources) ?? []) {
+            const key = JSON.stringify(Object.values(labels))
+            const before = found.get(key)?.[1]
+            const both =
+              before === undefined ? value : together === "largest" ? Math.max(before, value) : before + value
+            found.set(key, [labels, both])
+          }
         }
         created.reset()
-        for (const [value, amount] of amounts) created.set({ [label]: value }, amount)
+        for (const [labels, value] of found.values()) created.set(labels, value)
       }
     })
   }
-  gauge("ai_active_requests", "Requests being served by a provider", "provider", ({ providers }) =>
-    providers().map(({ active, name }) => [name, active])
-  )
-  gauge("ai_queue_depth", "Requests waiting for a provider's limits", "provider", ({ providers }) =>
-    providers().map(({ name, queued }) => [name, queued])
-  )
-  gauge(
-    "ai_circuit_state",
-    "Circuit of a provider: 0 closed, 1 half open, 2 open",
-    "provider",
-    ({ providers }) => providers().map(({ circuit, name }) => [name, circuit]),
-    Math.max
-  )
-  gauge("ai_cache_entries", "Entries in the cache", "kind", ({ cacheEntries }) =>
-    cacheEntries().map(({ entries, kind }) => [kind, entries])
-  )
-  const dropped = new Counter({
-    name: "ai_usage_rows_dropped_total",
-    help: "Usage rows that were dropped because the database did not keep up",
-    registers,
-    collect: () => {
-      dropped.reset()
-      for (const sources of observed) dropped.inc(sources.rowsDropped())
-    }
-  })
-}
 
-const sum = (a: number, b: number): number => a + b
+  const ofProviders = (name: MetricName, read: (provider: ProviderGauges) => number) =>
+    gauge(name, ({ providers }) => providers?.().map((provider) => [{ provider: provider.name }, read(provider)]))
+
+  const ofLimits = (name: MetricName, read: (limit: ProviderGauges["limits"][number]) => number | null) =>
+    gauge(name, ({ providers }) =>
+      providers?.().flatMap((provider) =>
+        provider.limits.flatMap((limit): ReadonlyArray<Sample> => {
+          const value = read(limit)
+          return value === null ? [] : [[{ provider: provider.name, limit: limit.limit }, value]]
+        })
+      )
+    )
+
+  const counter = (name: MetricName, read: (sources: GaugeSources) => number | undefined) => {
+    const created: Counter = new Counter({
+      ...optionsOf(name),
+      registers,
+      collect: () => {
+        created.reset()
+        for (const sources of observed) created.inc(read(sources) ?? 0)
+      }
+    })
+  }
+
+  ofProviders("ai_active_requests", ({ active }) => active)
+  ofProviders("ai_circuit_state", ({ circuit }) => circuit)
+  ofProviders("ai_queue_depth", ({ queued }) => queued)
+  ofProviders("ai_queue_limit", ({ queueMax }) => queueMax)
+  ofProviders("ai_queue_oldest_wait_seconds", ({ oldestWaitMs }) => oldestWaitMs / 1000)
+  ofProviders("ai_queue_wait_limit_seconds", ({ waitMsMax }) => waitMsMax / 1000)
+  ofLimits("ai_rate_limit", ({ value }) => value)
+  ofLimits("ai_rate_limit_available", ({ available }) => available)
+  gauge("ai_cache_entries", ({ cacheEntries }) => cacheEntries?.().map(({ entries, kind }) => [{ kind }, entries]))
+  gauge("ai_budget_used_ratio", ({ budgets }) =>
+    budgets?.().map(({ budget, scope, usedRatio }) => [{ budget, scope }, usedRatio])
+  )
+  counter("ai_cache_evictions_total", ({ cacheEvictions }) => cacheEvictions?.())
+  counter("ai_usage_rows_dropped_total", ({ rowsDropped }) => rowsDropped?.())
+}

@@ -17,6 +17,7 @@ import { adminLayer, gauges, statusLayer } from "./LiveStatus.ts"
 import { Metrics } from "./Metrics.ts"
 import * as ModelCatalog from "./ModelCatalog.ts"
 import { Pricing } from "./Pricing.ts"
+import type { Kept } from "./Kept.ts"
 import type { Provider } from "./Provider.ts"
 import type { Providers } from "./Providers.ts"
 import { RateLimiter } from "./RateLimiter.ts"
@@ -44,6 +45,10 @@ export interface LiveOptions {
    * under its limits; others bring their own and come after the configured ones, or alone when none are configured.
    */
   readonly providers?: ReadonlyArray<Provider> | undefined
+  /** What outlives a change of the configuration. */
+  readonly kept?: Kept | undefined
+  /** False where somebody else makes the gauges. */
+  readonly gauges?: boolean | undefined
   /** Makes the vectors of the semantic cache in the place of `cache.semantic.embedder`. */
   readonly embedder?: EmbedFunction | undefined
 }
@@ -68,22 +73,29 @@ export type Services =
   | UsageLog
 
 export const services = (config: EngineConfig, options: LiveOptions = {}): Layer.Layer<Services> => {
-  const kinds = new Map(config.providers.map(({ kind, name }) => [name, kind]))
+  const { kept } = options
+  const inForce = kept === undefined ? () => config : kept.config
+  const keep: Kept["layer"] = kept === undefined ? (_name, _part, layer) => layer : kept.layer
+  const kindOf = (name: string) => inForce().providers.find((provider) => provider.name === name)?.kind
   const concerns = Layer.mergeAll(
-    Breaker.layer(config.breaker),
-    Cache.layer({
-      ...config.cache,
-      kindOf: (name) => kinds.get(name),
-      priceUsd: (target, usage, atMs) => {
-        const cost = ModelCatalog.price(usage, modelRef(config, target), atMs)
-        return cost._tag === "Priced" ? cost.usd : undefined
-      },
-      ...cacheSources(config.cache)
-    }),
-    Hedge.layer(config.hedge),
+    keep("breaker", config.breaker, Breaker.layer(config.breaker)),
+    keep(
+      "cache",
+      config.cache,
+      Cache.layer({
+        ...config.cache,
+        kindOf,
+        priceUsd: (target, usage, atMs) => {
+          const cost = ModelCatalog.price(usage, modelRef(inForce(), target), atMs)
+          return cost._tag === "Priced" ? cost.usd : undefined
+        },
+        ...cacheSources(config.cache)
+      })
+    ),
+    keep("hedge", config.hedge, Hedge.layer(config.hedge)),
     Pricing.layer((target, usage, atMs) => ModelCatalog.price(usage, modelRef(config, target), atMs)),
     RequestLog.layer(config.logging),
-    Retry.layer(config.retry),
+    keep("retry", config.retry, Retry.layer(config.retry)),
     Routing.layer({
       providers: config.providers.map((provider) => madeInfo(provider, options.providers)),
       aliases: config.aliases,
@@ -91,42 +103,82 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
       weight: (name) => weightOf(config, name),
       typicalUsd: (target, atMs) => typicalUsd(config, target, atMs)
     }),
-    SingleFlight.layer({ enabled: config.cache.coalesce, estimateTokens: estimateText }),
-    Tokenizer.layer({ limits: (target) => limitsOf(config, target) }),
-    UsageDatabase.layer({ ...config.storage, content: config.logging.content }),
-    providersLayer(config, options.providers)
+    keep(
+      "flights",
+      config.cache.coalesce,
+      SingleFlight.layer({ enabled: config.cache.coalesce, estimateTokens: estimateText })
+    ),
+    keep("tokenizer", undefined, Tokenizer.layer({ limits: (target) => limitsOf(inForce(), target) })),
+    keep(
+      "usage",
+      [config.storage, config.logging.content],
+      UsageDatabase.layer({ ...config.storage, content: config.logging.content })
+    ),
+    keep("providers", config.providers, providersLayer(config, options.providers))
   )
-  const limiter = Layer.unwrap(
-    Effect.map(Metrics, (metrics) =>
-      RateLimiter.layer({
-        providers: config.providers,
-        queue: config.queue,
-        tenants: config.tenants,
-        onWait: metrics.waited
-      })
+  const limiter = keep(
+    "limiter",
+    undefined,
+    Layer.unwrap(
+      Effect.map(Metrics, (metrics) =>
+        RateLimiter.layer({
+          providers: config.providers,
+          queue: config.queue,
+          tenants: config.tenants,
+          onWait: metrics.waited
+        })
+      )
     )
   )
-  const semantic = Layer.unwrap(
-    Effect.map(Cache, (cache) =>
-      SemanticCache.layer({
-        ...config.cache.semantic,
-        mode: config.cache.enabled ? config.cache.semantic.mode : "off",
-        embedder: options.embedder ?? config.cache.semantic.embedder,
-        content: config.logging.content,
-        kindOf: (name) => kinds.get(name),
-        answers: { get: cache.answer, has: (key) => cache.entry(key) !== undefined, evict: cache.evict }
-      })
+  const semantic = keep(
+    "semantic",
+    [config.cache, config.logging.content],
+    Layer.unwrap(
+      Effect.map(Cache, (cache) =>
+        SemanticCache.layer({
+          ...config.cache.semantic,
+          mode: config.cache.enabled ? config.cache.semantic.mode : "off",
+          embedder: options.embedder ?? config.cache.semantic.embedder,
+          content: config.logging.content,
+          kindOf,
+          answers: { get: cache.answer, has: (key) => cache.entry(key) !== undefined, evict: cache.evict }
+        })
+      )
     )
   )
-  const metrics = Metrics.layer({ registry: options.registry, processMetrics: options.processMetrics })
-  return Layer.mergeAll(statusLayer(config), adminLayer(config), gauges(config)).pipe(
+  const metrics = keep(
+    "metrics",
+    undefined,
+    Metrics.layer({
+      registry: options.registry,
+      processMetrics: options.processMetrics,
+      configured: configuredTargets(config)
+    })
+  )
+  const views = Layer.mergeAll(statusLayer(config, kept?.sinceMs), adminLayer(config))
+  return (options.gauges === false ? views : Layer.merge(views, gauges(config))).pipe(
     Layer.provideMerge(limiter),
     Layer.provideMerge(semantic),
     Layer.provideMerge(metrics),
     Layer.provideMerge(concerns),
-    Layer.provideMerge(Telemetry.layer(config.telemetry)),
+    Layer.provideMerge(keep("telemetry", config.telemetry, Telemetry.layer(config.telemetry))),
     Layer.provideMerge(options.console === true ? RequestLog.layerConsole(config.logging) : Layer.empty)
   )
+}
+
+/** Every model that the configuration names with its provider. */
+const configuredTargets = (config: EngineConfig): ReadonlyArray<Target> => {
+  const names = new Set(config.providers.map(({ name }) => name))
+  const ofAliases = Object.values(config.aliases)
+    .flat()
+    .filter((id) => id.includes("/"))
+    .map((id) => ({ provider: id.slice(0, id.indexOf("/")), model: id.slice(id.indexOf("/") + 1) }))
+  return [
+    ...config.providers.flatMap(({ model, models = [], name }) =>
+      [model, ...models].map((each) => ({ provider: name, model: each }))
+    ),
+    ...ofAliases.filter(({ provider }) => names.has(provider))
+  ]
 }
 
 const modelRef = (config: EngineConfig, target: { readonly provider: string; readonly model: string }) => {

@@ -10,6 +10,7 @@ import { Breaker } from "./Breaker.ts"
 import { Cache } from "./Cache.ts"
 import type { EngineConfig, ProviderConfig } from "./Config.ts"
 import { redact } from "./ConfigRedact.ts"
+import type { ProviderGauges } from "./Gauges.ts"
 import { baseUrlOf } from "./LiveProviders.ts"
 import { Metrics } from "./Metrics.ts"
 import { Providers } from "./Providers.ts"
@@ -64,7 +65,8 @@ const cacheStats = Effect.gen(function* () {
   }
 })
 
-export const statusLayer = (config: EngineConfig) =>
+/** `sinceMs` is when the process began to serve, where that was before these layers were made. */
+export const statusLayer = (config: EngineConfig, sinceMs?: number) =>
   Layer.effect(
     StatusSource,
     Effect.gen(function* () {
@@ -72,7 +74,7 @@ export const statusLayer = (config: EngineConfig) =>
       const cacheOf = yield* cacheStats
       const usageLog = yield* UsageLog
       const statusOf = yield* providerStatus
-      const startedAtMs = yield* Clock.currentTimeMillis
+      const startedAtMs = sinceMs ?? (yield* Clock.currentTimeMillis)
       const statusAt = (nowMs: number): Status => {
         let waiting = 0
         let oldestWaitMs = 0
@@ -137,6 +139,29 @@ export const adminLayer = (config: EngineConfig) =>
 
 const circuitNumber = { closed: 0, "half-open": 1, open: 2 } as const
 
+const gaugesOf = (status: ProviderStatus, queue: EngineConfig["queue"]): ProviderGauges => {
+  const { concurrent, requestsPerMinute, tokensPerMinute } = status.limits
+  const inForce = (limit: string, { available, configured, learned }: typeof concurrent) => ({
+    limit,
+    value: learned ?? configured,
+    available
+  })
+  return {
+    name: status.name,
+    active: status.active,
+    circuit: circuitNumber[status.breaker],
+    queued: status.queued,
+    queueMax: queue.maxWaiting,
+    oldestWaitMs: status.queue?.oldestWaitMs ?? 0,
+    waitMsMax: queue.maxWaitMs,
+    limits: [
+      inForce("requests_per_minute", requestsPerMinute),
+      inForce("tokens_per_minute", tokensPerMinute),
+      inForce("concurrent", concurrent)
+    ]
+  }
+}
+
 export const gauges = (config: EngineConfig) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
@@ -149,15 +174,13 @@ export const gauges = (config: EngineConfig) =>
       const stop = metrics.observe({
         providers: () => {
           const nowMs = clock.currentTimeMillisUnsafe()
-          return config.providers.map((provider) => {
-            const { active, breaker: circuit, queued } = statusOf(provider, nowMs)
-            return { name: provider.name, active, queued, circuit: circuitNumber[circuit] }
-          })
+          return config.providers.map((provider) => gaugesOf(statusOf(provider, nowMs), config.queue))
         },
         cacheEntries: () => [
           { kind: "exact", entries: cache.stats().entries },
           { kind: "semantic", entries: semantic.stats().entries }
         ],
+        cacheEvictions: () => cache.stats().evictions,
         rowsDropped: () => usageLog.health().rowsDropped
       })
       yield* Effect.addFinalizer(() => Effect.sync(stop))

@@ -2,22 +2,26 @@
  * The `ai_*` metrics on prom-client, in one registry that can be the host application's own.
  *
  * Counts at settlement only, outermost of all concerns, so that it sees hits, refusals and failures alike. Labels are
- * providers, models and kinds; never a tenant, key or request. Past 200 models the label is `other`. Gauges are read from
- * their owners when somebody scrapes.
+ * providers, models and kinds; never a tenant, key or request. A model that no configuration names has a label of its own
+ * once it has answered, and only the first 200 of them. Gauges are read from their owners when somebody scrapes.
  */
 import { Context, Effect, Layer } from "effect"
 import { collectDefaultMetrics, Registry } from "prom-client"
 import { type Attempt, type Call, type LostAttempt, type Outcome, reachedProvider, type Target } from "./Call.ts"
+import type { EngineError } from "./Errors.ts"
 import { type GaugeSources, observeGauges } from "./Gauges.ts"
+import { type Children, instrumentsOf } from "./Instruments.ts"
+import { type LabelValueOf, modelLabelMax, unconfiguredModelsMax } from "./MetricDefinitions.ts"
 import type { Stage } from "./Stage.ts"
-import { type Distribution, type Tally, TallyCounter, TallyHistogram } from "./Tallies.ts"
 import { completionTokens, promptTokens, totalTokens, usdOrZero } from "./Usage.ts"
 
 export interface MetricsOptions {
   /** The host's registry; a new one is made without it. */
   readonly registry?: Registry | undefined
-  /** Adds Node's process metrics to the registry. */
+  /** Adds Node's process metrics to the registry, unless it has them. */
   readonly processMetrics?: boolean | undefined
+  /** Models that the configuration names: counted from 0 at the start, always under their own label. */
+  readonly configured?: ReadonlyArray<Target> | undefined
 }
 
 export class Metrics extends Context.Service<
@@ -36,46 +40,45 @@ export class Metrics extends Context.Service<
   static readonly layer = (options: MetricsOptions = {}) => Layer.sync(Metrics, () => make(options))
 }
 
-/** Seconds: 0.01 doubling to 81.92, for answers that take from a cache hit to a long generation. */
-const latencyBuckets = Array.from({ length: 14 }, (_, i) => 0.01 * 2 ** i)
-const overheadBuckets = Array.from({ length: 14 }, (_, i) => 0.000_01 * 2 ** i)
-const modelsMax = 200
-
 /** Labels of a request that had no candidate. */
 const nobody: Target = { provider: "none", model: "none" }
 
+const otherModels = "other"
+
 const make = (options: MetricsOptions): Metrics["Service"] => {
   const registry = options.registry ?? new Registry()
-  if (options.processMetrics === true) collectDefaultMetrics({ register: registry })
-  const instruments = makeInstruments(registry)
-  const children = new Map<string, Map<string, Children>>()
-  let models = 0
+  if (options.processMetrics === true) addProcessMetrics(registry)
+  const instruments = instrumentsOf(registry)
+  for (const { model, provider } of options.configured ?? []) instruments.add(provider, model)
+  for (const provider of new Set(options.configured?.map((target) => target.provider))) {
+    for (const kind of watchedErrors) instruments.errors.tally({ provider, ...kind })
+    for (const outcome of watchedOutcomes) instruments.attempt(provider, outcome)
+  }
 
-  const childrenOf = (provider: string, model: string): Children => {
-    let ofProvider = children.get(provider)
-    if (ofProvider === undefined) children.set(provider, (ofProvider = new Map()))
-    let found = ofProvider.get(model)
-    if (found === undefined) {
-      if (models >= modelsMax && model !== "other") return childrenOf(provider, "other")
-      models++
-      ofProvider.set(model, (found = instruments.children(provider, model)))
+  /** The series of a target; `answered` says that its provider knows the model, whoever made up the name. */
+  const childrenOf = ({ model, provider }: Target, answered: boolean): Children => {
+    const found = instruments.find(provider, model)
+    if (found !== undefined) return found
+    if (model === nobody.model || model === otherModels) return instruments.add(provider, model)
+    if (!answered || model.length > modelLabelMax || instruments.unconfigured >= unconfiguredModelsMax) {
+      return childrenOf({ provider, model: otherModels }, true)
     }
-    return found
+    instruments.unconfigured++
+    return instruments.add(provider, model)
   }
 
   const settle = (call: Call, outcome: Outcome): void => {
     const { journal } = call
     journal.endedAtMs = call.clock.currentTimeMillisUnsafe()
-    const target = journal.target ?? journal.attempts.at(-1)?.target ?? journal.candidates[0]
-    const { model, provider } = target ?? nobody
-    const child = childrenOf(provider, model)
+    const target = journal.target ?? journal.attempts.at(-1)?.target ?? journal.candidates[0] ?? nobody
+    const child = childrenOf(target, outcome._tag === "Success")
     const type = journal.cache
     if (outcome._tag === "Success") child.success.inc()
     else {
       child.error.inc()
       const error = outcome._tag === "Failure" ? outcome.error : undefined
       const kind = error?._tag ?? "Cancelled"
-      instruments.errors.tally({ provider, kind, fault: error?.fault ?? "caller" }).inc()
+      instruments.errors.tally({ provider: target.provider, kind, fault: error?.fault ?? "caller" }).inc()
     }
     child.duration.observe((journal.endedAtMs - journal.startedAtMs) / 1000)
     if (journal.cache !== "bypass") instruments.cacheHits[journal.cache].inc()
@@ -101,8 +104,8 @@ const make = (options: MetricsOptions): Metrics["Service"] => {
   }
 
   /** What an answer that nobody read is likely to cost; in the sums, because it is paid for. */
-  const bill = ({ model, provider }: Target, { cost, usage }: LostAttempt): void => {
-    const child = childrenOf(provider, model)
+  const bill = (target: Target, { cost, usage }: LostAttempt): void => {
+    const child = childrenOf(target, false)
     child.prompt.inc(promptTokens(usage))
     child.completion.inc(completionTokens(usage))
     if (cost !== undefined) child.cost.inc(usdOrZero(cost))
@@ -113,10 +116,10 @@ const make = (options: MetricsOptions): Metrics["Service"] => {
       const attempt = attempts[i]!
       const { provider } = attempt.target
       const result = attemptOutcome(attempt, outcome)
-      if (reachedProvider(attempt)) instruments.attempt(provider, result)
+      if (reachedProvider(attempt)) instruments.attempt(provider, result).inc()
       if (attempt.lost !== undefined) bill(attempt.target, attempt.lost)
       if (attempt.hedge === true) {
-        instruments.hedges.tally({ provider, outcome: result === "success" ? "won" : result }).inc()
+        instruments.hedges.tally({ provider, outcome: hedgeOutcome(result) }).inc()
         continue
       }
       const previous = attempts.findLast((before, index) => index < i && before.hedge !== true)
@@ -139,95 +142,48 @@ const make = (options: MetricsOptions): Metrics["Service"] => {
   })
 }
 
+/** What becomes of an attempt, as `ai_attempts_total` says it. */
+type AttemptOutcome = LabelValueOf<"ai_attempts_total", "outcome">
+
 /** An attempt without an error of its own ended as its call did, unless another one answered in its place. */
-const attemptOutcome = ({ error, lost }: Attempt, outcome: Outcome): "success" | "error" | "cancelled" | "lost" => {
-  if (error !== undefined) return "error"
+const attemptOutcome = ({ error, lost }: Attempt, outcome: Outcome): AttemptOutcome => {
+  if (error !== undefined) return refused.has(error._tag) ? "rate_limited" : "error"
   if (lost !== undefined) return "lost"
   return outcome._tag === "Success" ? "success" : outcome._tag === "Failure" ? "error" : "cancelled"
 }
 
-/** Labelled children of one provider and model, made once. */
-interface Children {
-  readonly success: Tally
-  readonly error: Tally
-  readonly duration: Distribution
-  readonly firstToken: Distribution
-  readonly prompt: Tally
-  readonly completion: Tally
-  readonly cached: Tally
-  readonly reasoning: Tally
-  readonly cost: Tally
-}
+const hedgeOutcome = (outcome: AttemptOutcome): LabelValueOf<"ai_hedges_total", "outcome"> =>
+  outcome === "success" ? "won" : outcome === "rate_limited" ? "error" : outcome
 
-const makeInstruments = (registry: Registry) => {
-  const counter = <L extends string>(name: string, help: string, labelNames: ReadonlyArray<L>) =>
-    (registry.getSingleMetric(name) as TallyCounter<L> | undefined) ??
-    new TallyCounter({ name, help, labelNames }, registry)
-  const histogram = <L extends string>(
-    name: string,
-    help: string,
-    labelNames: ReadonlyArray<L>,
-    bounds = latencyBuckets
-  ) =>
-    (registry.getSingleMetric(name) as unknown as TallyHistogram<L> | undefined) ??
-    new TallyHistogram({ name, help, labelNames, bounds }, registry)
+/** A provider's 429s. */
+const refused: ReadonlySet<EngineError["_tag"]> = new Set(["ProviderRateLimited", "ProviderQuotaExceeded"])
 
-  const requests = counter("ai_requests_total", "Settled requests", ["provider", "model", "status"])
-  const duration = histogram("ai_response_duration_seconds", "Time from request to the last part of the answer", [
-    "provider",
-    "model"
-  ])
-  const tokens = counter("ai_tokens_used_total", "Tokens used at providers", ["provider", "model", "type"])
-  const cacheHits = counter("ai_cache_hits_total", "Cache lookups by result", ["type"])
-  const firstToken = histogram("ai_time_to_first_token_seconds", "Time from request to the first part", [
-    "provider",
-    "model"
-  ])
-  const attempts = counter("ai_attempts_total", "Attempts at providers", ["provider", "outcome"])
-  const cost = counter("ai_cost_usd_total", "Dollars spent at providers", ["provider", "model"])
-  const savedUsd = counter("ai_saved_usd_total", "Dollars that the cache saved", ["type"])
-  const savedTokens = counter("ai_saved_tokens_total", "Tokens that the cache saved", ["type"])
-  const savedBy = (type: string) => ({ usd: savedUsd.tally({ type }), tokens: savedTokens.tally({ type }) })
-  const attemptTallies = new Map<string, Map<string, Tally>>()
+const watchedOutcomes: ReadonlyArray<AttemptOutcome> = ["success", "error", "rate_limited"]
 
-  return {
-    errors: counter("ai_errors_total", "Failed requests", ["provider", "kind", "fault"]),
-    retries: counter("ai_retries_total", "Further attempts at the same provider", ["provider", "reason"]),
-    hedges: counter("ai_hedges_total", "Second attempts beside one that was late", ["provider", "outcome"]),
-    fallbacks: counter("ai_fallbacks_total", "Attempts that moved to another provider", ["from", "to"]),
-    saved: { hit: savedBy("hit"), semantic: savedBy("semantic"), coalesced: savedBy("coalesced") },
-    wait: histogram("ai_rate_limit_wait_seconds", "Time that admitted requests waited for a provider's limits", [
-      "provider"
-    ]),
-    overhead: histogram(
-      "ai_overhead_seconds",
-      "Time spent in Millrace itself before the provider",
-      [],
-      overheadBuckets
-    ).distribution({}),
-    cacheHits: {
-      hit: cacheHits.tally({ type: "hit" }),
-      semantic: cacheHits.tally({ type: "semantic" }),
-      coalesced: cacheHits.tally({ type: "coalesced" }),
-      miss: cacheHits.tally({ type: "miss" })
-    },
-    attempt: (provider: string, outcome: string) => {
-      let ofProvider = attemptTallies.get(provider)
-      if (ofProvider === undefined) attemptTallies.set(provider, (ofProvider = new Map()))
-      let tally = ofProvider.get(outcome)
-      if (tally === undefined) ofProvider.set(outcome, (tally = attempts.tally({ provider, outcome })))
-      tally.inc()
-    },
-    children: (provider: string, model: string): Children => ({
-      success: requests.tally({ provider, model, status: "success" }),
-      error: requests.tally({ provider, model, status: "error" }),
-      duration: duration.distribution({ provider, model }),
-      firstToken: firstToken.distribution({ provider, model }),
-      prompt: tokens.tally({ provider, model, type: "prompt" }),
-      completion: tokens.tally({ provider, model, type: "completion" }),
-      cached: tokens.tally({ provider, model, type: "cached" }),
-      reasoning: tokens.tally({ provider, model, type: "reasoning" }),
-      cost: cost.tally({ provider, model })
-    })
-  }
+/** Failures that alerting rules watch: counted from 0, so that the first of them is growth and not a new series. */
+const watchedErrors: ReadonlyArray<{ readonly kind: EngineError["_tag"]; readonly fault: EngineError["fault"] }> = [
+  { kind: "ProviderAuthFailed", fault: "provider" },
+  { kind: "ProviderRateLimited", fault: "provider" },
+  { kind: "ProviderQuotaExceeded", fault: "provider" },
+  { kind: "ProviderOverloaded", fault: "provider" },
+  { kind: "ProviderServerError", fault: "provider" },
+  { kind: "ProviderTimeout", fault: "provider" },
+  { kind: "ProviderUnreachable", fault: "provider" },
+  { kind: "ProviderInvalidResponse", fault: "provider" },
+  { kind: "StreamTruncated", fault: "provider" },
+  { kind: "StreamStalled", fault: "provider" },
+  { kind: "CircuitOpen", fault: "provider" },
+  { kind: "QueueFull", fault: "policy" },
+  { kind: "RateLimitExceeded", fault: "policy" },
+  { kind: "DeadlineExceeded", fault: "policy" },
+  { kind: "InternalError", fault: "engine" }
+]
+
+/** Gauges of prom-client that are named like counters; each is the sum of another one by type. */
+const misnamed = ["nodejs_active_handles_total", "nodejs_active_requests_total", "nodejs_active_resources_total"]
+
+const addProcessMetrics = (registry: Registry): void => {
+  if (registry.getSingleMetric("process_cpu_seconds_total") !== undefined) return
+  collectDefaultMetrics({ register: registry })
+  for (const name of misnamed) registry.removeSingleMetric(name)
 }

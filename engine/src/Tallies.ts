@@ -5,7 +5,7 @@
  * together when somebody scrapes, never when something is counted. A second engine in the same registry counts in the
  * same children.
  */
-import { Counter, type Metric, type Registry } from "prom-client"
+import type { Metric, Registry } from "prom-client"
 
 /** One series of a counter. */
 export class Tally {
@@ -54,46 +54,52 @@ export interface Options<L extends string> {
   readonly labelNames: ReadonlyArray<L>
 }
 
-/** A counter whose series are tallies, handed to prom-client when it is read. */
-export class TallyCounter<L extends string> extends Counter<L> {
-  private readonly series: Series<L, { readonly tally: Tally; read: number }>
+/** A counter whose series are tallies. A series is there from when it was made, at 0, so that `rate` sees its first growth. */
+export class TallyCounter<L extends string> {
+  readonly name: string
+  readonly help: string
+  readonly type = "counter"
+  readonly aggregator = "sum"
+  private readonly series: Series<L, Tally>
 
   constructor(options: Options<L>, registry: Registry) {
-    super({ ...options, registers: [registry], collect: () => this.flush() })
-    this.series = new Series(options.labelNames, () => ({ tally: new Tally(), read: 0 }))
+    this.name = options.name
+    this.help = options.help
+    this.series = new Series(options.labelNames, () => new Tally())
+    // A registry asks its members for no more than what is here; prom-client's type is the union of its own classes.
+    registry.registerMetric(this as unknown as Metric<L>)
   }
 
   /** The series of these labels; keep it where it is counted often. */
   tally(labels: Labels<L>): Tally {
-    return this.series.get(labels).tally
+    return this.series.get(labels)
   }
 
-  private flush(): void {
-    for (const [labels, counted] of this.series.entries()) {
-      if (counted.tally.value === counted.read) continue
-      this.inc(labels, counted.tally.value - counted.read)
-      counted.read = counted.tally.value
-    }
+  get(): Promise<Readonly<Record<string, unknown>>> {
+    const values = Array.from(this.series.entries(), ([labels, { value }]) => ({ labels, value }))
+    const { aggregator, help, name, type } = this
+    return Promise.resolve({ name, help, type, aggregator, values })
+  }
+
+  reset(): void {
+    for (const [, tally] of this.series.entries()) tally.value = 0
   }
 }
 
-/** A histogram whose series are distributions. */
+/** A histogram whose series are distributions, each there from when it was made. */
 export class TallyHistogram<L extends string> {
   readonly name: string
   readonly help: string
   readonly type = "histogram"
   readonly aggregator = "sum"
-  readonly labelNames: ReadonlyArray<L>
   private readonly bounds: ReadonlyArray<number>
   private readonly series: Series<L, Distribution>
 
   constructor(options: Options<L> & { readonly bounds: ReadonlyArray<number> }, registry: Registry) {
     this.name = options.name
     this.help = options.help
-    this.labelNames = options.labelNames
     this.bounds = options.bounds
     this.series = new Series(options.labelNames, () => new Distribution(options.bounds))
-    // A registry asks its members for no more than what is here; prom-client's type is the union of its own classes.
     registry.registerMetric(this as unknown as Metric<L>)
   }
 
@@ -105,7 +111,6 @@ export class TallyHistogram<L extends string> {
   get(): Promise<Readonly<Record<string, unknown>>> {
     const values: Array<{ readonly metricName: string; readonly labels: object; readonly value: number }> = []
     for (const [labels, { counts, sum, total }] of this.series.entries()) {
-      if (total === 0 && this.labelNames.length > 0) continue
       let count = 0
       for (let bucket = 0; bucket < counts.length; bucket++) {
         count += counts[bucket]!

@@ -1,9 +1,14 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Counter, Registry } from "prom-client"
+import { collectDefaultMetrics, Counter, Registry } from "prom-client"
 import { Engine } from "../../engine/src/Engine.ts"
-import { ProviderServerError, RequestRejected } from "../../engine/src/Errors.ts"
+import {
+  ProviderQuotaExceeded,
+  ProviderRateLimited,
+  ProviderServerError,
+  RequestRejected
+} from "../../engine/src/Errors.ts"
 import { Metrics } from "../../engine/src/Metrics.ts"
 import * as Reply from "../../engine/src/Reply.ts"
 import { completionOf, scriptedProvider } from "../../engine/src/testing.ts"
@@ -32,6 +37,19 @@ const contract: ReadonlyArray<readonly [name: string, type: string, labels: Read
   ["ai_usage_rows_dropped_total", "counter", []],
   ["ai_overhead_seconds", "histogram", []]
 ]
+
+/** What alerting rules and dashboards need beside it. */
+const added: typeof contract = [
+  ["ai_budget_used_ratio", "gauge", ["budget", "scope"]],
+  ["ai_build_info", "gauge", ["version"]],
+  ["ai_cache_evictions_total", "counter", []],
+  ["ai_queue_limit", "gauge", ["provider"]],
+  ["ai_queue_oldest_wait_seconds", "gauge", ["provider"]],
+  ["ai_queue_wait_limit_seconds", "gauge", ["provider"]],
+  ["ai_rate_limit", "gauge", ["provider", "limit"]],
+  ["ai_rate_limit_available", "gauge", ["provider", "limit"]]
+]
+const all = [...contract, ...added]
 
 const usage = { uncachedInput: 70, cacheReadInput: 20, cacheWriteInput: 10, output: 30, reasoning: 5, estimated: false }
 const answer = completionOf("m", "x", usage)
@@ -69,8 +87,8 @@ describe("the metrics", () => {
       const { registry } = yield* Metrics
       const found = yield* Effect.promise(() => registry.getMetricsAsJSON())
       const shapes = found.filter(({ name }) => name.startsWith("ai_")).map(({ name, type }) => `${name} ${type}`)
-      expect(shapes.toSorted()).toEqual(contract.map(([name, type]) => `${name} ${type}`).toSorted())
-      for (const [name, , labels] of contract) {
+      expect(shapes.toSorted()).toEqual(all.map(([name, type]) => `${name} ${type}`).toSorted())
+      for (const [name, , labels] of all) {
         const metric = found.find((each) => each.name === name)!
         expect(metric.help.length, name).toBeGreaterThan(10)
         for (const value of metric.values) {
@@ -78,9 +96,9 @@ describe("the metrics", () => {
           expect(seen.toSorted(), name).toEqual(labels.toSorted())
         }
       }
-      const empty = contract.filter(([name]) => found.find((each) => each.name === name)!.values.length === 0)
-      // Hedging is off here; its own test counts it.
-      expect(empty.map(([name]) => name)).toEqual(["ai_hedges_total"])
+      const empty = all.filter(([name]) => found.find((each) => each.name === name)!.values.length === 0)
+      // Hedging is off here and nobody has a budget; their own tests count them.
+      expect(empty.map(([name]) => name)).toEqual(["ai_hedges_total", "ai_budget_used_ratio"])
     }).pipe(
       withEngine({
         providers,
@@ -243,16 +261,71 @@ describe("the metrics", () => {
     }).pipe(withEngine({ providers, config: { breaker: { minimumCalls: 1 }, retry: { maxAttempts: 1 } } }))
   })
 
-  it.effect("bound their labels: models that callers make up become one", () => {
+  it.effect("bound their labels: past 200 models that no configuration names the others are one", () => {
     const providers = [scriptedProvider("a", () => answer, { model: "m" })]
     return Effect.gen(function* () {
       for (let i = 0; i < 400; i++) yield* ask({ model: `a/made-up-${i}` })
-      const { registry } = yield* Metrics
-      const found = yield* Effect.promise(() => registry.getMetricsAsJSON())
-      const models = found.find(({ name }) => name === "ai_requests_total")!.values
-      expect(models.length).toBeLessThanOrEqual(2 * 201)
-      expect(models.find(({ labels }) => labels["model"] === "other")!.value).toBeGreaterThanOrEqual(199)
-    }).pipe(withEngine({ providers }))
+      // Configured models come late and have their own label all the same.
+      yield* ask({ model: "a/m" })
+      yield* ask({ model: "late" })
+      const counted = yield* samples
+      const named = [...counted.keys()].filter((key) =>
+        /^ai_requests_total.*model="made-up-\d+",status="success"/.test(key)
+      )
+      expect(named.length).toBe(200)
+      expect(counted.get('ai_requests_total{provider="a",model="other",status="success"}')).toBe(200)
+      expect(counted.get('ai_response_duration_seconds_count{provider="a",model="other"}')).toBe(200)
+      expect(counted.get('ai_requests_total{provider="a",model="m",status="success"}')).toBe(1)
+      expect(counted.get('ai_requests_total{provider="a",model="named-by-an-alias",status="success"}')).toBe(1)
+    }).pipe(withEngine({ providers, config: { aliases: { late: "a/named-by-an-alias" } } }))
+  })
+
+  it.effect("bound their labels: a model that never answered, or has a name without end, is one of the others", () => {
+    const unknown = new RequestRejected({ provider: "a", model: "?", kind: "not_found", detail: "" })
+    const providers = [
+      scriptedProvider("a", ({ target }) => (target.model.startsWith("typo") ? unknown : answer), { model: "m" })
+    ]
+    return Effect.gen(function* () {
+      for (let i = 0; i < 300; i++) yield* Effect.flip(ask({ model: `a/typo-${i}` }))
+      yield* ask({ model: `a/${"long".repeat(100)}` })
+      yield* ask({ model: "a/real" })
+      const counted = yield* samples
+      const models = [...counted.keys()].flatMap(
+        (key) => /^ai_requests_total.*model="([^"]*)",status="error"/.exec(key)?.[1] ?? []
+      )
+      expect(models.toSorted()).toEqual(["m", "other", "real"])
+      expect(counted.get('ai_requests_total{provider="a",model="other",status="error"}')).toBe(300)
+      expect(counted.get('ai_requests_total{provider="a",model="other",status="success"}')).toBe(1)
+    }).pipe(withEngine({ providers, config: { retry: { maxAttempts: 1 } } }))
+  })
+
+  it.effect("start at 0 for what is configured, so that the first request and the first failure are growth", () =>
+    Effect.gen(function* () {
+      const counted = yield* samples
+      for (const status of ["success", "error"]) {
+        expect(counted.get(`ai_requests_total{provider="a",model="m",status="${status}"}`)).toBe(0)
+      }
+      expect(counted.get('ai_response_duration_seconds_bucket{le="+Inf",provider="a",model="m"}')).toBe(0)
+      expect(counted.get('ai_errors_total{provider="a",kind="ProviderServerError",fault="provider"}')).toBe(0)
+      expect(counted.get('ai_attempts_total{provider="a",outcome="rate_limited"}')).toBe(0)
+      expect(counted.get('ai_cache_hits_total{type="hit"}')).toBe(0)
+    }).pipe(withEngine({ providers: [scriptedProvider("a", () => answer, { model: "m" })] }))
+  )
+
+  it.effect("tell a provider's 429s from its other failures, by attempt", () => {
+    const limited = new ProviderRateLimited({ provider: "a", model: "m", detail: "", upstreamStatus: 429 })
+    const quota = new ProviderQuotaExceeded({ provider: "a", model: "m", detail: "", upstreamStatus: 429 })
+    const providers = [scriptedProvider("a", (_, index) => (index === 0 ? limited : quota), { model: "m" })]
+    return Effect.gen(function* () {
+      for (const prompt of ["1", "2"]) {
+        const fiber = yield* Effect.forkChild(Effect.flip(ask({ prompt })))
+        yield* TestClock.adjust("10 minutes")
+        yield* Fiber.join(fiber)
+      }
+      const counted = yield* samples
+      expect(counted.get('ai_attempts_total{provider="a",outcome="rate_limited"}')).toBe(2)
+      expect(counted.get('ai_attempts_total{provider="a",outcome="error"}')).toBe(0)
+    }).pipe(withEngine({ providers, config: { retry: { maxAttempts: 1 } } }))
   })
 
   it.effect("go into the host's own registry beside what is there, also for two engines", () => {
@@ -269,6 +342,33 @@ describe("the metrics", () => {
     }).pipe(withEngine({ providers: providers(), registry }))
   })
 
+  it.effect("go on in a registry that its host has cleared, with the next engine", () => {
+    const registry = new Registry()
+    const providers = () => [scriptedProvider("a", () => answer, { model: "m" })]
+    return Effect.gen(function* () {
+      yield* ask().pipe(withEngine({ providers: providers(), registry }))
+      registry.clear()
+      yield* ask().pipe(withEngine({ providers: providers(), registry }))
+      const all = yield* Effect.promise(() => registry.metrics())
+      expect(all).toContain('ai_requests_total{provider="a",model="m",status="success"} 1')
+      expect(all).toContain("# TYPE ai_queue_depth gauge")
+    })
+  })
+
+  it("are OpenMetrics in a registry of that type", async () => {
+    const registry = new Registry()
+    Reflect.apply(registry.setContentType, registry, [Registry.OPENMETRICS_CONTENT_TYPE])
+    const layer = Metrics.layer({ registry, configured: [{ provider: "a", model: "m" }] })
+    const all = await Effect.runPromise(
+      Effect.provide(
+        Effect.flatMap(Metrics, ({ text }) => text),
+        layer
+      )
+    )
+    expect(all).toContain("# TYPE ai_requests counter")
+    expect(all).toContain('ai_requests_total{provider="a",model="m",status="success"} 0')
+  })
+
   it("include Node's process metrics when they are asked for", async () => {
     const read = (processMetrics: boolean) =>
       Effect.runPromise(
@@ -279,5 +379,19 @@ describe("the metrics", () => {
       )
     expect(await read(true)).toContain("process_resident_memory_bytes")
     expect(await read(false)).not.toContain("process_resident_memory_bytes")
+  })
+
+  it("leave Node's process metrics alone where the host has them", async () => {
+    const registry = new Registry()
+    collectDefaultMetrics({ register: registry })
+    const layer = Metrics.layer({ registry, processMetrics: true })
+    const all = await Effect.runPromise(
+      Effect.provide(
+        Effect.flatMap(Metrics, ({ text }) => text),
+        layer
+      )
+    )
+    expect(all).toContain("process_resident_memory_bytes")
+    expect(all).toContain("nodejs_active_handles_total")
   })
 })

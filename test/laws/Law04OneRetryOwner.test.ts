@@ -339,7 +339,7 @@ describe("what counts as an attempt", () => {
       yield* Effect.exit(Effect.scoped(engine.open(open)))
       expect(upstreamAttempts(open.journal)).toBe(0)
       const counted = yield* samples
-      expect(counted.get('ai_attempts_total{provider="a",outcome="error"}')).toBeUndefined()
+      expect(counted.get('ai_attempts_total{provider="a",outcome="error"}')).toBe(0)
       expect(counted.get('ai_attempts_total{provider="b",outcome="error"}')).toBe(1)
     }).pipe(withEngine({ providers, config: { breaker: { minimumCalls: 1 }, retry: { maxAttempts: 1 } } }))
   })
