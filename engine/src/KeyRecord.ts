@@ -5,7 +5,7 @@
  * characters stay. Making, changing and rotating a record are pure, so that a store can do them in a transaction.
  */
 import { hash, randomBytes } from "node:crypto"
-import { Redacted, type Schema } from "effect"
+import { Predicate, Redacted, type Schema } from "effect"
 import type { Grant, KeyBudget, KeyLimits } from "./Grant.ts"
 
 /** One secret of a key. Two are valid while a rotation overlaps. */
@@ -53,6 +53,10 @@ const secretForm = /^mr-[A-Za-z0-9_-]{43}$/
 
 /** Whether a text has the form of a secret; says nothing about whether it is one. */
 export const isSecret = (text: string): boolean => text.length === 46 && secretForm.test(text)
+
+/** Whether a value read from a store is one. */
+export const isSecretKept = (value: unknown): value is KeySecret =>
+  Predicate.isObject(value) && typeof (value as { readonly hash?: unknown }).hash === "string"
 
 export const hashOf = (secret: string): string => hash("sha256", secret, "base64url")
 

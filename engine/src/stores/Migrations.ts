@@ -4,6 +4,8 @@
  * A step that has been released is never changed; a new one comes after it. What differs between the databases is said with
  * `sql.onDialectOrElse` inside a step, which lives with the store whose tables it makes.
  */
+import { Effect } from "effect"
 import type { ResolvedMigration } from "effect/sql/Migrator"
+import * as KeysTables from "./KeysTables.ts"
 
-export const migrations: ReadonlyArray<ResolvedMigration> = []
+export const migrations: ReadonlyArray<ResolvedMigration> = [[1, "virtual_keys", Effect.succeed(KeysTables.tables)]]
