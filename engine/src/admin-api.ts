@@ -31,6 +31,7 @@ import {
   Status,
   UsageReport
 } from "./AdminAnswers.ts"
+import { ConfigCandidate, ConfigReload, ConfigValidation } from "./AdminConfigAnswers.ts"
 import { BadRequest, NotFound, StorageUnavailable, TooManyRequests, Unauthorized } from "./AdminErrors.ts"
 import {
   BreakerOrder,
@@ -50,6 +51,7 @@ import {
 } from "./AdminSemanticAnswers.ts"
 
 export * from "./AdminAnswers.ts"
+export * from "./AdminConfigAnswers.ts"
 export * from "./AdminErrors.ts"
 export * from "./AdminQueries.ts"
 export * from "./AdminSemanticAnswers.ts"
@@ -154,9 +156,19 @@ const semanticGroup = HttpApiGroup.make("semantic", { topLevel: true })
     OpenApi.annotations({ title: "Semantic cache", description: "What it serves or would serve, and wrong hits" })
   )
 
+const configurationGroup = HttpApiGroup.make("configuration", { topLevel: true })
+  .add(HttpApiEndpoint.post("reloadConfig", "/config/reload", { success: ConfigReload }))
+  .add(
+    HttpApiEndpoint.post("validateConfig", "/config/validate", {
+      payload: [ConfigCandidate, Schema.Null],
+      success: ConfigValidation
+    })
+  )
+  .annotateMerge(OpenApi.annotations({ title: "Configuration", description: "Trying one and putting one in force" }))
+
 /** The whole admin API under `/admin/api`. A query parameter that is not known is an error. */
 export const AdminApi = HttpApi.make("millrace-admin")
-  .add(statusGroup, usageGroup, cacheGroup, semanticGroup)
+  .add(statusGroup, configurationGroup, usageGroup, cacheGroup, semanticGroup)
   .annotate(HttpApi.QueryParseOptions, { errors: "all", onExcessProperty: "error" })
   .annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" })
   .middleware(RequestCheck)

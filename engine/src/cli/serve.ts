@@ -4,13 +4,12 @@
  * The first SIGTERM or SIGINT drains and exits with 0, a second one ends at once. What an operator needs is printed once:
  * the address, who answers, the admin token if it was made here, and a line that works when it is pasted.
  */
-import { Console, Effect, Option, Redacted } from "effect"
+import { Console, Effect, Option, Queue, Redacted, type Scope } from "effect"
 import { Command, Flag } from "effect/cli"
 import { randomBytes } from "node:crypto"
-import type { EngineConfig } from "../Config.ts"
+import * as Config from "../Config.ts"
 import * as ConfigFile from "../ConfigFile.ts"
-import { Engine } from "../Engine.ts"
-import * as Gateway from "../gateway/Gateway.ts"
+import * as Generations from "../gateway/Generations.ts"
 import { listen } from "../gateway/Server.ts"
 import { version } from "../version.ts"
 
@@ -45,18 +44,26 @@ export const serve = Command.make(
   "serve",
   flags,
   Effect.fnUntraced(function* (options) {
-    const { config, file } = yield* ConfigFile.load({
+    const load = ConfigFile.load({
       ...(Option.isSome(options.config) ? { file: options.config.value } : {}),
       door: "serve"
     })
+    const { config, file } = yield* load
     const host = Option.getOrElse(options.host, () => config.server.host)
     const port = Option.getOrElse(options.port, () => config.server.port)
     const made = config.server.adminToken === undefined
     const adminToken = config.server.adminToken ?? Redacted.make(randomBytes(32).toString("base64url"))
     yield* Effect.scoped(
       Effect.gen(function* () {
-        const gateway = yield* Gateway.make({ adminToken, bodyLimitBytes: config.server.bodyLimitBytes })
-        const address = yield* listen(gateway, { host, port, drainMs: config.server.drainMs })
+        const generations = yield* Generations.make({
+          config,
+          load: Effect.map(load, (loaded) => loaded.config),
+          decode: (document) => Config.decode(document, { door: "serve" }),
+          adminToken,
+          live: { processMetrics: true, console: true }
+        })
+        yield* reloadOnSignal(generations)
+        const address = yield* listen(generations.gateway, { host, port, drainMs: config.server.drainMs })
         const started: Started = {
           url: `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`,
           config,
@@ -67,7 +74,7 @@ export const serve = Command.make(
         yield* signalled
         if (!options.json) yield* Console.log("stopping: running calls finish first; press Ctrl-C again to end now")
       })
-    ).pipe(Effect.provide(Engine.layerOf(config, { processMetrics: true, console: true })))
+    )
   })
 ).pipe(
   Command.withDescription("Run the gateway: OpenAI-compatible HTTP, admin API, metrics"),
@@ -79,7 +86,7 @@ export const serve = Command.make(
 
 interface Started {
   readonly url: string
-  readonly config: EngineConfig
+  readonly config: Config.EngineConfig
   readonly file: string | undefined
   readonly adminToken: string | undefined
 }
@@ -112,6 +119,27 @@ const json = ({ adminToken, config, file, url }: Started): string =>
     simulated: config.simulated,
     providers: config.providers.map(({ kind, name }) => ({ name, kind })),
     adminToken: adminToken ?? null
+  })
+
+/** Puts the configuration in force that is there when SIGHUP comes, or says what is wrong with it. */
+const reloadOnSignal = ({ control, run }: Generations.Generations): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const asked = yield* Queue.sliding<void>(1)
+    const ask = () => void Queue.offerUnsafe(asked, undefined)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => process.on("SIGHUP", ask)),
+      () => Effect.sync(() => process.off("SIGHUP", ask))
+    )
+    const reload = Effect.matchEffect(control.reload, {
+      onSuccess: ({ changed, generation }) =>
+        run(
+          changed.length === 0
+            ? Effect.logInfo("the configuration is as before")
+            : Effect.logInfo("the configuration was changed", { generation, changed })
+        ),
+      onFailure: ({ issues }) => run(Effect.logError("the configuration was refused; the one before stays", { issues }))
+    })
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Queue.take(asked), reload)))
   })
 
 /** Waits for the first signal; a second one ends the process. The runtime's own handlers would exit with 130. */

@@ -13,18 +13,22 @@ import { isHttpServerError } from "effect/http/HttpServerError"
 import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
 import { AdminApi, AdminAuth as AdminAuthMiddleware, NotFound, RequestCheck, Unauthorized } from "../admin-api.ts"
 import type { Cache } from "../Cache.ts"
+import type { ConfigControl } from "../ConfigControl.ts"
 import { describeIssues } from "../Issues.ts"
 import type { Routing } from "../Routing.ts"
 import { StatusSource } from "../Status.ts"
 import type { UsageLog } from "../UsageLog.ts"
 import { type Admission, AdminAuth } from "./AdminAuth.ts"
 import { cacheHandlers } from "./AdminCache.ts"
+import { configHandlers, noControl } from "./AdminConfig.ts"
 import { AdminSources } from "../AdminSources.ts"
 import { semanticHandlers } from "./AdminSemantic.ts"
 import { badRequest, usageHandlers } from "./AdminUsage.ts"
 
 export interface AdminOptions {
   readonly token: Redacted.Redacted
+  /** Changes of the configuration; refused unless given. */
+  readonly control?: ConfigControl["Service"] | undefined
   /** Wrong tokens of one address in a minute that are answered with 401, 50 by default; more get 429. */
   readonly maxFailures?: number | undefined
 }
@@ -42,7 +46,7 @@ export const handler = (
     const scope = yield* Effect.scope
     const clock = yield* Clock.Clock
     const auth = new AdminAuth({ token: options.token, maxFailures: options.maxFailures ?? 50 })
-    const app = yield* HttpRouter.toHttpEffect(routes(auth))
+    const app = yield* HttpRouter.toHttpEffect(routes(auth, options.control ?? noControl))
     const serve = yield* NodeHttpServer.makeHandler(answered(app), { scope })
     return (request, response) => {
       for (const [name, value] of securityHeaders) response.setHeader(name, value)
@@ -77,9 +81,9 @@ const refuse = (response: ServerResponse, admission: Exclude<Admission, { readon
 
 const unauthorized = "the admin API needs the admin token: Authorization: Bearer <adminToken>"
 
-const routes = (auth: AdminAuth) =>
+const routes = (auth: AdminAuth, control: ConfigControl["Service"]) =>
   HttpApiBuilder.layer(AdminApi, { openapiPath: `${prefix}/openapi.json` }).pipe(
-    Layer.provide([statusHandlers, usageHandlers, cacheHandlers, semanticHandlers]),
+    Layer.provide([statusHandlers, configHandlers(control), usageHandlers, cacheHandlers, semanticHandlers]),
     Layer.provide([authMiddleware(auth), requestCheck]),
     Layer.provide(HttpServer.layerServices)
   )

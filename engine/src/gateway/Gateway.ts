@@ -52,7 +52,7 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
     const clock = yield* Clock.Clock
     const inboundAt = inboundRoutes(options.memory ?? new ResponseMemory(() => clock.currentTimeMillisUnsafe()))
     const counter = promptCounter({ providers: yield* Providers, routing, tokenizer: yield* Tokenizer })
-    const admin = yield* Admin.handler({ token: options.adminToken })
+    const admin = yield* Admin.handler({ token: options.adminToken, control: options.control })
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
     const idle = yield* Latch.make(true)
     const running = new Set<Fiber.Fiber<void>>()

@@ -1,0 +1,159 @@
+/**
+ * One gateway whose configuration can change: each configuration has a generation of the engine behind it.
+ *
+ * New calls go to the newest generation. Those before it go on until their last call has ended, however long a stream
+ * takes, and are then let go. What has state and is configured as before is handed on (`Kept`); limits hold over the change
+ * (`RateLimiter.reconfigure`). A configuration that is wrong, or that can't be put in force, changes nothing.
+ */
+import { Cause, Clock, Context, Effect, Exit, Layer, type Redacted, Scope, Semaphore } from "effect"
+import type { ConfigError, EngineConfig } from "../Config.ts"
+import { changesOf } from "../ConfigChanges.ts"
+import { ConfigControl, ConfigRefused } from "../ConfigControl.ts"
+import { Engine } from "../Engine.ts"
+import * as Kept from "../Kept.ts"
+import type { LiveOptions, Services } from "../Live.ts"
+import { gauges } from "../LiveStatus.ts"
+import { RateLimiter } from "../RateLimiter.ts"
+import * as Gateway from "./Gateway.ts"
+import { ResponseMemory } from "./ResponseMemory.ts"
+
+export interface GenerationsOptions {
+  /** The configuration to begin with. */
+  readonly config: EngineConfig
+  /** Reads the configuration again. */
+  readonly load: Effect.Effect<EngineConfig, ConfigError>
+  /** Decodes a configuration that somebody wants to try. */
+  readonly decode: (document: unknown) => Effect.Effect<EngineConfig, ConfigError>
+  /** The token where the configuration names none. */
+  readonly adminToken: Redacted.Redacted
+  readonly live?: LiveOptions | undefined
+}
+
+export interface Generations {
+  readonly gateway: Gateway.Gateway
+  readonly control: ConfigControl["Service"]
+  /** Runs an effect with the services and loggers of the configuration in force. */
+  readonly run: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+}
+
+interface Generation {
+  readonly config: EngineConfig
+  readonly gateway: Gateway.Gateway
+  readonly context: Context.Context<Engine | Services>
+  readonly scope: Scope.Closeable
+  /** Of what may be there once only, for the newest generation. */
+  readonly newest: Scope.Closeable
+}
+
+export const make = (options: GenerationsOptions): Effect.Effect<Generations, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const owner = yield* Effect.scope
+    const clock = yield* Clock.Clock
+    const kept = yield* Kept.make(options.config, clock.currentTimeMillisUnsafe())
+    const memory = new ResponseMemory(() => clock.currentTimeMillisUnsafe())
+    const one = yield* Semaphore.make(1)
+    const older = new Set<Generation>()
+    let generation = 1
+    let draining = false
+
+    const control = ConfigControl.of({
+      reload: one.withPermit(Effect.suspend(() => reload())),
+      validate: (document) =>
+        Effect.match(document === undefined ? options.load : options.decode(document), {
+          onFailure: (error) => ({ issues: issuesOf(error), changed: [], needRestart: [] }),
+          onSuccess: (config) => ({ issues: [], ...changesOf(newest.config, config) })
+        })
+    })
+
+    const build = (config: EngineConfig) =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.fork(owner)
+        const live: LiveOptions = { ...options.live, kept, gauges: false }
+        const made = Effect.gen(function* () {
+          const context = yield* Layer.buildWithScope(Engine.layerOf(config, live), scope)
+          const gateway = yield* Effect.provideContext(
+            Gateway.make({
+              adminToken: config.server.adminToken ?? options.adminToken,
+              bodyLimitBytes: config.server.bodyLimitBytes,
+              memory,
+              control
+            }),
+            Context.add(context, Scope.Scope, scope)
+          )
+          return { config, gateway, context, scope, newest: yield* Scope.fork(scope) }
+        })
+        return yield* Effect.onExit(made, (exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
+      })
+
+    /** Takes the gauges over: two generations that share a limiter would count its calls twice. */
+    const observe = ({ config, context, newest }: Generation) =>
+      Effect.provideContext(Layer.buildWithScope(gauges(config), newest), context)
+
+    const retire = (old: Generation) =>
+      Effect.gen(function* () {
+        older.add(old)
+        yield* Effect.forkIn(
+          Effect.andThen(
+            old.gateway.idle,
+            Effect.suspend(() => {
+              older.delete(old)
+              return Scope.close(old.scope, Exit.void)
+            })
+          ),
+          owner
+        )
+      })
+
+    const reload = Effect.fnUntraced(function* () {
+      if (draining) return yield* new ConfigRefused({ issues: [{ field: "", detail: "the server is shutting down" }] })
+      const config = yield* Effect.mapError(options.load, (error) => new ConfigRefused({ issues: issuesOf(error) }))
+      const old = newest
+      const { changed, needRestart } = changesOf(old.config, config)
+      if (needRestart.length > 0) {
+        const detail = "can't change while the process runs; restart it"
+        return yield* new ConfigRefused({ issues: needRestart.map((field) => ({ field, detail })) })
+      }
+      if (changed.length === 0) return { generation, changed }
+      const next = yield* Effect.catchCause(build(config), (cause) =>
+        Effect.andThen(
+          Effect.provideContext(Effect.logError("the configuration could not be put in force", cause), old.context),
+          Cause.hasInterruptsOnly(cause)
+            ? Effect.interrupt
+            : Effect.fail(
+                new ConfigRefused({ issues: [{ field: "", detail: "it could not be put in force; the log says why" }] })
+              )
+        )
+      )
+      kept.use(config)
+      newest = next
+      generation += 1
+      yield* Scope.close(old.newest, Exit.void)
+      yield* observe(next)
+      Context.get(next.context, RateLimiter).reconfigure(config, clock.currentTimeMillisUnsafe())
+      yield* retire(old)
+      return { generation, changed }
+    }, Effect.uninterruptible)
+
+    let newest: Generation = yield* build(options.config)
+    yield* observe(newest)
+
+    return {
+      control,
+      run: (effect) => Effect.suspend(() => Effect.provideContext(effect, newest.context)),
+      gateway: {
+        handle: (request, response) => newest.gateway.handle(request, response),
+        idle: Effect.suspend(() => newest.gateway.idle),
+        drain: (drainMs) =>
+          Effect.suspend(() => {
+            draining = true
+            return Effect.all(
+              [newest, ...older].map(({ gateway }) => gateway.drain(drainMs)),
+              { concurrency: "unbounded", discard: true }
+            )
+          })
+      }
+    }
+  })
+
+const issuesOf = (error: ConfigError): ConfigRefused["issues"] =>
+  error.issues.map(({ message, path }) => ({ field: path, detail: message }))
