@@ -126,8 +126,21 @@ export const AttemptDetail = Schema.Struct({
 export type AttemptDetail = typeof AttemptDetail.Type
 
 export const PriceLine = Schema.Struct({
-  kind: Schema.Literals(["uncachedInput", "cacheReadInput", "cacheWriteInput", "output"]),
-  tokens: Schema.Finite
+  /** `output` is the answer without its reasoning; fees are what is billed beside tokens. */
+  kind: Schema.Literals([
+    "uncachedInput",
+    "cacheReadInput",
+    "cacheWriteInput",
+    "output",
+    "reasoning",
+    "fees",
+    "lostAttempts"
+  ]),
+  tokens: Schema.Finite,
+  /** The lines add up to the price; null where there is none. */
+  usd: NullableNumber,
+  /** The rate; the average where a line has tokens at several rates. */
+  usdPerMillion: NullableNumber
 }).annotate({ identifier: "PriceLine" })
 export type PriceLine = typeof PriceLine.Type
 
@@ -150,6 +163,10 @@ export const RequestDetail = Schema.Struct({
     lines: Schema.Array(PriceLine)
   }),
   savedUsd: NullableNumber,
-  savedTokens: Schema.Finite
+  savedTokens: Schema.Finite,
+  /** What the provider's own prompt cache saved; negative where it wrote more than it read. */
+  providerCacheSavedUsd: NullableNumber,
+  /** As the answer named it; null for the ordinary one. */
+  serviceTier: NullableString
 }).annotate({ identifier: "RequestDetail" })
 export type RequestDetail = typeof RequestDetail.Type

@@ -9,8 +9,10 @@ import type { AttemptDetail, CacheKind, RequestDetail, RequestItem, RequestStatu
 import type { Attempt, Call, Outcome, Target } from "./Call.ts"
 import { type Failing, fingerprintOf, messageOf } from "./ErrorGroups.ts"
 import type { EngineError, Fault } from "./Errors.ts"
+import { sumUsd } from "./Money.ts"
 import * as Usage from "./Usage.ts"
 import * as UsageContent from "./UsageContent.ts"
+import { linesOf, priceColumns } from "./UsagePrice.ts"
 
 /** One settled request. Times are epoch milliseconds. */
 export interface UsageRecord {
@@ -54,8 +56,10 @@ export interface UsageRecord {
   readonly cacheWriteUsd: number | null
   readonly outputUsd: number | null
   readonly reasoningUsd: number | null
-  /** What the provider's own prompt cache saved. */
+  /** What the provider's own prompt cache saved; negative where it wrote more than it read. */
   readonly providerCacheSavedUsd: number | null
+  /** Service tier, media and the like, which its price depends on; null for an ordinary answer. */
+  readonly usageDetail: Usage.UsageDetail | null
   /** Message of the error without ids, numbers and quoted text, at most 200 characters. */
   readonly errorDetail: string | null
   /** What failures with the same cause have in common. */
@@ -127,7 +131,7 @@ export const fromCall = (call: Call, outcome: Outcome, content = false): UsageRe
     output: usage.output,
     reasoning: usage.reasoning,
     estimated: reported.estimated,
-    costUsd: cost === undefined ? (served ? 0 : null) : cost._tag === "Priced" ? cost.usd + lostUsd(attempts) : null,
+    costUsd: cost === undefined ? (served ? 0 : null) : costWithLost(cost, attempts),
     priceTable: cost !== undefined && cost._tag === "Priced" ? cost.table : null,
     unpricedReason: cost !== undefined && cost._tag === "Unpriced" ? cost.reason : null,
     savedUsd: saved !== undefined && saved._tag === "Priced" ? saved.usd : null,
@@ -141,12 +145,8 @@ export const fromCall = (call: Call, outcome: Outcome, content = false): UsageRe
     stream: request.stream,
     metadata: UsageContent.metadataOf(request),
     content: content ? UsageContent.contentOf(request, completion) : null,
-    inputUsd: null,
-    cacheReadUsd: null,
-    cacheWriteUsd: null,
-    outputUsd: null,
-    reasoningUsd: null,
-    providerCacheSavedUsd: null,
+    ...priceColumns(usage, served ? undefined : cost),
+    usageDetail: usage.detail ?? null,
     errorDetail: failing === undefined || failing.message === "" ? null : failing.message,
     fingerprint: failing === undefined ? null : fingerprintOf(failing),
     attempts: attempts.map(fromAttempt)
@@ -178,11 +178,13 @@ const fromAttempt = (attempt: Attempt): AttemptRecord => ({
 
 const usdOf = (cost: Usage.Cost | undefined): number | null => (cost?._tag === "Priced" ? cost.usd : null)
 
-/** Dollars for answers that nobody read. */
-const lostUsd = (attempts: ReadonlyArray<Attempt>): number => {
-  let usd = 0
-  for (const { lost } of attempts) usd += usdOf(lost?.cost) ?? 0
-  return usd
+/** Dollars of an answer and of those that nobody read, to the picodollar. */
+const costWithLost = (cost: Usage.Cost, attempts: ReadonlyArray<Attempt>): number | null => {
+  if (cost._tag === "Unpriced") return null
+  for (const { lost } of attempts) {
+    if (lost !== undefined) return sumUsd([cost.usd, ...attempts.map((attempt) => usdOf(attempt.lost?.cost))])
+  }
+  return cost.usd
 }
 
 const fromError = (error: EngineError): AttemptRecord["error"] => ({
@@ -240,15 +242,12 @@ export const toDetail = (record: UsageRecord): RequestDetail => ({
     usd: record.costUsd,
     table: record.priceTable,
     unpricedReason: record.unpricedReason,
-    lines: [
-      { kind: "uncachedInput", tokens: record.uncachedInput },
-      { kind: "cacheReadInput", tokens: record.cacheReadInput },
-      { kind: "cacheWriteInput", tokens: record.cacheWriteInput },
-      { kind: "output", tokens: record.output }
-    ]
+    lines: linesOf(record)
   },
   savedUsd: record.savedUsd,
-  savedTokens: record.savedTokens
+  savedTokens: record.savedTokens,
+  providerCacheSavedUsd: record.providerCacheSavedUsd,
+  serviceTier: record.usageDetail?.serviceTier ?? null
 })
 
 /** Why an attempt was made: the error of the one before it says the rest. */

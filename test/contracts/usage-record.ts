@@ -45,6 +45,7 @@ export const recordOf = (fields: Partial<UsageRecord> = {}): UsageRecord => ({
   outputUsd: null,
   reasoningUsd: null,
   providerCacheSavedUsd: null,
+  usageDetail: null,
   errorDetail: null,
   fingerprint: null,
   attempts: [],

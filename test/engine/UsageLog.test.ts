@@ -153,6 +153,7 @@ describe("UsageLog.stage", () => {
           outputUsd: null,
           reasoningUsd: null,
           providerCacheSavedUsd: null,
+          usageDetail: null,
           errorDetail: null,
           fingerprint: null,
           attempts: [

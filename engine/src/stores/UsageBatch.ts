@@ -10,7 +10,7 @@ import type { AttemptRecord, UsageRecord } from "../UsageRecord.ts"
 
 /** Records that fit while most of them have one attempt; more are made room for. */
 const initialRecords = 512
-const numbersOfRecord = 40
+const numbersOfRecord = 41
 const numbersOfAttempt = 16
 
 export interface UsageBatch {
@@ -76,6 +76,7 @@ export class UsagePacker {
     this.number(record.outputUsd)
     this.number(record.reasoningUsd)
     this.number(record.providerCacheSavedUsd)
+    this.json(record.usageDetail)
     this.word(record.errorDetail)
     this.word(record.fingerprint)
     this.number(attempts.length)
@@ -212,6 +213,7 @@ export const unpack = ({ ids, numbers, size, words }: UsageBatch): Array<UsageRe
     outputUsd: nullable(),
     reasoningUsd: nullable(),
     providerCacheSavedUsd: nullable(),
+    usageDetail: nullableJson() as UsageRecord["usageDetail"],
     errorDetail: nullableWord(),
     fingerprint: nullableWord(),
     attempts: Array.from({ length: number() }, attempt)

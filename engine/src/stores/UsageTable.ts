@@ -69,7 +69,8 @@ const migrations: ReadonlyArray<string> = [
   ALTER TABLE usage_records ADD COLUMN reasoning_usd REAL;
   ALTER TABLE usage_records ADD COLUMN provider_cache_saved_usd REAL;
   ALTER TABLE usage_records ADD COLUMN error_detail TEXT;
-  ALTER TABLE usage_records ADD COLUMN fingerprint TEXT;`
+  ALTER TABLE usage_records ADD COLUMN fingerprint TEXT;`,
+  `ALTER TABLE usage_records ADD COLUMN usage_detail TEXT;`
 ]
 
 /** Field of a record and its column, in the order of the table. */
@@ -111,6 +112,7 @@ const columns = [
   ["outputUsd", "output_usd"],
   ["reasoningUsd", "reasoning_usd"],
   ["providerCacheSavedUsd", "provider_cache_saved_usd"],
+  ["usageDetail", "usage_detail"],
   ["errorDetail", "error_detail"],
   ["fingerprint", "fingerprint"],
   ["attempts", "attempts"]
@@ -317,6 +319,7 @@ const valuesOf = (record: UsageRecord): Array<SQLInputValue> => [
   record.outputUsd,
   record.reasoningUsd,
   record.providerCacheSavedUsd,
+  record.usageDetail === null ? null : JSON.stringify(record.usageDetail),
   record.errorDetail,
   record.fingerprint,
   JSON.stringify(record.attempts)
@@ -332,6 +335,7 @@ const storedOf = (row: Record<string, unknown>): StoredRecord => {
       stream: fields.stream === 1,
       metadata: parsed(fields.metadata) as UsageRecord["metadata"],
       content: parsed(fields.content) as UsageRecord["content"],
+      usageDetail: parsed(fields.usageDetail) as UsageRecord["usageDetail"],
       attempts: (JSON.parse(fields.attempts as string) as Array<AttemptRecord>).map(attemptOf)
     }
   }

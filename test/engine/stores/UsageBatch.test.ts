@@ -65,6 +65,7 @@ const record: fc.Arbitrary<UsageRecord> = fc.record({
   outputUsd: maybe(number),
   reasoningUsd: maybe(number),
   providerCacheSavedUsd: maybe(number),
+  usageDetail: maybe(fc.record({ serviceTier: text, cacheWrite1h: fc.nat(), webSearches: fc.nat() })),
   errorDetail: maybe(text),
   fingerprint: maybe(text),
   attempts: fc.array(attempt, { maxLength: 3 })
