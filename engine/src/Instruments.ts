@@ -8,7 +8,6 @@ import { Gauge, type Registry } from "prom-client"
 import {
   type LabelOf,
   type LabelValueOf,
-  type MetricDefinition,
   metricDefinitions,
   type NameOf,
   optionsOf
@@ -54,8 +53,7 @@ export class Instruments {
   constructor(registry: Registry) {
     const counter = <Name extends NameOf<"counter">>(name: Name) => new TallyCounter(optionsOf(name), registry)
     const histogram = <Name extends NameOf<"histogram">>(name: Name) => {
-      const { buckets = [] }: MetricDefinition = metricDefinitions[name]
-      return new TallyHistogram({ ...optionsOf(name), bounds: buckets }, registry)
+      return new TallyHistogram({ ...optionsOf(name), bounds: metricDefinitions[name].buckets }, registry)
     }
     this.requests = counter("ai_requests_total")
     this.durations = histogram("ai_response_duration_seconds")
