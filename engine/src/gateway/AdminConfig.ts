@@ -4,7 +4,7 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { AdminApi, BadRequest } from "../admin-api.ts"
-import { ConfigControl, ConfigRefused } from "../ConfigControl.ts"
+import { type ConfigControl, ConfigRefused } from "../ConfigControl.ts"
 
 /** For a gateway that code has built: there is nothing to read again. */
 const fromCode = new ConfigRefused({
