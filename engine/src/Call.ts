@@ -5,11 +5,12 @@
  * stage registers what is to be done at settlement; the Engine runs all of that once, inside out, whatever happened
  * (law 1). The journal is where stages note what they decided; rows, metrics, headers and traces are read from it.
  */
-import { type Clock, Effect } from "effect"
+import { type Clock, Effect, type Tracer } from "effect"
 import type { EngineError } from "./Errors.ts"
 import type { Completion, Part } from "./Reply.ts"
 import type { ReportedLimit } from "./ReportedLimit.ts"
 import type { Request } from "./Request.ts"
+import type { TraceHeaders } from "./TraceContext.ts"
 import type { Cost, Usage } from "./Usage.ts"
 
 /** How a call, or one attempt of it, ended. */
@@ -50,6 +51,8 @@ export interface Attempt {
   otherKey?: boolean
   /** Paths of fields that the provider's protocol has no place for and that were left out. */
   omitted?: ReadonlyArray<string>
+  /** Where the attempt goes with the trace that it belongs to: headers for the provider. Absent where it is not told. */
+  traceHeaders?: TraceHeaders | undefined
 }
 
 /** The bill of an attempt whose answer nobody reads; the usage is an estimate unless its answer had come already. */
@@ -108,6 +111,8 @@ export interface Journal {
   omitted: ReadonlyArray<string>
   /** What the same answer would have cost without the cache. */
   saved: Cost | undefined
+  /** The span of the call, else the one that it came under; absent where there is neither. */
+  span?: Tracer.AnySpan | undefined
 }
 
 /** Attempts that reached a provider; refusals by our own limits, open circuits and missing abilities don't count. */
@@ -152,7 +157,8 @@ export const makeCall = (request: Request, clock: Clock.Clock): Call => ({
     endedAtMs: undefined,
     cost: undefined,
     omitted: [],
-    saved: undefined
+    saved: undefined,
+    span: undefined
   },
   settlement: new Settlement()
 })

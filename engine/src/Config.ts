@@ -20,6 +20,7 @@ import {
   unnamedIn,
   withMade
 } from "./ConfigProvider.ts"
+import { buildLogging, buildTelemetry, type LoggingConfig, type TelemetryConfig } from "./ConfigObservability.ts"
 import { brokenRules, withoutRepeats } from "./ConfigRules.ts"
 import { EngineConfig as Document, parseOptions, providerKinds, secretText } from "./ConfigSchema.ts"
 import type { EngineConfigInput } from "./ConfigSchema.ts"
@@ -87,13 +88,8 @@ export interface EngineConfig {
     readonly redis: string | undefined
     readonly durability: "relaxed" | "strict"
   }
-  readonly logging: {
-    readonly level: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "none"
-    readonly format: "pretty" | "json"
-    /** Whether prompts and answers may be logged. */
-    readonly content: boolean
-  }
-  readonly telemetry: { readonly otlp: string | undefined }
+  readonly logging: LoggingConfig
+  readonly telemetry: TelemetryConfig
   readonly server: {
     readonly host: string
     readonly port: number
@@ -287,12 +283,8 @@ const build = (input: EngineConfigInput, notes: ReadonlyArray<string>, door: "li
       redis: storage?.redis ?? undefined,
       durability: storage?.durability ?? "relaxed"
     },
-    logging: {
-      level: logging?.level ?? "info",
-      format: logging?.format ?? "pretty",
-      content: logging?.content ?? false
-    },
-    telemetry: { otlp: input.telemetry?.otlp ?? undefined },
+    logging: buildLogging(logging, door),
+    telemetry: buildTelemetry(input.telemetry),
     server: {
       host: server?.host ?? "127.0.0.1",
       port: server?.port ?? 4000,

@@ -60,6 +60,13 @@ export const PositiveTime = time(
 )
 export const Time = time('0 or more milliseconds or a text such as "10 minutes"', (millis) => millis >= 0)
 
+/** True for an address that names no user, no password and no place in a page. */
+export const isHttpUrl = (value: string): boolean => {
+  const url = URL.parse(value)
+  if (url === null || !/^https?:\/\/[^\s\\]+$/i.test(value)) return false
+  return /^https?:$/.test(url.protocol) && url.username === "" && url.password === "" && url.hash === ""
+}
+
 /** A part of the configuration that may be left out; unknown keys in it are errors. */
 export const section = <Fields extends Schema.Struct.Fields>(fields: Fields) =>
   Schema.optional(Schema.Struct(fields).annotate({ expected: "an object of settings" }))

@@ -7,7 +7,20 @@
  */
 import { Redacted, Schema } from "effect"
 import { isIP } from "node:net"
-import { Flag, Name, number, oneOf, PositiveInteger, PositiveTime, section, Share, text, Time } from "./ConfigFields.ts"
+import {
+  Flag,
+  isHttpUrl,
+  Name,
+  number,
+  oneOf,
+  PositiveInteger,
+  PositiveTime,
+  section,
+  Share,
+  text,
+  Time
+} from "./ConfigFields.ts"
+import { Logging, Telemetry } from "./ConfigObservability.ts"
 
 export { toMillis } from "./ConfigFields.ts"
 
@@ -37,13 +50,6 @@ const Key = secret("a non-empty string of printable ASCII characters", 1)
 export const secretText = (value: string | Redacted.Redacted): string =>
   (typeof value === "string" ? value : Redacted.value(value)).trim()
 
-const isHttpUrl = (value: string): boolean => {
-  const url = URL.parse(value)
-  if (url === null || !/^https?:\/\/[^\s\\]+$/i.test(value)) return false
-  return /^https?:$/.test(url.protocol) && url.username === "" && url.password === "" && url.hash === ""
-}
-
-const HttpUrl = text("an http or https URL without credentials", isHttpUrl)
 const BaseUrl = text(
   "an http or https URL without credentials, query or fragment",
   (value) => isHttpUrl(value) && !value.includes("?") && !value.includes("#")
@@ -258,18 +264,8 @@ export const EngineConfig = Schema.Struct({
     ),
     durability: Schema.optional(oneOf(["relaxed", "strict"]))
   }),
-  logging: section({
-    level: Schema.optional(oneOf(["trace", "debug", "info", "warn", "error", "fatal", "none"])),
-    format: Schema.optional(oneOf(["pretty", "json"])),
-    /** Whether prompts and answers may be logged. */
-    content: Schema.optional(Flag)
-  }),
-  telemetry: section({
-    /** Where traces are sent by OTLP over HTTP. */
-    otlp: Schema.optional(
-      Schema.NullOr(HttpUrl).annotate({ expected: "an http or https URL without credentials, or null" })
-    )
-  }),
+  logging: Logging,
+  telemetry: Telemetry,
   server: section({
     host: Schema.optional(text("a host name or an IP address", isHost)),
     port: Schema.optional(

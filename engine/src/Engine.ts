@@ -34,7 +34,7 @@ import { SingleFlight } from "./SingleFlight.ts"
 import { compose, composeAttempt, type Open, type Stage } from "./Stage.ts"
 import { StatusSource } from "./Status.ts"
 import { estimateText, Tokenizer } from "./Tokenizer.ts"
-import { traceAttempt, traceCall } from "./Tracing.ts"
+import { Tracing } from "./Tracing.ts"
 import { UsageLog } from "./UsageLog.ts"
 
 export class Engine extends Context.Service<
@@ -91,6 +91,7 @@ export class Engine extends Context.Service<
 
 /** The pipeline, in the order in which a request travels. */
 const pipeline = Effect.gen(function* () {
+  const tracing = yield* Tracing
   const requestLog = yield* RequestLog
   const usageLog = yield* UsageLog
   const metrics = yield* Metrics
@@ -110,7 +111,7 @@ const pipeline = Effect.gen(function* () {
   const ask: Open = (call) => open(call)
   const admission: Stage = compose(
     settle({ estimateTokens: estimateText }),
-    traceCall,
+    tracing.stage,
     requestLog.stage,
     usageLog.stage,
     metrics.stage,
@@ -124,7 +125,7 @@ const pipeline = Effect.gen(function* () {
     tokenizer.stage,
     routing.order
   )
-  const attempt = composeAttempt(traceAttempt, limiter.stage, breaker.stage, send)(providers.open)
+  const attempt = composeAttempt(tracing.attempt, limiter.stage, breaker.stage, send)(providers.open)
 
   const { windowOf } = tokenizer
 

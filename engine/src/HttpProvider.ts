@@ -18,7 +18,7 @@ import {
 import { countTokens } from "./HttpTokenCount.ts"
 import { PartReader } from "./protocols/PartReader.ts"
 import { parseJson } from "./protocols/Json.ts"
-import type { Endpoint, HttpHeaders, Protocol } from "./protocols/Protocol.ts"
+import type { Endpoint, HttpHeaders, HttpRequest, Protocol } from "./protocols/Protocol.ts"
 import { quotaFailureOf, rateLimitsOf } from "./protocols/RateLimitHeaders.ts"
 import { counterOf } from "./protocols/TokenCounting.ts"
 import type { Provider, ProviderInfo } from "./Provider.ts"
@@ -77,7 +77,7 @@ export const httpProvider = (options: HttpProviderOptions): Provider => {
         if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
         const { omitted = [] } = encoded.success
         if (omitted.length > 0) call.attempt.omitted = [...(call.attempt.omitted ?? []), ...omitted]
-        const opened = Effect.matchEffect(transport.send(encoded.success), {
+        const opened = Effect.matchEffect(transport.send(traced(encoded.success, call)), {
           onFailure: (failure) => Effect.fail(new ProviderUnreachable({ ...call.target, detail: failure.detail })),
           onSuccess: (response) => new Exchange(call, info, protocol, endpoint, response).read()
         })
@@ -85,6 +85,12 @@ export const httpProvider = (options: HttpProviderOptions): Provider => {
       })
   }
 }
+
+/** The request with the trace that it belongs to, where the provider is told. */
+const traced = (request: HttpRequest, { attempt }: AttemptCall): HttpRequest =>
+  attempt.traceHeaders === undefined
+    ? request
+    : { ...request, headers: { ...request.headers, ...attempt.traceHeaders } }
 
 /** Learns from one of several keys. What is wrong with one of them is no reason to wait while another is ready. */
 const watched = (keys: ProviderKeys, { index }: ProviderKey, call: AttemptCall, opened: Opened): Opened =>

@@ -29,6 +29,9 @@ import { SingleFlight } from "./SingleFlight.ts"
 import { cacheSources } from "./stores/CacheSources.ts"
 import * as UsageDatabase from "./stores/UsageDatabase.ts"
 import * as Telemetry from "./Telemetry.ts"
+import { conventionsOf } from "./GenAiNames.ts"
+import { tracingLayer } from "./LiveTracing.ts"
+import type { Tracing } from "./Tracing.ts"
 import { estimateText, Tokenizer } from "./Tokenizer.ts"
 import type { StatusSource } from "./Status.ts"
 import type { UsageLog } from "./UsageLog.ts"
@@ -70,6 +73,7 @@ export type Services =
   | SingleFlight
   | StatusSource
   | Tokenizer
+  | Tracing
   | UsageLog
 
 export const services = (config: EngineConfig, options: LiveOptions = {}): Layer.Layer<Services> => {
@@ -108,6 +112,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
       config.cache.coalesce,
       SingleFlight.layer({ enabled: config.cache.coalesce, estimateTokens: estimateText })
     ),
+    tracingLayer(config, conventionsOf(process.env)),
     keep("tokenizer", undefined, Tokenizer.layer({ limits: (target) => limitsOf(inForce(), target) })),
     keep(
       "usage",

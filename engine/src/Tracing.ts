@@ -1,63 +1,266 @@
 /**
- * Spans at the request and at each attempt, with OpenTelemetry's GenAI attributes; none per stage.
+ * A span for each request and for each attempt of it, with OpenTelemetry's GenAI attributes; none per stage.
  *
- * Costs nothing while nobody listens: without a tracer of the host or an exporter no span is made. Prompts and answers
- * are never attributes. Names follow the GenAI semantic conventions of OpenTelemetry.
+ * Acts at admission, where the span begins and its headers are given to the attempt, and at settlement, where everything
+ * that is known by then is written on it. Costs nothing while nobody listens: without a tracer no span is made. It holds no
+ * key and no text of an error; prompts and answers only where `telemetry.content` is on (law 12).
  */
-import { Effect, Exit, type Scope, Tracer } from "effect"
+import { Context, Effect, Exit, Layer, type Scope, Tracer } from "effect"
 import type { Call, Outcome } from "./Call.ts"
 import type { EngineError } from "./Errors.ts"
-import type { AttemptStage, Stage } from "./Stage.ts"
-import { completionTokens, promptTokens } from "./Usage.ts"
+import { type Conventions, type Names, names } from "./GenAiNames.ts"
+import type { Completion } from "./Reply.ts"
+import type { AttemptCall, AttemptStage, Stage } from "./Stage.ts"
+import { finishReasonOf, inputMessages, outputMessages } from "./TraceContent.ts"
+import { CallerTrace, RemoteParent, traceHeaders } from "./TraceContext.ts"
+import { attemptEvents, requestEvents, type TraceEvent } from "./TraceEvents.ts"
+import * as Usage from "./Usage.ts"
 
-export const traceCall: Stage = (next) => (call) =>
-  spanned(
-    () => ({
-      name:
-        call.request.embed !== undefined ? "Engine.embed" : call.request.stream ? "Engine.stream" : "Engine.generate",
-      attributes: {
-        "gen_ai.operation.name": operationOf(call),
-        ...(call.request.model === undefined ? {} : { "gen_ai.request.model": call.request.model }),
-        "millrace.request.id": call.request.id
-      }
-    }),
-    call,
-    next(call)
-  )
+/** What spans say of a provider. */
+export interface TracedProvider {
+  /** `gen_ai.provider.name`. */
+  readonly genAiName: string
+  readonly address: string | undefined
+  readonly port: number | undefined
+  /** Whether it is told the trace that an attempt belongs to. */
+  readonly propagates: boolean
+}
 
-export const traceAttempt: AttemptStage = (next) => (call) =>
-  spanned(
-    () => ({
-      name: `${operationOf(call)} ${call.target.model}`,
-      attributes: {
-        "gen_ai.operation.name": operationOf(call),
-        "gen_ai.provider.name": call.target.provider,
-        "gen_ai.request.model": call.target.model,
-        "millrace.attempt": call.journal.attempts.length
+export interface TracingOptions {
+  readonly conventions: Conventions
+  /** Adds prompts and answers. */
+  readonly content: boolean
+  readonly providerOf: (name: string) => TracedProvider | undefined
+}
+
+export class Tracing extends Context.Service<
+  Tracing,
+  {
+    /** The span of a request. */
+    readonly stage: Stage
+    /** The span of an attempt. */
+    readonly attempt: AttemptStage
+  }
+>()("millrace/Tracing") {
+  /** Spans go to whatever tracer is in the context of the request. */
+  static readonly layer = (options: TracingOptions) => Layer.sync(Tracing, () => make(options))
+}
+
+type Attributes = { [name: string]: unknown }
+type Opened<A> = Effect.Effect<A, EngineError, Scope.Scope>
+
+const make = (options: TracingOptions): Tracing["Service"] => {
+  const { content, conventions, providerOf } = options
+  const known = names[conventions]
+  const genAiNameOf = (provider: string) => providerOf(provider)?.genAiName ?? provider
+
+  /** What an answer, or what came of it, says; the conventions have these on both kinds of spans. */
+  const answered = (span: Tracer.Span, outcome: Outcome, completion: Completion | undefined) => {
+    if (completion !== undefined) {
+      if (completion.id !== "") span.attribute(known.responseId, clip(completion.id))
+      if (completion.model !== "") span.attribute(known.responseModel, clip(completion.model))
+    }
+    if (outcome._tag === "Success") {
+      span.attribute(known.finishReasons, [finishReasonOf(outcome.completion.finishReason)])
+      return
+    }
+    // The conventions' newer version wants to be told that nothing came to an end.
+    if (conventions === "latest") span.attribute(known.finishReasons, ["error"])
+    span.attribute(known.errorType, outcome._tag === "Failure" ? outcome.error._tag : "Cancelled")
+    if (outcome._tag === "Failure") {
+      span.attribute("millrace.fault", outcome.error.fault)
+      const status = "upstreamStatus" in outcome.error ? outcome.error.upstreamStatus : undefined
+      if (status !== undefined) span.attribute(known.upstreamStatus, status)
+    }
+  }
+
+  const used = (span: Tracer.Span, usage: Usage.Usage) => {
+    span.attribute(known.inputTokens, Usage.promptTokens(usage))
+    span.attribute(known.outputTokens, usage.output)
+    if (usage.cacheReadInput > 0) span.attribute(known.cacheReadTokens, usage.cacheReadInput)
+    if (usage.cacheWriteInput > 0) span.attribute(known.cacheWriteTokens, usage.cacheWriteInput)
+    if (usage.reasoning > 0) span.attribute(known.reasoningTokens, usage.reasoning)
+    if (usage.estimated) span.attribute("millrace.usage.estimated", true)
+  }
+
+  const told = (span: Tracer.Span, call: Call, completion: Completion | undefined) => {
+    if (!content || call.request.embed !== undefined) return
+    span.attribute(known.inputMessages, inputMessages(call.request.messages))
+    if (completion !== undefined) span.attribute(known.outputMessages, outputMessages(completion, conventions))
+  }
+
+  const endRequest = (span: Tracer.Span, call: Call, outcome: Outcome) => {
+    const { journal } = call
+    const completion = completionOf(outcome)
+    const served = journal.cache === "hit" || journal.cache === "semantic" || journal.cache === "coalesced"
+    answered(span, outcome, completion)
+    const target = journal.target ?? journal.attempts.at(-1)?.target
+    if (target !== undefined) {
+      span.attribute(known.provider, genAiNameOf(target.provider))
+      span.attribute("millrace.provider", target.provider)
+      span.attribute("millrace.model", target.model)
+    }
+    span.attribute("millrace.cache", journal.cache)
+    span.attribute("millrace.attempts", journal.attempts.length)
+    if (journal.queueMs > 0) span.attribute("millrace.queue_ms", journal.queueMs)
+    // Tokens that no provider was asked for are no usage of anybody's.
+    if (completion !== undefined) {
+      if (served) span.attribute("millrace.saved_tokens", Usage.totalTokens(completion.usage))
+      else used(span, completion.usage)
+    }
+    if (journal.cost?._tag === "Priced") span.attribute("millrace.cost_usd", journal.cost.usd)
+    if (journal.saved?._tag === "Priced") span.attribute("millrace.saved_usd", journal.saved.usd)
+    if (journal.attempts.length === 0 && journal.cache !== "coalesced") told(span, call, completion)
+  }
+
+  const endAttempt = (span: Tracer.Span, call: AttemptCall, outcome: Outcome) => {
+    const { firstPartAtMs, queueMs, sentAtMs } = call.attempt
+    const completion = completionOf(outcome)
+    answered(span, outcome, completion)
+    if (completion !== undefined) used(span, completion.usage)
+    if (queueMs > 0) span.attribute("millrace.queue_ms", queueMs)
+    if (call.request.stream && sentAtMs !== undefined && firstPartAtMs !== undefined) {
+      span.attribute(known.timeToFirstChunk, (firstPartAtMs - sentAtMs) / 1000)
+    }
+    told(span, call, completion)
+  }
+
+  return Tracing.of({
+    stage: (next) => (call) =>
+      Effect.withFiber((fiber): ReturnType<typeof next> => {
+        const parent = fiber.cache.span
+        if (fiber.getRef(Tracer.Tracer) === Tracer.nativeTracer) {
+          if (parent !== undefined) call.journal.span = parent
+          return next(call)
+        }
+        const { request } = call
+        const name = request.embed !== undefined ? "Engine.embed" : request.stream ? "Engine.stream" : "Engine.generate"
+        const trace = parent === undefined ? undefined : Context.getOrUndefined(parent.annotations, CallerTrace)
+        const joined =
+          trace !== undefined && parent?._tag === "ExternalSpan" ? fiber.getRef(RemoteParent)(parent, trace) : undefined
+        const kind = request.wire === undefined ? "internal" : "server"
+        const attributes = requestAttributes(known, call)
+        return Effect.flatMap(Effect.makeSpan(name, { kind, attributes, ...below(joined, trace) }), (span) => {
+          call.journal.span = span
+          return lived(span, call, next(call), endRequest, requestEvents)
+        })
+      }),
+    attempt: (next) => (call) =>
+      Effect.withFiber((fiber): ReturnType<typeof next> => {
+        const provider = providerOf(call.target.provider)
+        if (fiber.getRef(Tracer.Tracer) === Tracer.nativeTracer) {
+          // Without a span of ours the provider's spans are children of the caller's.
+          const { span } = call.journal
+          if (span?._tag === "ExternalSpan" && provider?.propagates === true)
+            call.attempt.traceHeaders = traceHeaders(span)
+          return next(call)
+        }
+        const attributes = attemptAttributes(known, call, provider)
+        const parent = fiber.cache.span
+        const trace = parent === undefined ? undefined : Context.getOrUndefined(parent.annotations, CallerTrace)
+        return Effect.flatMap(
+          Effect.makeSpan(`${operationOf(call)} ${clip(call.target.model)}`, {
+            kind: "client",
+            attributes,
+            ...below(undefined, trace)
+          }),
+          (span) => {
+            if (provider?.propagates === true) call.attempt.traceHeaders = traceHeaders(span)
+            return lived(span, call, next(call), endAttempt, (_, endedAtMs, outcome) =>
+              attemptEvents(call, outcome, endedAtMs)
+            )
+          }
+        )
+      })
+  })
+}
+
+/** A span's place in the trace of a caller, whose `tracestate` its own children carry on. */
+const below = (parent: Tracer.AnySpan | undefined, trace: CallerTrace["Service"] | undefined) => ({
+  ...(parent === undefined ? {} : { parent }),
+  ...(trace === undefined ? {} : { annotations: Context.make(CallerTrace, trace) })
+})
+
+/** Runs below a span, which ends with the call or the attempt: for a stream, when its last part has been read. */
+const lived = <C extends Call, A>(
+  span: Tracer.Span,
+  call: C,
+  effect: Opened<A>,
+  end: (span: Tracer.Span, call: C, outcome: Outcome) => void,
+  events: (call: C, endedAtMs: number, outcome: Outcome) => ReadonlyArray<TraceEvent>
+): Opened<A> => {
+  call.settlement.add((outcome) => {
+    const endedAt = call.clock.currentTimeNanosUnsafe()
+    if (span.sampled) {
+      end(span, call, outcome)
+      const endedAtMs = call.clock.currentTimeMillisUnsafe()
+      for (const { atMs, attributes, name } of events(call, endedAtMs, outcome)) {
+        const agoNanos = BigInt(Math.round(Math.max(0, endedAtMs - atMs) * 1e6))
+        span.event(name, later(endedAt - agoNanos, span), attributes)
       }
-    }),
-    call,
-    next(call)
-  )
+    }
+    span.end(endedAt, exitOf(outcome))
+  })
+  return Effect.withParentSpan(effect, span)
+}
+
+/** The journal's milliseconds are rounded down, and no event is before its span. */
+const later = (at: bigint, { status }: Tracer.Span): bigint => (at < status.startTime ? status.startTime : at)
+
+const requestAttributes = (known: Names, call: Call): Attributes => {
+  const { request } = call
+  const attributes: Attributes = {
+    [known.operation]: operationOf(call),
+    "millrace.request.id": request.id,
+    "millrace.tenant": clip(request.tenant)
+  }
+  if (request.key !== undefined) attributes["millrace.key.id"] = request.key.keyId
+  if (request.model !== undefined) attributes[known.requestModel] = clip(request.model)
+  return withParameters(known, call, attributes)
+}
+
+const attemptAttributes = (known: Names, call: AttemptCall, provider: TracedProvider | undefined): Attributes => {
+  const attributes: Attributes = {
+    [known.operation]: operationOf(call),
+    [known.provider]: provider?.genAiName ?? call.target.provider,
+    [known.requestModel]: clip(call.target.model),
+    "millrace.provider": call.target.provider,
+    "millrace.request.id": call.request.id,
+    "millrace.attempt": call.journal.attempts.indexOf(call.attempt) + 1
+  }
+  if (provider?.address !== undefined) attributes[known.serverAddress] = provider.address
+  if (provider?.port !== undefined) attributes[known.serverPort] = provider.port
+  if (call.attempt.hedge === true) attributes["millrace.hedge"] = true
+  return withParameters(known, call, attributes)
+}
+
+const withParameters = (known: Names, { request }: Call, attributes: Attributes): Attributes => {
+  const set = (name: string | undefined, value: unknown) => {
+    if (name !== undefined && value !== undefined) attributes[name] = value
+  }
+  if (request.stream) attributes[known.requestStream] = true
+  set(known.requestMaxTokens, request.maxTokens)
+  set(known.requestTemperature, request.temperature)
+  set(known.requestTopP, request.topP)
+  set(known.requestTopK, request.topK)
+  set(known.requestSeed, request.seed)
+  set(known.requestPresencePenalty, request.presencePenalty)
+  set(known.requestFrequencyPenalty, request.frequencyPenalty)
+  set(known.requestReasoning, request.reasoning?.effort)
+  set(known.embeddingDimensions, request.embed?.dimensions)
+  if (request.responseFormat !== undefined) {
+    attributes[known.outputType] = request.responseFormat.type === "text" ? "text" : "json"
+  }
+  return attributes
+}
 
 const operationOf = ({ request }: Call): string => (request.embed === undefined ? "chat" : "embeddings")
 
-const spanned = <A>(
-  describe: () => { readonly name: string; readonly attributes: Record<string, unknown> },
-  call: Call,
-  effect: Effect.Effect<A, EngineError, Scope.Scope>
-): Effect.Effect<A, EngineError, Scope.Scope> =>
-  Effect.withFiber((fiber) => {
-    if (fiber.getRef(Tracer.Tracer) === Tracer.nativeTracer) return effect
-    const { attributes, name } = describe()
-    return Effect.flatMap(Effect.makeSpan(name, { attributes, kind: "client" }), (span) => {
-      call.settlement.add((outcome) => {
-        annotate(span, call, outcome)
-        span.end(call.clock.currentTimeNanosUnsafe(), exitOf(outcome))
-      })
-      return Effect.withParentSpan(effect, span)
-    })
-  })
+const completionOf = (outcome: Outcome): Completion | undefined =>
+  outcome._tag === "Success" ? outcome.completion : outcome.partial
+
+/** Names come from callers and from providers: this bounds what one of them can put on a span. */
+const clip = (name: string): string => (name.length <= 256 ? name : name.slice(0, 256))
 
 /** The end of a span as tracers record it: the kind of an error, and no text, for that may quote a prompt (law 12). */
 const exitOf = (outcome: Outcome): Exit.Exit<void, Error> => {
@@ -67,20 +270,4 @@ const exitOf = (outcome: Outcome): Exit.Exit<void, Error> => {
   error.name = outcome.error._tag
   error.stack = ""
   return Exit.fail(error)
-}
-
-const annotate = (span: Tracer.Span, call: Call, outcome: Outcome): void => {
-  const completion = outcome._tag === "Success" ? outcome.completion : outcome.partial
-  if (call.journal.target !== undefined) span.attribute("gen_ai.provider.name", call.journal.target.provider)
-  span.attribute("millrace.cache", call.journal.cache)
-  if (completion !== undefined) {
-    span.attribute("gen_ai.response.model", completion.model)
-    span.attribute("gen_ai.response.finish_reasons", [completion.finishReason])
-    span.attribute("gen_ai.usage.input_tokens", promptTokens(completion.usage))
-    span.attribute("gen_ai.usage.output_tokens", completionTokens(completion.usage))
-  }
-  if (outcome._tag === "Failure") {
-    span.attribute("error.type", outcome.error._tag)
-    span.attribute("millrace.fault", outcome.error.fault)
-  } else if (outcome._tag === "Cancelled") span.attribute("error.type", "Cancelled")
 }

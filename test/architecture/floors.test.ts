@@ -186,6 +186,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "Live.ts",
       "LiveProviders.ts",
       "LiveStatus.ts",
+      "LiveTracing.ts",
       "Status.ts"
     ]
   },

@@ -104,8 +104,8 @@ describe("defaults", () => {
       tenants: { listed: {}, others: { weight: 1, rateLimits: undefined } },
       keys: { required: false },
       storage: { database: "memory", redis: undefined, durability: "relaxed" },
-      logging: { level: "info", format: "pretty", content: false },
-      telemetry: { otlp: undefined },
+      logging: { level: "info", levels: {}, format: "pretty", requests: 0, content: false },
+      telemetry: { otlp: undefined, sample: 1, propagate: "local", content: false },
       server: { host: "127.0.0.1", port: 4000, adminToken: undefined, bodyLimitBytes: 20_000_000, drainMs: 30_000 },
       simulated: true,
       notes: expect.any(Array)

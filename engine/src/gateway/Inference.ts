@@ -4,15 +4,14 @@
  * One fiber per request between two raw edges: `node:http` in, the engine's transport out. A caller who disconnects
  * interrupts the fiber, and with it the upstream call; so does the end of a shutdown, and then the caller is told.
  */
-import { Effect, Option, Result } from "effect"
-import type { Headers } from "effect/http/Headers"
-import * as HttpTraceContext from "effect/http/HttpTraceContext"
+import { Context, Effect, Result, Tracer } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Call } from "../Call.ts"
 import type { Engine } from "../Engine.ts"
 import { type EngineError, ShuttingDown } from "../Errors.ts"
 import type { Request } from "../Request.ts"
 import { makeRequestId } from "../RequestId.ts"
+import { CallerTrace, readTrace } from "../TraceContext.ts"
 import { readJson } from "./Body.ts"
 import { readHeaders } from "./CallHeaders.ts"
 import type { InboundDialect } from "./Dialect.ts"
@@ -101,7 +100,12 @@ const withHeaders = (
 
 /** Spans of the request are children of the caller's, when a valid W3C `traceparent` names one. */
 const joinTrace = <A, E, R>(request: IncomingMessage, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
-  if (request.headers["traceparent"] === undefined) return effect
-  const parent = HttpTraceContext.w3c(request.headers as Headers)
-  return Option.isSome(parent) ? (Effect.withParentSpan(effect, parent.value) as Effect.Effect<A, E, R>) : effect
+  const { traceparent, tracestate } = request.headers
+  if (traceparent === undefined) return effect
+  const trace = readTrace(traceparent, tracestate)
+  if (trace === undefined) return effect
+  const { sampled, spanId, traceId } = trace
+  const annotations = Context.make(CallerTrace, trace)
+  const parent = Tracer.externalSpan({ traceId, spanId, sampled, annotations })
+  return Effect.withParentSpan(effect, parent) as Effect.Effect<A, E, R>
 }
