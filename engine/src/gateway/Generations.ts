@@ -48,6 +48,7 @@ interface Generation {
 export const make = (options: GenerationsOptions): Effect.Effect<Generations, never, Scope.Scope> =>
   Effect.gen(function* () {
     const owner = yield* Effect.scope
+    const outside = yield* Effect.context<never>()
     const clock = yield* Clock.Clock
     const kept = yield* Kept.make(options.config, clock.currentTimeMillisUnsafe())
     const memory = new ResponseMemory(() => clock.currentTimeMillisUnsafe())
@@ -83,7 +84,8 @@ export const make = (options: GenerationsOptions): Effect.Effect<Generations, ne
           return { config, gateway, context, scope, newest: yield* Scope.fork(scope) }
         })
         return yield* Effect.onExit(made, (exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
-      })
+        // Whoever asks for a reload has services of the old generation.
+      }).pipe(Effect.updateContext((_: Context.Context<never>) => outside))
 
     /** Takes the gauges over: two generations that share a limiter would count its calls twice. */
     const observe = ({ config, context, newest }: Generation) =>
