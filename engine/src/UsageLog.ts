@@ -215,9 +215,11 @@ const make = (store: UsageStore, { content = false }: UsageLogOptions): UsageLog
   })
 }
 
-const encodeCursor = (position: Position): string => `${position.timeMs.toString(36)}.${position.seq.toString(36)}`
+/** A position as text that a caller gives back. */
+export const encodeCursor = (position: Position): string => `${position.timeMs.toString(36)}.${position.seq.toString(36)}`
 
-const decodeCursor = (text: string): Position | undefined => {
+/** Undefined for what `encodeCursor` did not make. */
+export const decodeCursor = (text: string): Position | undefined => {
   if (!/^-?[0-9a-z]{1,10}\.[0-9a-z]{1,11}$/.test(text)) return undefined
   const [timeMs, seq] = text.split(".").map((digits) => Number.parseInt(digits, 36)) as [number, number]
   return Number.isSafeInteger(timeMs) && Number.isSafeInteger(seq) ? { timeMs, seq } : undefined
