@@ -89,6 +89,7 @@ export class FairQueue<W extends Waiter> {
     priority.lastTurn = this.turns
     priority.virtual = Math.max(priority.virtual, share.tag)
     share.tag += waiter.cost / share.weight
+    flow.nextOrder = this.joined++
     this.leave(waiter)
     if (flow.waiting === 0) flow.line.drop(flow)
   }
@@ -104,19 +105,19 @@ export class FairQueue<W extends Waiter> {
   }
 
   /**
-   * Passes over the tenant of a waiter that `peek` gave, in its priority and line, until a time (epoch milliseconds,
-   * infinite for no time) or until `unpark` names the tenant.
+   * Passes over the tenant of a waiter that `peek` gave, or those of its flow, in its priority and line, until a time (epoch
+   * milliseconds, infinite for no time) or until `unpark` names `by`, the tenant unless told.
    */
-  park(waiter: W, untilMs: number): void {
+  park(waiter: W, untilMs: number, by: string = waiter.tenant): void {
     const flow = waiter.place as unknown as Flow<W>
     flow.offered = false
     flow.line.offered.pop()
-    this.parked.add(flow, untilMs, this.joined++)
+    this.parked.add(flow, by, untilMs, this.joined++)
   }
 
-  /** Lets a tenant take part again, wherever it is parked. */
-  unpark(tenant: string): void {
-    this.parked.release(tenant)
+  /** Lets a tenant take part again, or whoever is kept back by that name, wherever they are parked. */
+  unpark(by: string): void {
+    this.parked.release(by)
   }
 
   /** Lets those take part again whose time has come. */

@@ -39,6 +39,8 @@ export interface Grant {
   readonly rateLimits?: KeyLimits | undefined
   readonly budgets?: ReadonlyArray<KeyBudget> | undefined
   readonly metadata?: { readonly [name: string]: Schema.Json } | undefined
+  /** When the key was changed last, in epoch milliseconds: of two grants of a key the limits of the later one hold. */
+  readonly changedAtMs?: number | undefined
 }
 
 interface Target {

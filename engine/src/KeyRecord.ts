@@ -102,7 +102,8 @@ export const grantOf = (record: KeyRecord): Grant => ({
   providers: record.providers ?? undefined,
   rateLimits: record.rateLimits ?? undefined,
   budgets: record.budgets ?? undefined,
-  metadata: record.metadata ?? undefined
+  metadata: record.metadata ?? undefined,
+  changedAtMs: record.updatedAtMs
 })
 
 const valid = (secrets: ReadonlyArray<KeySecret>, nowMs: number): ReadonlyArray<KeySecret> =>

@@ -57,8 +57,8 @@ export class Keys extends Context.Service<
     ) => Effect.Effect<KeyRecord.MadeKey | undefined, KeyStoreUnavailable>
     /** False when there is no such key. */
     readonly remove: (id: string) => Effect.Effect<boolean, KeyStoreUnavailable>
-    /** Hears the ids of keys that are gone, whoever has deleted them. */
-    readonly onRemoved: (listener: (id: string) => void) => void
+    /** Hears the ids of keys that are gone, whoever has deleted them. Returns how to stop it. */
+    readonly onRemoved: (listener: (id: string) => void) => () => void
     readonly health: () => KeysHealth
   }
 >()("millrace/Keys") {
@@ -277,7 +277,10 @@ const make = <R>({ refreshMs = 10_000, store: opening }: KeysOptions<R>) =>
             return found
           })
         ),
-      onRemoved: (listener) => void listeners.add(listener),
+      onRemoved: (listener) => {
+        listeners.add(listener)
+        return () => void listeners.delete(listener)
+      },
       health: () => ({ kind: store.kind, loaded: revision !== undefined, keys: ring.entries.size, reason })
     })
   })

@@ -16,6 +16,8 @@ export interface Waiter {
   readonly cost: number
   /** Waiters of one line can be passed over together. */
   readonly line: number
+  /** Those of a tenant that are kept back together, by a name that only they have; all of them without it. */
+  readonly flow?: string | undefined
   readonly joinedAtMs: number
   /** Set when the waiter was served or has left. */
   gone: boolean
@@ -34,10 +36,13 @@ export interface Share {
   waiting: number
 }
 
-/** Waiters of one tenant in one line of a priority, in the order in which they came. */
+/** Waiters of one tenant that are kept back together, in one line of a priority, in the order in which they came. */
 export class Flow<W extends Waiter> {
   key = 0
-  readonly order: number
+  order: number
+  /** Its order from the next time on that it is put in its place: whoever of a tenant was served goes behind the others. */
+  nextOrder: number
+  readonly name: string
   readonly priority: PriorityClass<W>
   readonly share: Share
   readonly tenant: string
@@ -48,13 +53,19 @@ export class Flow<W extends Waiter> {
   offered = false
   /** While it is parked: when it takes part again, epoch milliseconds or infinite. */
   parkedUntilMs: number | undefined
+  /** Whose limits keep it back while it is parked. */
+  parkedBy: string
 
-  constructor(priority: PriorityClass<W>, line: Line<W>, share: Share, tenant: string, order: number) {
+  constructor(priority: PriorityClass<W>, line: Line<W>, share: Share, waiter: Waiter, order: number) {
+    const { flow = waiter.tenant, tenant } = waiter
     this.priority = priority
     this.line = line
     this.share = share
     this.tenant = tenant
+    this.name = flow
+    this.parkedBy = tenant
     this.order = order
+    this.nextOrder = order
   }
 
   /** Counts waiters that came (or, below 0, went). */
@@ -93,8 +104,9 @@ export class PriorityClass<W extends Waiter> {
     if (share === undefined) this.shares.set(waiter.tenant, (share = { weight: waiter.weight, tag: 0, waiting: 0 }))
     if (share.waiting === 0) share.tag = Math.max(share.tag, this.virtual)
     const line = (this.lines[waiter.line] ??= new Line<W>())
-    let flow = line.flows.get(waiter.tenant)
-    if (flow === undefined) line.flows.set(waiter.tenant, (flow = new Flow<W>(this, line, share, waiter.tenant, order)))
+    const name = waiter.flow ?? waiter.tenant
+    let flow = line.flows.get(name)
+    if (flow === undefined) line.flows.set(name, (flow = new Flow<W>(this, line, share, waiter, order)))
     if (!flow.offered && flow.parkedUntilMs === undefined) this.offer(flow)
     return flow
   }
@@ -102,6 +114,7 @@ export class PriorityClass<W extends Waiter> {
   offer(flow: Flow<W>): void {
     flow.offered = true
     flow.key = flow.share.tag
+    flow.order = flow.nextOrder
     flow.line.offered.push(flow)
   }
 
@@ -150,7 +163,7 @@ class Line<W extends Waiter> {
     if (this.offered.peek() !== flow) return
     this.offered.pop()
     flow.offered = false
-    this.flows.delete(flow.tenant)
+    this.flows.delete(flow.name)
   }
 
   sweep(): void {
@@ -158,9 +171,9 @@ class Line<W extends Waiter> {
       flow.offered = flow.waiting > 0
       return flow.offered
     })
-    for (const [tenant, flow] of this.flows) {
+    for (const [name, flow] of this.flows) {
       flow.fifo.sweep()
-      if (flow.waiting === 0) this.flows.delete(tenant)
+      if (flow.waiting === 0) this.flows.delete(name)
     }
   }
 }
@@ -173,6 +186,7 @@ const firstOf = <W extends Waiter>(heap: QueueHeap<Flow<W>>): Flow<W> | undefine
       heap.pop()
     } else if (flow.key < flow.share.tag) {
       flow.key = flow.share.tag
+      flow.order = flow.nextOrder
       heap.sink()
     } else return flow
   }

@@ -1,29 +1,31 @@
 /**
- * Flows that do not take part for a time, because limits of their tenant keep them back.
+ * Flows that do not take part for a time, because limits of their tenant or their key keep them back.
  *
- * They come back when their time has come or when something of their tenant was given back, without credit for the time
+ * They come back when their time has come or when something of those limits was given back, without credit for the time
  * between. Parking and coming back take O(log parked).
  */
 import type { Flow, Waiter } from "./QueueFlow.ts"
 import { QueueHeap } from "./QueueHeap.ts"
 
 export class Parked<W extends Waiter> {
-  private readonly tenants = new Map<string, Set<Flow<W>>>()
+  private readonly keepers = new Map<string, Set<Flow<W>>>()
   private readonly times = new QueueHeap<{ key: number; readonly order: number; readonly flow: Flow<W> }>()
 
-  add(flow: Flow<W>, untilMs: number, order: number): void {
+  /** Parks a flow until a time or until `by` is released, whose limits keep it back. */
+  add(flow: Flow<W>, by: string, untilMs: number, order: number): void {
     flow.parkedUntilMs = untilMs
+    flow.parkedBy = by
     flow.addReady(-flow.waiting)
-    let flows = this.tenants.get(flow.tenant)
-    if (flows === undefined) this.tenants.set(flow.tenant, (flows = new Set()))
+    let flows = this.keepers.get(by)
+    if (flows === undefined) this.keepers.set(by, (flows = new Set()))
     flows.add(flow)
     if (untilMs < Number.POSITIVE_INFINITY) this.times.push({ key: untilMs, order, flow })
   }
 
-  release(tenant: string): void {
-    const flows = this.tenants.get(tenant)
+  release(by: string): void {
+    const flows = this.keepers.get(by)
     if (flows === undefined) return
-    this.tenants.delete(tenant)
+    this.keepers.delete(by)
     for (const flow of flows) this.free(flow)
   }
 
@@ -31,9 +33,10 @@ export class Parked<W extends Waiter> {
     for (let first = this.times.peek(); first !== undefined && first.key <= nowMs; first = this.times.peek()) {
       this.times.pop()
       if (first.flow.parkedUntilMs !== first.key) continue
-      const flows = this.tenants.get(first.flow.tenant)!
+      const { parkedBy } = first.flow
+      const flows = this.keepers.get(parkedBy)!
       flows.delete(first.flow)
-      if (flows.size === 0) this.tenants.delete(first.flow.tenant)
+      if (flows.size === 0) this.keepers.delete(parkedBy)
       this.free(first.flow)
     }
   }
@@ -49,13 +52,13 @@ export class Parked<W extends Waiter> {
 
   /** Those without a waiter need no parking. */
   sweep(): void {
-    for (const [tenant, flows] of this.tenants) {
+    for (const [by, flows] of this.keepers) {
       for (const flow of flows) {
         if (flow.waiting > 0) continue
         flows.delete(flow)
         flow.parkedUntilMs = undefined
       }
-      if (flows.size === 0) this.tenants.delete(tenant)
+      if (flows.size === 0) this.keepers.delete(by)
     }
     this.times.filter(({ flow, key }) => flow.parkedUntilMs === key)
   }

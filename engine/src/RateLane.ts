@@ -1,8 +1,8 @@
 /**
  * The way of attempts to one provider: what they reserve, whether they go, wait or are refused, and their settlement.
  *
- * Every decision is synchronous, so it is atomic: a permit, a request and tokens of the provider, of the model and of the
- * tenant are taken together or not at all (law 5). The limits are in `RateScope`, the waiters in `RateQueue`. A lane never
+ * Every decision is synchronous, so it is atomic: a permit, a request and tokens of the provider, the model, the tenant and
+ * the key are taken together or not at all (law 5). The limits are in `RateScope`, the waiters in `RateQueue`. A lane never
  * opens a connection.
  */
 import { Effect } from "effect"
@@ -11,7 +11,8 @@ import { type EngineError, ProviderRateLimited, QueueFull, RateLimitExceeded, Sh
 import type { RateLimits } from "./Provider.ts"
 import { RateEstimate } from "./RateEstimate.ts"
 import { type QueueHost, type QueueOptions, RateQueue, RateWaiter, type Refusal, type Scopes } from "./RateQueue.ts"
-import { type Hold, RateScope, type ScopeRates } from "./RateScope.ts"
+import type { RateKeys } from "./RateKeys.ts"
+import { callerLimitsOf, type Hold, RateScope, type ScopeRates } from "./RateScope.ts"
 import { laneStatus, type LaneStatus, type LimitedModel } from "./RateStatus.ts"
 import type { RateTenants } from "./RateTenants.ts"
 import { type Candidate, RateWait } from "./RateWait.ts"
@@ -28,6 +29,8 @@ export interface LaneOptions {
 }
 
 export interface LaneHost extends QueueHost {
+  readonly tenants: RateTenants
+  readonly keys: RateKeys
   readonly onWait: ((provider: string, waitedMs: number) => void) | undefined
 }
 
@@ -36,6 +39,7 @@ interface Reservation {
   readonly provider: Hold
   readonly model: Hold | undefined
   readonly tenant: Hold | undefined
+  readonly key: Hold | undefined
   readonly takenAtMs: number
 }
 
@@ -48,7 +52,6 @@ export class RateLane {
   private options: LaneOptions
   private queueOptions: QueueOptions
   private readonly host: LaneHost
-  private readonly tenants: RateTenants
   private readonly scope: RateScope
   /** Models with limits of their own; each has a line in the queue. */
   private readonly models = new Map<string, LimitedModel>()
@@ -60,16 +63,16 @@ export class RateLane {
   private lines = 0
   private closed = false
 
-  constructor(options: LaneOptions, queueOptions: QueueOptions, tenants: RateTenants, host: LaneHost) {
+  constructor(options: LaneOptions, queueOptions: QueueOptions, host: LaneHost) {
     this.options = options
     this.queueOptions = queueOptions
     this.host = host
-    this.tenants = tenants
     this.scope = new RateScope(options.name, options.rateLimits)
     for (const [model, limits] of Object.entries(options.modelLimits ?? {})) {
       this.addModel(model, { ...limits, learn: options.rateLimits.learn })
     }
-    this.providerAlone = { model: undefined, tenant: undefined, line: 0, weight: tenants.weightOf(defaultTenant) }
+    const weight = host.tenants.weightOf(defaultTenant)
+    this.providerAlone = { model: undefined, tenant: undefined, key: undefined, line: 0, weight }
     this.queue = new RateQueue(host, queueOptions.maxWaitMs, {
       openInMs: (nowMs) => (this.scope.hasPlace ? Math.max(0, this.pausedUntilMs - nowMs) : Number.POSITIVE_INFINITY),
       roomInMs: ({ tokens }, nowMs) => this.scope.roomInMs(tokens, nowMs),
@@ -95,7 +98,7 @@ export class RateLane {
       if (known === undefined) this.addModel(model, { ...limits, learn })
       else known.scope.reconfigure({ ...limits, learn }, nowMs)
     }
-    this.providerAlone = { ...this.providerAlone, weight: this.tenants.weightOf(defaultTenant) }
+    this.providerAlone = { ...this.providerAlone, weight: this.host.tenants.weightOf(defaultTenant) }
     this.queue.pump()
   }
 
@@ -111,7 +114,7 @@ export class RateLane {
         this.take(call, scopes, tokens, nowMs)
         return next(call)
       }
-      if (scopes.tenant !== undefined) call.journal.callerLimits = scopes.tenant.callerLimits(nowMs)
+      call.journal.callerLimits = callerLimitsOf(scopes.tenant, scopes.key, nowMs)
       const refusal = this.refusal(call, scopes, tokens, nowMs)
       if (refusal !== undefined) return Effect.fail(refusal)
       return this.join(call, scopes, tokens, nowMs, next)
@@ -149,13 +152,16 @@ export class RateLane {
   }
 
   private scopesOf({ request, target }: AttemptCall, nowMs: number): Scopes {
-    if (this.models.size === 0 && this.tenants.alike) return this.providerAlone
+    const { keys, tenants } = this.host
+    const key = keys.scopeOf(request.key, nowMs)
+    if (this.models.size === 0 && tenants.alike && key === undefined) return this.providerAlone
     const model = this.models.get(target.model)
     return {
       model: model?.scope,
-      tenant: this.tenants.scopeOf(request.tenant, nowMs),
+      tenant: tenants.scopeOf(request.tenant, nowMs),
+      key,
       line: model?.line ?? 0,
-      weight: this.tenants.weightOf(request.tenant)
+      weight: tenants.weightOf(request.tenant)
     }
   }
 
@@ -177,12 +183,13 @@ export class RateLane {
     return cost > 0 ? cost : 1
   }
 
-  private free({ model, tenant }: Scopes, tokens: number, nowMs: number): boolean {
+  private free({ key, model, tenant }: Scopes, tokens: number, nowMs: number): boolean {
     return (
       this.pausedUntilMs <= nowMs &&
       hasRoom(this.scope, tokens, nowMs) &&
       (model === undefined || hasRoom(model, tokens, nowMs)) &&
-      (tenant === undefined || hasRoom(tenant, tokens, nowMs))
+      (tenant === undefined || hasRoom(tenant, tokens, nowMs)) &&
+      (key === undefined || hasRoom(key, tokens, nowMs))
     )
   }
 
@@ -210,18 +217,20 @@ export class RateLane {
     resume(Effect.flatMap(Effect.yieldNow, () => next(call)))
   }
 
-  private take(call: AttemptCall, { model, tenant }: Scopes, tokens: number, nowMs: number): void {
+  private take(call: AttemptCall, scopes: Scopes, tokens: number, nowMs: number): void {
+    const { key, model, tenant } = scopes
     const reservation: Reservation = {
       provider: this.scope.take(tokens, nowMs),
       model: model?.take(tokens, nowMs),
       tenant: tenant?.take(tokens, nowMs),
+      key: key?.take(tokens, nowMs),
       takenAtMs: nowMs
     }
-    if (tenant !== undefined) call.journal.callerLimits = tenant.callerLimits(nowMs)
+    call.journal.callerLimits = callerLimitsOf(tenant, key, nowMs)
     call.settlement.add((outcome) => this.settle(call, reservation, outcome))
   }
 
-  private settle(call: AttemptCall, { model, provider, takenAtMs, tenant }: Reservation, outcome: Outcome): void {
+  private settle(call: AttemptCall, { key, model, provider, takenAtMs, tenant }: Reservation, outcome: Outcome): void {
     const nowMs = this.nowMs
     const usage = usageOf(outcome)
     const tokens = totalTokens(usage)
@@ -230,8 +239,10 @@ export class RateLane {
     model?.scope.settle(model, requests, tokens, usage.output, nowMs)
     const taught = model ?? provider
     taught.scope.learned.settle(taught, call, outcome, nowMs)
-    // However many attempts a call needs, it is one request of its tenant.
-    tenant?.scope.settle(tenant, failedBeforeReply(outcome) ? 0 : requests, tokens, usage.output, nowMs)
+    // However many attempts a call needs, it is one request of its tenant and its key.
+    const own = failedBeforeReply(outcome) ? 0 : requests
+    tenant?.scope.settle(tenant, own, tokens, usage.output, nowMs)
+    key?.scope.settle(key, own, tokens, usage.output, nowMs)
     if (requests === 1) this.wait.learn(nowMs - takenAtMs)
     if (outcome._tag === "Success") {
       this.estimate.learn(call.target.model, outcome.completion.usage.output)
@@ -240,6 +251,7 @@ export class RateLane {
       if (retryAfterMs !== undefined && retryAfterMs > 0) this.pause(nowMs + retryAfterMs)
     }
     tenant?.scope.tell()
+    key?.scope.tell()
     this.queue.pump()
   }
 
@@ -248,8 +260,8 @@ export class RateLane {
   }
 
   /** Why an attempt can never go: it is larger than a whole window. */
-  private tooLarge({ model, tenant }: Scopes, tokens: number): RateLimitExceeded | undefined {
-    for (const scope of [this.scope, model, tenant]) {
+  private tooLarge({ key, model, tenant }: Scopes, tokens: number): RateLimitExceeded | undefined {
+    for (const scope of [this.scope, model, tenant, key]) {
       const most = scope?.learned.tokens.most ?? Number.POSITIVE_INFINITY
       if (scope === undefined || tokens <= most) continue
       const detail = `prompt and answer may have ${tokens} tokens, the limit of a window is ${most}`

@@ -7,7 +7,8 @@
  * never calls a provider and never retries.
  */
 import { Clock, Context, Effect, Layer } from "effect"
-import { type LaneOptions, RateLane } from "./RateLane.ts"
+import { type KeyLimitStatus, RateKeys } from "./RateKeys.ts"
+import { type LaneHost, type LaneOptions, RateLane } from "./RateLane.ts"
 import type { QueueHost, QueueOptions } from "./RateQueue.ts"
 import type { LaneStatus } from "./RateStatus.ts"
 import { noTenants, RateTenants, type TenantsOptions, type TenantStatus } from "./RateTenants.ts"
@@ -41,6 +42,10 @@ export class RateLimiter extends Context.Service<
     readonly status: (provider: string, nowMs: number) => LaneStatus | undefined
     /** Tenants that have limits of their own, at most `count`. */
     readonly tenants: (nowMs: number, count: number) => ReadonlyArray<TenantStatus>
+    /** What a virtual key holds of its limits; undefined when it has none or was not used yet. */
+    readonly key: (keyId: string, nowMs: number) => KeyLimitStatus | undefined
+    /** Forgets the limits of a virtual key that is gone; what runs is still settled. */
+    readonly forgetKey: (keyId: string) => void
     /** Goes on under other limits: what runs, waits and was taken lately counts under them. A provider that is gone keeps its own. */
     readonly reconfigure: (limits: Pick<RateLimiterOptions, "providers" | "queue" | "tenants">, nowMs: number) => void
   }
@@ -59,12 +64,13 @@ export class RateLimiter extends Context.Service<
         }
         const later: QueueHost["later"] = (run) => void runFork(Effect.andThen(Effect.yieldNow, Effect.sync(run)))
         const tenants = new RateTenants(options.tenants ?? noTenants)
-        const host = { clock, wakeAfter, later, onWait: options.onWait }
+        const keys = new RateKeys()
+        const host = { clock, wakeAfter, later, onWait: options.onWait, tenants, keys }
         const reconfigure: RateLimiter["Service"]["reconfigure"] = (limits, nowMs) => {
           tenants.reconfigure(limits.tenants ?? noTenants, nowMs)
           for (const provider of limits.providers) {
             const lane = lanes.get(provider.name)
-            if (lane === undefined) lanes.set(provider.name, new RateLane(provider, limits.queue, tenants, host))
+            if (lane === undefined) lanes.set(provider.name, new RateLane(provider, limits.queue, host))
             else lane.reconfigure(provider, limits.queue)
           }
         }
@@ -74,14 +80,14 @@ export class RateLimiter extends Context.Service<
             for (const lane of lanes.values()) lane.close()
           })
         )
-        return make(lanes, tenants, reconfigure)
+        return make(lanes, host, reconfigure)
       })
     )
 }
 
 const make = (
   lanes: Map<string, RateLane>,
-  tenants: RateTenants,
+  { keys, tenants }: Pick<LaneHost, "keys" | "tenants">,
   reconfigure: RateLimiter["Service"]["reconfigure"]
 ): RateLimiter["Service"] =>
   RateLimiter.of({
@@ -94,5 +100,7 @@ const make = (
     pausedUntilMs: (provider) => lanes.get(provider)?.pausedUntilMs ?? 0,
     status: (provider, nowMs) => lanes.get(provider)?.status(nowMs),
     tenants: (nowMs, count) => tenants.status(nowMs, count),
+    key: (keyId, nowMs) => keys.status(keyId, nowMs),
+    forgetKey: (keyId) => keys.forget(keyId),
     reconfigure
   })

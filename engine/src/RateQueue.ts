@@ -35,6 +35,7 @@ export interface QueueHost {
 export interface Scopes {
   readonly model: RateScope<RateWaiter> | undefined
   readonly tenant: RateScope | undefined
+  readonly key: RateScope | undefined
   /** The model's place among the limited ones of the provider, 0 for all others. */
   readonly line: number
   readonly weight: number
@@ -55,6 +56,8 @@ export class RateWaiter implements Waiter {
   readonly joinedAtMs: number
   readonly next: OpenAttempt
   readonly resume: Resume
+  /** Those that its key keeps back are passed over without their tenant. */
+  readonly flow: string | undefined
 
   constructor(
     call: AttemptCall,
@@ -71,6 +74,7 @@ export class RateWaiter implements Waiter {
     this.joinedAtMs = joinedAtMs
     this.next = next
     this.resume = resume
+    this.flow = scopes.key === undefined ? undefined : `${this.tenant}${scopes.key.tenant}`
   }
 
   get priority(): number {
@@ -161,6 +165,7 @@ export class RateQueue implements Watcher {
 
   join(waiter: RateWaiter): void {
     this.waiters.join(waiter)
+    if (waiter.scopes.key !== undefined) waiter.scopes.key.waiting++
     this.tokens += waiter.tokens
     this.pump()
   }
@@ -172,8 +177,8 @@ export class RateQueue implements Watcher {
     this.pump()
   }
 
-  unpark(tenant: string): void {
-    this.waiters.unpark(tenant)
+  unpark(by: string): void {
+    this.waiters.unpark(by)
     this.pump()
   }
 
@@ -238,12 +243,18 @@ export class RateQueue implements Watcher {
       const first = this.waiters.peek(this.closedLines)
       if (first === undefined) return { count, nextAtMs }
       const kept = first.scopes.model?.keptFor
-      const next = kept !== undefined && scopeInMs(kept.scopes.tenant, kept, nowMs) === 0 ? kept : first
-      const { model, tenant } = next.scopes
+      const next = kept !== undefined && this.isFree(kept, nowMs) ? kept : first
+      const { key, model, tenant } = next.scopes
       const tenantInMs = scopeInMs(tenant, next, nowMs)
       if (tenantInMs > 0) {
         tenant!.watchers.add(this)
         this.waiters.park(next, nowMs + tenantInMs)
+        continue
+      }
+      const keyInMs = scopeInMs(key, next, nowMs)
+      if (keyInMs > 0) {
+        key!.watchers.add(this)
+        this.waiters.park(next, nowMs + keyInMs, key!.tenant)
         continue
       }
       const modelInMs = scopeInMs(model, next, nowMs)
@@ -255,13 +266,22 @@ export class RateQueue implements Watcher {
       const roomInMs = this.admission.roomInMs(next, nowMs)
       if (roomInMs > 0) return { count, nextAtMs: Math.min(nextAtMs, nowMs + roomInMs) }
       this.tokens -= next.tokens
+      if (key !== undefined) key.waiting--
       const claimed = tenant?.keptFor === next
+      const claimedKey = key?.keptFor === next
       this.waiters.serve(next)
       this.admission.admit(next, nowMs)
       if (claimed) tenant.tell()
+      if (claimedKey) key.tell()
       count++
     }
     return { count, nextAtMs }
+  }
+
+  /** Whether the limits of its tenant and its key let a waiter go. */
+  private isFree(waiter: RateWaiter, nowMs: number): boolean {
+    const { key, tenant } = waiter.scopes
+    return scopeInMs(tenant, waiter, nowMs) === 0 && scopeInMs(key, waiter, nowMs) === 0
   }
 
   /** Drops at most `countMax` whose time is over; returns how many. */
@@ -278,8 +298,11 @@ export class RateQueue implements Watcher {
   private remove(waiter: RateWaiter): void {
     this.tokens -= waiter.tokens
     this.waiters.leave(waiter)
-    waiter.scopes.model?.left(waiter)
-    waiter.scopes.tenant?.left(waiter)
+    const { key, model, tenant } = waiter.scopes
+    if (key !== undefined) key.waiting--
+    model?.left(waiter)
+    tenant?.left(waiter)
+    key?.left(waiter)
   }
 
   private setTimer(atMs: number, nowMs: number): void {

@@ -1,7 +1,7 @@
 /**
  * The limits of one scope: calls at once, requests and tokens in a sliding window.
  *
- * A scope is a provider, a model of a provider, or a tenant. An attempt takes a permit, one request and its tokens of every
+ * A scope is a provider, a model of a provider, a tenant, or a virtual key. An attempt takes a permit, one request and its tokens of every
  * scope that it belongs to in one synchronous step, and settles each of them with the true usage. A scope holds numbers
  * alone: it has no clock and knows no waiters.
  */
@@ -63,8 +63,10 @@ export class RateScope<W extends Claimant = Claimant> {
   active = 0
   /** The limits in force: as configured, or as the provider has taught. */
   learned: LearnedLimits
-  /** The tenant whose scope it is; a text that names nobody for other scopes. */
+  /** The tenant whose scope it is; for other scopes a text that is no tenant's name. */
   readonly tenant: string
+  /** Waiters that need it, where somebody counts them. */
+  waiting = 0
   /** Queues in which a waiter was passed over because of this scope; each is told once when something is given back. */
   readonly watchers = new Set<Watcher>()
   private claimant: W | undefined
@@ -210,6 +212,21 @@ export class RateScope<W extends Claimant = Claimant> {
 
 /** So many others may go before the one that has a claim. */
 const overtakenMax = 8
+
+/** What is left of a caller's own limits: of two the one of which less is left. */
+export const callerLimitsOf = (
+  tenant: RateScope | undefined,
+  key: RateScope | undefined,
+  nowMs: number
+): CallerLimits | undefined => {
+  const a = tenant?.callerLimits(nowMs)
+  const b = key?.callerLimits(nowMs)
+  if (a === undefined || b === undefined) return a ?? b
+  return { requests: lesser(a.requests, b.requests), tokens: lesser(a.tokens, b.tokens) }
+}
+
+const lesser = (a: CallerLimit | undefined, b: CallerLimit | undefined): CallerLimit | undefined =>
+  a === undefined || b === undefined ? (a ?? b) : b.remaining < a.remaining ? b : a
 
 const sameRates = (a: ScopeRates, b: ScopeRates): boolean =>
   a.requestsPerMinute === b.requestsPerMinute &&

@@ -59,7 +59,7 @@ export const laneStatus = (
   nowMs: number
 ): LaneStatus => {
   const oldest = queue.oldest()
-  const scopes = { model: undefined, tenant: undefined, line: 0, weight: 1 }
+  const scopes = { model: undefined, tenant: undefined, key: undefined, line: 0, weight: 1 }
   const anybody = { priority: priorityOf(undefined), tenant: defaultTenant, scopes, tokens: 0 }
   const waitMs = (expectedMs: number) => Math.ceil(Math.max(0, pausedUntilMs - nowMs, expectedMs))
   const ahead = new Map<string, number>()

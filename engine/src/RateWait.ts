@@ -2,7 +2,7 @@
  * How long an attempt would wait at a provider: what refusals, `Retry-After` and the status tell.
  *
  * Windows and paces are known; how long a permit is held is followed from the attempts that came back. The wait is the
- * longest of what provider, model and tenant ask for, for everybody who would be served before. It is an estimate for
+ * longest of what provider, model, tenant and key ask for, for everybody who would be served before. It is an estimate for
  * the queue as it stands: better priorities that come later lengthen it. O(1), and nothing is remembered but one mean.
  */
 import type { RateQueue, Scopes } from "./RateQueue.ts"
@@ -60,7 +60,8 @@ export class RateWait {
     const expectedMs = Math.max(
       this.scopeMs(this.provider, ahead, tokens, nowMs),
       model === undefined ? 0 : this.scopeMs(model, inLine, tokens, nowMs),
-      scopes.tenant === undefined ? 0 : this.scopeMs(scopes.tenant, own, tokens, nowMs)
+      scopes.tenant === undefined ? 0 : this.scopeMs(scopes.tenant, own, tokens, nowMs),
+      scopes.key === undefined ? 0 : this.scopeMs(scopes.key, Math.min(own, scopes.key.waiting), tokens, nowMs)
     )
     return { position: Math.floor(ahead), expectedMs }
   }

@@ -80,6 +80,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "QueueHeap.ts",
       "QueueParked.ts",
       "RateEstimate.ts",
+      "RateKeys.ts",
       "RateTenants.ts",
       "RateWait.ts",
       "RateLane.ts",
@@ -99,6 +100,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "SourceParts.ts",
       "Stage.ts",
       "Tallies.ts",
+      "TextCounter.ts",
       "TokenCalibration.ts",
       "TokenCount.ts",
       "TokenEstimate.ts",
@@ -158,6 +160,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "SimulatedEmbedding.ts",
       "SimulatedJson.ts",
       "SimulatedProvider.ts",
+      "SpanQueue.ts",
       "stores/",
       "Telemetry.ts",
       "Transport.ts"
