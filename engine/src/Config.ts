@@ -81,7 +81,11 @@ export interface EngineConfig {
   readonly hedge: { readonly enabled: boolean; readonly afterPercentile: number; readonly maxShare: number }
   readonly queue: { readonly maxWaiting: number; readonly maxWaitMs: number }
   readonly tenants: TenantsOptions
-  readonly keys: { readonly required: boolean }
+  readonly keys: {
+    readonly required: boolean
+    /** How soon changes of other instances are seen. */
+    readonly refreshMs: number
+  }
   readonly storage: {
     /** `memory`, `sqlite:<path>` or a `postgres://` URL. */
     readonly database: string
@@ -277,7 +281,7 @@ const build = (input: EngineConfigInput, notes: ReadonlyArray<string>, door: "li
       listed: recordOf(input.tenants, tenantOf),
       others: tenantOf(input.tenantDefaults ?? {})
     },
-    keys: { required: input.keys?.required ?? false },
+    keys: { required: input.keys?.required ?? false, refreshMs: millis(input.keys?.refresh, 10_000) },
     storage: {
       database: storage?.database ?? (door === "serve" ? "sqlite:./millrace.db" : "memory"),
       redis: storage?.redis ?? undefined,

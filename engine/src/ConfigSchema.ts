@@ -250,7 +250,12 @@ export const EngineConfig = Schema.Struct({
   tenants: Schema.optional(Schema.Record(Schema.String, Tenant).annotate({ expected: "an object of tenants" })),
   /** For each tenant that `tenants` does not list. */
   tenantDefaults: Schema.optional(Tenant),
-  keys: section({ required: Schema.optional(Flag) }),
+  keys: section({
+    /** Whether every route of the gateway but health asks for a virtual key. */
+    required: Schema.optional(Flag),
+    /** How soon changes of keys by other instances are seen; 10 s by default. */
+    refresh: Schema.optional(PositiveTime)
+  }),
   storage: section({
     database: Schema.optional(
       text("memory, sqlite:<path> or a postgres:// URL", (value) =>

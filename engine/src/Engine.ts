@@ -16,6 +16,7 @@ import type { EngineError, InvalidRequest } from "./Errors.ts"
 import { internalError, send } from "./Attempt.ts"
 import { fallback } from "./Fallback.ts"
 import { Hedge } from "./Hedge.ts"
+import { Keys } from "./Keys.ts"
 import { type LiveOptions, type Services, services } from "./Live.ts"
 import { Metrics } from "./Metrics.ts"
 import { Pricing } from "./Pricing.ts"
@@ -97,6 +98,7 @@ const pipeline = Effect.gen(function* () {
   const metrics = yield* Metrics
   const pricing = yield* Pricing
   const routing = yield* Routing
+  const keys = yield* Keys
   const cache = yield* Cache
   const singleFlight = yield* SingleFlight
   const semantic = yield* SemanticCache
@@ -118,6 +120,7 @@ const pipeline = Effect.gen(function* () {
     pricing.stage,
     deadline,
     routing.stage,
+    keys.stage,
     cache.stage,
     semantic.notes,
     singleFlight.stage,

@@ -18,6 +18,8 @@ import { Metrics } from "./Metrics.ts"
 import * as ModelCatalog from "./ModelCatalog.ts"
 import { Pricing } from "./Pricing.ts"
 import type { Kept } from "./Kept.ts"
+import type { Keys } from "./Keys.ts"
+import { databaseLayer, keyLimits, keysLayer } from "./LiveKeys.ts"
 import type { Provider } from "./Provider.ts"
 import type { Providers } from "./Providers.ts"
 import { RateLimiter } from "./RateLimiter.ts"
@@ -62,6 +64,7 @@ export type Services =
   | Breaker
   | Cache
   | Hedge
+  | Keys
   | Metrics
   | Pricing
   | Providers
@@ -81,6 +84,9 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
   const inForce = kept === undefined ? () => config : kept.config
   const keep: Kept["layer"] = kept === undefined ? (_name, _part, layer) => layer : kept.layer
   const kindOf = (name: string) => inForce().providers.find((provider) => provider.name === name)?.kind
+  const { keys, storage } = config
+  const sql = databaseLayer(config)
+  const database = sql === undefined ? undefined : keep("database", storage.database, sql)
   const concerns = Layer.mergeAll(
     keep("breaker", config.breaker, Breaker.layer(config.breaker)),
     keep(
@@ -97,6 +103,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
       })
     ),
     keep("hedge", config.hedge, Hedge.layer(config.hedge)),
+    keep("keys", [storage.database, keys.refreshMs], keysLayer(config, database)),
     Pricing.layer((target, usage, atMs) => ModelCatalog.price(usage, modelRef(config, target), atMs)),
     RequestLog.layer(config.logging),
     keep("retry", config.retry, Retry.layer(config.retry)),
@@ -160,7 +167,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
       configured: configuredTargets(config)
     })
   )
-  const views = Layer.mergeAll(statusLayer(config, kept?.sinceMs), adminLayer(config))
+  const views = Layer.mergeAll(statusLayer(config, kept?.sinceMs), adminLayer(config), keyLimits)
   return (options.gauges === false ? views : Layer.merge(views, gauges(config))).pipe(
     Layer.provideMerge(limiter),
     Layer.provideMerge(semantic),

@@ -187,6 +187,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "Engine.ts",
       "Kept.ts",
       "Live.ts",
+      "LiveKeys.ts",
       "LiveProviders.ts",
       "LiveStatus.ts",
       "LiveTracing.ts",
