@@ -48,7 +48,23 @@ const StoredCompletion = Schema.Struct({
     cacheWriteInput: count,
     output: count,
     reasoning: count,
-    estimated: Schema.Boolean
+    estimated: Schema.Boolean,
+    detail: Schema.optional(
+      Schema.Struct({
+        serviceTier: optionalText,
+        cacheWrite1h: Schema.optional(count),
+        media: Schema.optional(
+          Schema.Array(
+            Schema.Struct({
+              of: Schema.Literals(["input", "cacheRead", "output"]),
+              medium: Schema.Literals(["audio", "image", "video"]),
+              tokens: count
+            })
+          )
+        ),
+        webSearches: Schema.optional(count)
+      })
+    )
   }),
   embeddings: Schema.optional(Schema.Array(Schema.Array(Schema.Finite))),
   omitted: Schema.optional(Schema.Array(Schema.String)),

@@ -25,6 +25,7 @@ import type { Provider, ProviderInfo } from "./Provider.ts"
 import { type ProviderKey, ProviderKeys } from "./ProviderKeys.ts"
 import * as Reply from "./Reply.ts"
 import type { Request } from "./Request.ts"
+import { askedTier } from "./ServiceTier.ts"
 import type { AttemptCall } from "./Stage.ts"
 import type { Response, Transport, TransportFailure } from "./Transport.ts"
 
@@ -50,12 +51,13 @@ export const httpProvider = (options: HttpProviderOptions): Provider => {
   const keys = new ProviderKeys(options.apiKeys)
   const protocolOf = ({ wire }: Request): Protocol =>
     options.ownProtocols?.find(({ dialect }) => dialect === wire?.dialect) ?? options.protocol
-  const endpointOf = (model: string, key: ProviderKey | undefined): Endpoint => ({
+  const endpointOf = (model: string, key: ProviderKey | undefined, serviceTier?: string): Endpoint => ({
     provider: info.name,
     model,
     baseUrl: options.baseUrl,
     apiKey: key?.secret,
-    maxTokens: info.maxTokens
+    maxTokens: info.maxTokens,
+    serviceTier
   })
   /** Counting takes whichever key is ready: what becomes of it says nothing about calls. */
   const count = (protocol: Protocol, request: Request, model: string) =>
@@ -71,8 +73,8 @@ export const httpProvider = (options: HttpProviderOptions): Provider => {
     open: (call) =>
       Effect.suspend((): Opened => {
         const key = keys.next(call.clock.currentTimeMillisUnsafe())
-        const endpoint = endpointOf(call.target.model, key)
         const protocol = protocolOf(call.request)
+        const endpoint = endpointOf(call.target.model, key, askedTier(call.request, protocol.dialect))
         const encoded = protocol.encode(call.request, endpoint)
         if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
         const { omitted = [] } = encoded.success

@@ -6,6 +6,7 @@
  * many names and is `undefined` here.
  */
 import { Predicate } from "effect"
+import type { Dialect } from "./Reply.ts"
 import type { Request } from "./Request.ts"
 
 const ordinary: ReadonlySet<string> = new Set([
@@ -31,10 +32,13 @@ export const serviceTierOf = (stated: string): string | undefined => {
 export const answeredTier = (stated: unknown, asked: string | undefined): string | undefined =>
   Predicate.isString(stated) && stated !== "" ? serviceTierOf(stated) : asked
 
-/** The tier that a request asks for; undefined where that is the ordinary one. */
-export const askedTier = ({ providerOptions, wire }: Request): string | undefined => {
+/**
+ * The tier that a request asks of a provider that speaks a dialect; undefined where that is the ordinary one. The body of a
+ * request that came in another dialect doesn't reach it.
+ */
+export const askedTier = ({ providerOptions, wire }: Request, dialect: Dialect | undefined): string | undefined => {
   if (providerOptions === undefined && wire === undefined) return undefined
-  const asked = tierIn(providerOptions) ?? tierIn(wire?.body)
+  const asked = tierIn(providerOptions) ?? (wire?.dialect === dialect ? tierIn(wire?.body) : undefined)
   return asked === undefined ? undefined : serviceTierOf(asked)
 }
 

@@ -82,6 +82,39 @@ export const fromInclusive = (options: {
   }
 }
 
+/** The field of a usage for details, absent where all of them are ordinary. */
+export const detailed = (detail: UsageDetail): { readonly detail?: UsageDetail } => {
+  const { cacheWrite1h = 0, media = [], serviceTier, webSearches = 0 } = detail
+  if (serviceTier === undefined && cacheWrite1h === 0 && webSearches === 0 && media.length === 0) return {}
+  return {
+    detail: {
+      ...(serviceTier === undefined ? {} : { serviceTier }),
+      ...(cacheWrite1h === 0 ? {} : { cacheWrite1h }),
+      ...(media.length === 0 ? {} : { media }),
+      ...(webSearches === 0 ? {} : { webSearches })
+    }
+  }
+}
+
+/** Tokens of each medium, as a provider states them, never more than the figure of the usage that they are a part of. */
+export const mediaOf = (
+  usage: Usage,
+  stated: (of: MediaTokens["of"], medium: Medium) => number
+): ReadonlyArray<MediaTokens> | undefined => {
+  let found: Array<MediaTokens> | undefined
+  for (const of of ["input", "cacheRead", "output"] as const) {
+    let left =
+      of === "input" ? usage.uncachedInput : of === "cacheRead" ? usage.cacheReadInput : usage.output - usage.reasoning
+    for (const medium of ["audio", "image", "video"] as const) {
+      const tokens = Math.min(stated(of, medium), left)
+      if (tokens <= 0) continue
+      left -= tokens
+      ;(found ??= []).push({ of, medium, tokens })
+    }
+  }
+  return found
+}
+
 /** What one unit costs, in whole picodollars (10⁻¹² $): a token, a request, a search. */
 export interface UnitRates {
   readonly input: number

@@ -70,7 +70,7 @@ const readAnswer = (answer: JsonObject, endpoint: Endpoint, out: Array<Part>): E
     type: "finish",
     finishReason: answered && raw === "tool_use" ? "stop" : finishReasonOf(raw),
     rawFinishReason: Predicate.isString(raw) ? raw : undefined,
-    usage: usageOf(figures),
+    usage: usageOf(figures, endpoint.serviceTier),
     ...leftOut.field()
   })
   return undefined
@@ -283,7 +283,7 @@ class MessageStream implements StreamDecoder {
       type: "finish",
       finishReason: this.answered && this.rawFinish === "tool_use" ? "stop" : finishReasonOf(this.rawFinish),
       rawFinishReason: this.rawFinish,
-      usage: usageOf(this.figures),
+      usage: usageOf(this.figures, this.endpoint.serviceTier),
       ...this.leftOut.field()
     })
     return undefined

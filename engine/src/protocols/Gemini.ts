@@ -13,13 +13,13 @@
 import { Predicate, Result } from "effect"
 import type { EngineError } from "../Errors.ts"
 import type { Completion, FinishReason, Part } from "../Reply.ts"
-import * as Usage from "../Usage.ts"
 import { madeCallId } from "./CallIds.ts"
 import { readGrounding } from "./CitationReader.ts"
 import * as Embeddings from "./GeminiEmbeddings.ts"
 import { PartialArgs } from "./GeminiPartialArgs.ts"
 import { defaultBaseUrl, encode } from "./GeminiRequest.ts"
-import { countOf, isObject, type JsonObject, jsonText, parseJson, stringOr } from "./Json.ts"
+import { type Figures, readUsage, usageOf } from "./GeminiUsage.ts"
+import { isObject, type JsonObject, jsonText, parseJson, stringOr } from "./Json.ts"
 import { LeftOut } from "./LeftOut.ts"
 import { fromGemini } from "./Logprobs.ts"
 import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
@@ -125,8 +125,8 @@ class ContentReader {
       // Google's JSON leaves out counts of zero, and a prompt that was blocked is not billed.
       usage:
         this.rawFinish === undefined && this.metered
-          ? { ...usageOf(this.figures), estimated: false }
-          : usageOf(this.figures),
+          ? { ...usageOf(this.figures, this.endpoint.serviceTier), estimated: false }
+          : usageOf(this.figures, this.endpoint.serviceTier),
       ...this.leftOut.field()
     })
   }
@@ -293,44 +293,4 @@ const finishReasonOf = (raw: string | undefined, calls: number): FinishReason =>
     default:
       return "other"
   }
-}
-
-/** The latest figures that were reported, in tokens. */
-interface Figures {
-  readonly prompt?: number | undefined
-  readonly toolPrompt?: number | undefined
-  readonly cached?: number | undefined
-  readonly candidates?: number | undefined
-  readonly thoughts?: number | undefined
-  readonly total?: number | undefined
-}
-
-/** What states a prompt or a total stands for itself; anything less completes what came before. */
-const readUsage = (usage: unknown, before: Figures): Figures => {
-  if (!isObject(usage)) return before
-  const prompt = countOf(usage["promptTokenCount"])
-  const total = countOf(usage["totalTokenCount"])
-  const base = prompt === undefined && total === undefined ? before : {}
-  return {
-    prompt: prompt ?? base.prompt,
-    toolPrompt: countOf(usage["toolUsePromptTokenCount"]) ?? base.toolPrompt,
-    cached: countOf(usage["cachedContentTokenCount"]) ?? base.cached,
-    candidates: countOf(usage["candidatesTokenCount"]) ?? base.candidates,
-    thoughts: countOf(usage["thoughtsTokenCount"]) ?? base.thoughts,
-    total: total ?? base.total
-  }
-}
-
-const usageOf = (figures: Figures): Usage.Usage => {
-  if (figures.prompt === undefined && figures.candidates === undefined && figures.thoughts === undefined) {
-    return { ...Usage.zero, estimated: true }
-  }
-  const input = (figures.prompt ?? 0) + (figures.toolPrompt ?? 0)
-  const stated = (figures.candidates ?? 0) + (figures.thoughts ?? 0)
-  return Usage.fromInclusive({
-    input,
-    output: Math.max(stated, (figures.total ?? 0) - input),
-    cacheRead: figures.cached,
-    reasoning: figures.thoughts
-  })
 }

@@ -69,7 +69,10 @@ const readAnswer = (
     type: "finish",
     finishReason: finishReasonOf(raw, refused),
     rawFinishReason: Predicate.isString(raw) ? raw : undefined,
-    usage: chatUsage(answer["usage"] ?? groqUsage(answer)),
+    usage: chatUsage(answer["usage"] ?? groqUsage(answer), {
+      tier: answer["service_tier"],
+      asked: endpoint.serviceTier
+    }),
     ...leftOut.field()
   })
   return undefined
@@ -101,6 +104,7 @@ class ChatStream implements StreamDecoder {
   private rawFinish: string | undefined = undefined
   private refused = false
   private usage: unknown = undefined
+  private tier: unknown = undefined
 
   constructor(dialect: Dialect, endpoint: Endpoint, options: StreamOptions | undefined) {
     this.dialect = dialect
@@ -121,6 +125,7 @@ class ChatStream implements StreamDecoder {
     if (this.wire) this.pass(event, choices, chunk["usage"], out)
     const usage = chunk["usage"] ?? groqUsage(chunk)
     if (isObject(usage)) this.usage = usage
+    this.tier = chunk["service_tier"] ?? this.tier
     this.sources.note(chunk)
     this.leftOut.noteChoices(choices, choice)
     if (!this.started) this.start(chunk, choice)
@@ -174,7 +179,7 @@ class ChatStream implements StreamDecoder {
       type: "finish",
       finishReason: finishReasonOf(this.rawFinish, this.refused),
       rawFinishReason: this.rawFinish,
-      usage: chatUsage(this.usage),
+      usage: chatUsage(this.usage, { tier: this.tier, asked: this.endpoint.serviceTier }),
       ...this.leftOut.field()
     })
     return undefined

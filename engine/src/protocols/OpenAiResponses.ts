@@ -31,7 +31,7 @@ import {
   textPart,
   writtenIn
 } from "./OpenAiResponsesItems.ts"
-import { responsesUsage } from "./OpenAiUsage.ts"
+import { responsesUsage, webSearchesIn } from "./OpenAiUsage.ts"
 import type { Endpoint, Protocol, SseEvent, StreamDecoder, StreamOptions, WholeOptions } from "./Protocol.ts"
 import * as UpstreamErrors from "./UpstreamErrors.ts"
 import { decodeAnswer } from "./WholeAnswer.ts"
@@ -60,7 +60,7 @@ const readAnswer = (answer: JsonObject, endpoint: Endpoint, out: Array<Part>): E
   if (!Array.isArray(output)) return UpstreamErrors.invalidResponse(endpoint, "JSON without output", 200)
   out.push(startOf(answer, endpoint))
   const seen = decodeItems(output, out)
-  out.push(finishOf(answer, seen))
+  out.push(finishOf(answer, seen, endpoint))
   return undefined
 }
 
@@ -72,7 +72,7 @@ const startOf = (response: JsonObject, endpoint: Endpoint): Part => ({
   model: stringOr(response["model"], endpoint.model)
 })
 
-const finishOf = (response: JsonObject, seen: Seen): FinishPart => {
+const finishOf = (response: JsonObject, seen: Seen, endpoint: Endpoint): FinishPart => {
   const details = response["incomplete_details"]
   const reason = isObject(details) ? stringOr(details["reason"], "") : ""
   const status = stringOr(response["status"], "")
@@ -80,7 +80,11 @@ const finishOf = (response: JsonObject, seen: Seen): FinishPart => {
     type: "finish",
     finishReason: finishReasonOf(status, reason, seen),
     rawFinishReason: reason || status || undefined,
-    usage: responsesUsage(response["usage"]),
+    usage: responsesUsage(response["usage"], {
+      tier: response["service_tier"],
+      asked: endpoint.serviceTier,
+      webSearches: webSearchesIn(response["output"])
+    }),
     ...seen.leftOut.field()
   }
 }
@@ -294,7 +298,7 @@ class ResponseStream implements StreamDecoder {
     if (this.held === undefined) this.rest(output, out)
     else for (const kind of this.seen.leftOut.kinds) seen.leftOut.note(kind)
     const id = stringOr(response["id"], this.id)
-    out.push({ ...finishOf(response, seen), ...(id === this.id ? {} : { id }) })
+    out.push({ ...finishOf(response, seen, this.endpoint), ...(id === this.id ? {} : { id }) })
   }
 
   /** Hands on what the events left out of the answer: arguments, calls, and the text when none has come. */

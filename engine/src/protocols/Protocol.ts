@@ -20,6 +20,8 @@ export interface Endpoint {
   readonly apiKey: Redacted.Redacted | undefined
   /** Completion tokens for requests that name none. */
   readonly maxTokens: number | undefined
+  /** The service tier that the request asks for; holds for the price where the answer names none. */
+  readonly serviceTier?: string | undefined
 }
 
 /** An HTTP request, ready to be sent. `body` is JSON text. */
