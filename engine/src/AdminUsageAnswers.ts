@@ -170,3 +170,64 @@ export const RequestDetail = Schema.Struct({
   serviceTier: NullableString
 }).annotate({ identifier: "RequestDetail" })
 export type RequestDetail = typeof RequestDetail.Type
+
+/** Failures that are alike: same kind, provider, model and message. Counts and times are those within the range. */
+export const ErrorGroup = Schema.Struct({
+  fingerprint: Schema.String,
+  kind: NullableString,
+  fault: Schema.NullOr(Schema.Literals(["caller", "policy", "provider", "engine"])),
+  provider: NullableString,
+  model: NullableString,
+  /** The message without ids, numbers, names and quoted text; null where nothing else was in it. */
+  message: NullableString,
+  count: Schema.Finite,
+  firstSeen: Schema.String,
+  lastSeen: Schema.String,
+  /** The request that failed last: `GET requests/{id}`. */
+  sampleId: Schema.String,
+  /** Buckets that have a failure, in the order of time. */
+  series: Schema.Array(Schema.Struct({ start: Schema.String, count: Schema.Finite }))
+}).annotate({ identifier: "ErrorGroup" })
+export type ErrorGroup = typeof ErrorGroup.Type
+
+/** The most frequent groups first. */
+export const ErrorReport = Schema.Struct({ groups: Schema.Array(ErrorGroup) }).annotate({ identifier: "ErrorReport" })
+export type ErrorReport = typeof ErrorReport.Type
+
+/** What was deleted, or with `dryRun` what would be. */
+export const PruneResult = Schema.Struct({
+  dryRun: Schema.Boolean,
+  /** Whole days of UTC before this time. */
+  before: Schema.String,
+  requests: Schema.Finite,
+  /** Sums by hour and day that went with them; null where that is not counted in advance. */
+  rollups: NullableNumber
+}).annotate({ identifier: "PruneResult" })
+export type PruneResult = typeof PruneResult.Type
+
+/** What pricing anew did to the requests of one model. */
+export const RepricedModel = Schema.Struct({
+  provider: NullableString,
+  model: NullableString,
+  /** Requests that used tokens. */
+  requests: Schema.Finite,
+  changed: Schema.Finite,
+  oldUsd: Schema.Finite,
+  newUsd: Schema.Finite,
+  /** Requests without a price now, by reason. */
+  unpriced: Schema.Array(Schema.Struct({ reason: Schema.String, requests: Schema.Finite }))
+}).annotate({ identifier: "RepricedModel" })
+export type RepricedModel = typeof RepricedModel.Type
+
+/** What was priced anew, or with `dryRun` would be. A long history takes several calls, each with the `nextCursor` before. */
+export const RepriceResult = Schema.Struct({
+  dryRun: Schema.Boolean,
+  /** Requests that were looked at. */
+  requests: Schema.Finite,
+  changed: Schema.Finite,
+  oldUsd: Schema.Finite,
+  newUsd: Schema.Finite,
+  models: Schema.Array(RepricedModel),
+  nextCursor: NullableString
+}).annotate({ identifier: "RepriceResult" })
+export type RepriceResult = typeof RepriceResult.Type
