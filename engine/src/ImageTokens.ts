@@ -102,9 +102,9 @@ const formulaOf = (family: Family, model: string): Formula | undefined => {
     case "openai-reasoning":
       return openaiFormulas.find(([pattern]) => pattern.test(model))?.[1]
     case "claude":
-      return claude
+      return isLargeClaude(model) ? claudeLarge : claude
     case "gemini":
-      return /gemini-(1\.|2\.)/.test(model) ? gemini2 : undefined
+      return /gemini-(1\.|2\.)/.test(model) ? gemini2 : /gemini-3/.test(model) ? gemini3 : undefined
     default:
       return undefined
   }
@@ -122,19 +122,52 @@ const tiles = (base: number, tile: number): Formula => ({
   }
 })
 
-/** Counts patches of 32 pixels, at most 1,536 of them, times a factor of the model. Source: as for `tiles`. */
-const patches = (factor: number): Formula => ({
-  tokens: ({ height, width }) => {
-    const count = Math.ceil(width / 32) * Math.ceil(height / 32)
-    return Math.ceil(Math.min(count, 1536) * factor)
+interface Patches {
+  readonly factor: number
+  /** Patches after which the image is made smaller. */
+  readonly budget: number
+  /** Pixels of the longer side after which it is. */
+  readonly side?: number
+}
+
+/**
+ * Counts patches of 32 pixels, times a factor of the model; an image of more patches than the budget is scaled to a whole
+ * number of them. `detail` makes no difference. Sources: platform.openai.com/docs/guides/images-vision, "Calculating
+ * costs"; the factors of the gpt-5 models are those that are billed, which the guide does not state
+ * (community.openai.com/t/1377015, and a recorded call of gpt-5-nano).
+ */
+const patches = ({ budget, factor, side }: Patches): Formula => ({
+  tokens: (given) => {
+    const size = side === undefined ? given : shrink(given, side / Math.max(given.width, given.height))
+    const across = Math.ceil(size.width / 32)
+    const down = Math.ceil(size.height / 32)
+    if (across * down <= budget) return Math.ceil(across * down * factor)
+    const scale = Math.sqrt((32 * 32 * budget) / (size.width * size.height))
+    const width = (size.width * scale) / 32
+    const height = (size.height * scale) / 32
+    const fitted = scale * Math.min(fitOf(width), fitOf(height))
+    const count = Math.ceil(round6((size.width * fitted) / 32)) * Math.ceil(round6((size.height * fitted) / 32))
+    return Math.ceil(Math.min(count, budget) * factor)
   }
 })
 
+/** How much smaller a side must be to have a whole number of patches. */
+const fitOf = (patches: number): number => (patches < 1 ? 1 : Math.floor(patches) / patches)
+
+/** Takes the error of the arithmetic off, which would make a patch of its own. */
+const round6 = (value: number): number => Math.round(value * 1e6) / 1e6
+
+const small = (factor: number): Formula => patches({ factor, budget: 1536 })
+
 /** Only models whose formula is published; by model id, more specific ones first. */
 const openaiFormulas: ReadonlyArray<readonly [pattern: RegExp, formula: Formula]> = [
-  [/^(gpt-4\.1-mini|gpt-5-mini)(-\d|$)/, patches(1.62)],
-  [/^(gpt-4\.1-nano|gpt-5-nano)(-\d|$)/, patches(2.46)],
-  [/^o4-mini(-\d|$)/, patches(1.72)],
+  [/^gpt-4\.1-mini(-\d|$)/, small(1.62)],
+  [/^gpt-4\.1-nano(-\d|$)/, small(2.46)],
+  [/^(o4-mini|codex-mini)(-\d|-latest|$)/, small(1.72)],
+  [/^gpt-5-nano(-\d|$)/, small(1.5)],
+  [/^gpt-5(\.[1-4])?-(mini|nano|codex-mini)(-\d|$)/, small(1.2)],
+  [/^gpt-5\.[23](-codex|-chat-latest)?(-\d{4}|$)/, small(1.2)],
+  [/^gpt-5\.4(-\d{4}|$)/, patches({ factor: 1.2, budget: 2500, side: 2048 })],
   [/^gpt-4o-mini(-\d|$)/, tiles(2833, 5667)],
   [/^(gpt-4o|gpt-4\.1|gpt-4\.5-preview|gpt-4-turbo|chatgpt-4o-latest)(-\d|$)/, tiles(85, 170)],
   [/^(gpt-5|gpt-5-chat-latest)(-\d|$)/, tiles(70, 140)],
@@ -143,15 +176,35 @@ const openaiFormulas: ReadonlyArray<readonly [pattern: RegExp, formula: Formula]
 ]
 
 /**
- * Pixels / 750, after fitting the longer side into 1568 pixels.
- * Source: docs.claude.com/en/docs/build-with-claude/vision, "Calculate image costs".
+ * Counts patches of 28 pixels of the largest picture that fits the model's limits.
+ * Source: platform.claude.com/docs/en/build-with-claude/vision; newer models take larger pictures.
  */
-const claude: Formula = {
-  tokens: (size) => {
-    const { height, width } = shrink(size, 1568 / Math.max(size.width, size.height))
-    return Math.ceil((width * height) / 750)
+const claudePatches = (side: number, budget: number): Formula => {
+  const count = (width: number, height: number) => Math.ceil(width / 28) * Math.ceil(height / 28)
+  const fits = (width: number, height: number) =>
+    Math.ceil(Math.max(width, height) / 28) * 28 <= side && count(width, height) <= budget
+  return {
+    tokens: ({ height, width }) => {
+      if (fits(width, height)) return count(width, height)
+      const longer = Math.max(width, height)
+      const ratio = Math.min(width, height) / longer
+      let low = 1
+      let high = Math.min(longer, side)
+      while (low < high) {
+        const middle = Math.ceil((low + high) / 2)
+        if (fits(middle, Math.max(1, Math.round(middle * ratio)))) low = middle
+        else high = middle - 1
+      }
+      return count(low, Math.max(1, Math.round(low * ratio)))
+    }
   }
 }
+
+const claude = claudePatches(1568, 1568)
+const claudeLarge = claudePatches(2576, 4784)
+
+/** Models that take large pictures: Opus from 4.7, and the fifth generation. */
+const isLargeClaude = (model: string): boolean => /claude-(?:opus-4-[789]|[a-z]+-[5-9])(?!\d)/.test(model)
 
 /**
  * 258 for an image of at most 384 pixels each way, else 258 for each tile of 768.
@@ -161,6 +214,12 @@ const gemini2: Formula = {
   tokens: ({ height, width }) =>
     width <= 384 && height <= 384 ? 258 : 258 * Math.ceil(width / 768) * Math.ceil(height / 768)
 }
+
+/**
+ * The budget of the default resolution, whatever the size.
+ * Source: ai.google.dev/gemini-api/docs/media-resolution, "Token counts".
+ */
+const gemini3: Formula = { tokens: () => 1120 }
 
 /** Scales down by a factor, or until the shorter side has so many pixels; never up. */
 const shrink = (size: Size, amount: number, side?: "shorter"): Size => {

@@ -29,6 +29,7 @@ import { Routing } from "./Routing.ts"
 import { type EmbedFunction, SemanticCache } from "./SemanticCache.ts"
 import { SingleFlight } from "./SingleFlight.ts"
 import { cacheSources } from "./stores/CacheSources.ts"
+import * as TokenThread from "./stores/TokenThread.ts"
 import * as UsageDatabase from "./stores/UsageDatabase.ts"
 import * as Telemetry from "./Telemetry.ts"
 import { conventionsOf } from "./GenAiNames.ts"
@@ -120,7 +121,11 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
       SingleFlight.layer({ enabled: config.cache.coalesce, estimateTokens: estimateText })
     ),
     tracingLayer(config, conventionsOf(process.env)),
-    keep("tokenizer", undefined, Tokenizer.layer({ limits: (target) => limitsOf(inForce(), target) })),
+    keep(
+      "tokenizer",
+      undefined,
+      Tokenizer.layer({ limits: (target) => limitsOf(inForce(), target), count: TokenThread.make() })
+    ),
     keep(
       "usage",
       [config.storage, config.logging.content],

@@ -1,14 +1,17 @@
 /**
  * What of a request becomes prompt tokens: its texts, and the framing that a model family puts around them.
  *
- * Pure and cheap; nothing is tokenised here. Tools are rendered as the published approach does it, images count by their
- * provider's formula, and what can't be known from the request (an image behind a URL, a document) is left out and said
- * so in `complete`.
+ * Pure and cheap; nothing is tokenised here. Tools and schemas are rendered as the model is shown them (`ToolText`), images
+ * count by their provider's formula, and what can't be known from the request (an image behind a URL, a document) is
+ * guessed or left out and said so in `complete`.
  */
+import { fileTokens } from "./FileTokens.ts"
 import { imageTokens } from "./ImageTokens.ts"
 import type { Family, Model } from "./ModelCatalog.ts"
-import type { ContentPart, Message, Request, Tool } from "./Request.ts"
-import { boundText } from "./TokenEstimate.ts"
+import { type Framing, framingOf, type OpenAiApi } from "./PromptFraming.ts"
+import type { ContentPart, Message, Request } from "./Request.ts"
+import { boundOfTexts } from "./TokenEstimate.ts"
+import { jsonOf, typescriptOf } from "./ToolText.ts"
 
 /** The countable parts of a prompt. */
 export interface Prompt {
@@ -16,95 +19,114 @@ export interface Prompt {
   readonly texts: ReadonlyArray<string>
   /** Tokens of framing and of images. */
   readonly overhead: number
+  /** Tokens of parts that can only be guessed at; not in `overhead`. */
+  readonly guessed: number
   /** True when there are only text messages, whose framing is documented; else counts are approximate. */
   readonly plain: boolean
   /** False when a part has tokens that can't be known from the request. */
   readonly complete: boolean
 }
 
-interface Framing {
-  /** Around each message, its role included. */
-  readonly message: number
-  /** Once, for the beginning of the answer. */
-  readonly priming: number
-  readonly toolCall: number
-  /** Once, when there are tools. */
-  readonly tools: number
-  /** Tools as TypeScript or as their JSON. */
-  readonly render: (tools: ReadonlyArray<Tool>) => string
-}
-
-/**
- * Framing by family. OpenAI's is documented (cookbook.openai.com, "How to count tokens with tiktoken": 3 a message and its
- * role, 3 for the answer, 1 for a name); its reasoning models prime with 2, and the other figures are what recorded calls
- * of each provider reported beyond their text.
- */
-const framings: { readonly [family in Family]: Framing } = {
-  openai: { message: 4, priming: 3, toolCall: 3, tools: 9, render: (tools) => typescriptOf(tools) },
-  "openai-reasoning": { message: 4, priming: 2, toolCall: 3, tools: 90, render: (tools) => typescriptOf(tools) },
-  claude: { message: 4, priming: 3, toolCall: 8, tools: 430, render: (tools) => jsonOf(tools) },
-  gemini: { message: 0, priming: 0, toolCall: 4, tools: 0, render: (tools) => jsonOf(tools) },
-  other: { message: 4, priming: 3, toolCall: 8, tools: 50, render: (tools) => jsonOf(tools) }
-}
-
 const nameTokens = 1
 
 /** The most tokens that framing takes for a message, a part or a tool, in any family. */
-const framingMax = { message: 8, part: 16, tools: 600 }
+const framingMax = { message: 10, part: 40, tools: 600, format: 24 }
+
+/** The API of OpenAI's that a request goes to where a provider has both: that of its own dialect, else chat. */
+export const apiOf = (request: Request): OpenAiApi =>
+  request.wire?.dialect === "openai-responses" ? "responses" : "chat"
 
 /** What a model counts of a request; texts to embed have no framing. `model` is its id as the provider has it. */
-export const promptOf = (request: Request, { family }: Pick<Model, "family">, model: string): Prompt => {
-  if (request.embed !== undefined) return { texts: request.embed.input, overhead: 0, plain: true, complete: true }
-  const framing = framings[family]
-  const reader = new Reader(framing, family, model)
-  for (const message of request.messages) reader.message(message)
-  let { overhead } = reader
-  const { texts } = reader
-  let { plain } = reader
-  if (request.tools !== undefined && request.tools.length > 0) {
-    plain = false
-    overhead += framing.tools
-    texts.push(framing.render(request.tools))
+export const promptOf = (
+  request: Request,
+  { family }: Pick<Model, "family">,
+  model: string,
+  api: OpenAiApi = apiOf(request)
+): Prompt => {
+  if (request.embed !== undefined) {
+    return { texts: request.embed.input, overhead: 0, guessed: 0, plain: true, complete: true }
   }
-  const { responseFormat } = request
+  const framing = framingOf(family, model, api)
+  const reader = new Reader(framing, family, model)
+  const { messages, responseFormat, toolChoice, tools } = request
+  const lastUser = messages.findLastIndex(({ role }) => role === "user")
+  messages.forEach((message, index) => reader.message(message, index > lastUser, api))
+  const { texts } = reader
+  let { overhead, plain } = reader
+  const hasTools = tools !== undefined && tools.length > 0
+  if (hasTools) {
+    plain = false
+    overhead += framing.tools(tools)
+    if (typeof toolChoice === "object") overhead += framing.namedChoice
+    texts.push(framing.renderTools(tools))
+  }
   if (responseFormat?.type === "json-schema") {
     plain = false
-    texts.push(jsonOf(responseFormat.schema))
+    overhead += framing.format
+    const { description, name } = responseFormat
+    if (framing.format > 0 && name !== undefined) texts.push(name)
+    if (framing.format > 0 && description !== undefined && description !== "") texts.push(`${description}\n`)
+    texts.push(framing.renderSchema(responseFormat.schema))
   }
-  return { texts, overhead: overhead + framing.priming, plain, complete: reader.complete }
+  if ((hasTools || responseFormat?.type === "json-schema") && messages[0]?.role === "system") {
+    overhead -= framing.joinsSystem
+  }
+  const hidden = request.wire?.needs.some((need) => !harmless.test(need)) === true
+  return {
+    texts,
+    overhead: overhead + framing.priming,
+    guessed: reader.guessed,
+    plain: plain && !hidden,
+    complete: reader.complete && !hidden
+  }
 }
+
+/** Needs of a body (`WireRequest.needs`) that add nothing to its prompt; any other may add tools, files or history. */
+const harmless =
+  /^(?:several choices|logit_bias|modalities|audio answers|background|truncation|max_tool_calls|tool_choice)/
 
 /** At most so many tokens have the known parts of a request, whatever the model: no text has more than it has bytes. */
 export const boundOf = (request: Request): number => {
-  if (request.embed !== undefined) return request.embed.input.reduce((sum, text) => sum + boundText(text), 0)
+  if (request.embed !== undefined) return boundOfTexts(request.embed.input)
+  const texts: Array<string> = []
   let tokens = framingMax.message
   for (const { content, name } of request.messages) {
     tokens += framingMax.message
-    if (name !== undefined) tokens += boundText(name)
-    if (typeof content === "string") tokens += boundText(content)
-    else for (const part of content) tokens += framingMax.part + partBytes(part)
+    if (name !== undefined) texts.push(name)
+    if (typeof content === "string") texts.push(content)
+    else for (const part of content) tokens += framingMax.part + boundOfPart(part, texts)
   }
   if (request.tools !== undefined && request.tools.length > 0) {
     tokens += framingMax.tools + framingMax.part * request.tools.length
-    tokens += Math.max(boundText(jsonOf(request.tools)), boundText(typescriptOf(request.tools)))
+    tokens += Math.max(boundOfTexts([jsonOf(request.tools)]), boundOfTexts([typescriptOf(request.tools)]))
   }
-  if (request.responseFormat?.type === "json-schema") tokens += boundText(jsonOf(request.responseFormat.schema))
-  return tokens
+  if (request.responseFormat?.type === "json-schema") {
+    const { description, name, schema } = request.responseFormat
+    tokens += framingMax.format
+    texts.push(jsonOf(schema), name ?? "", description ?? "")
+  }
+  return tokens + boundOfTexts(texts)
 }
 
 /** The largest image of any formula: OpenAI's gpt-4o-mini with eight tiles. */
 const imageMax = 2833 + 8 * 5667
 
-const partBytes = (part: ContentPart): number => {
+/** Tokens of a part beside its texts, which are added to `texts`. */
+const boundOfPart = (part: ContentPart, texts: Array<string>): number => {
   switch (part.type) {
     case "text":
     case "reasoning":
-      return boundText(part.text)
+      texts.push(part.text)
+      return 0
     case "tool-call":
-      return boundText(part.name) + boundText(part.arguments)
+      texts.push(part.name, part.name, part.arguments)
+      return 0
     case "tool-result":
-      if (typeof part.content === "string") return boundText(part.content)
-      return part.content.reduce((sum, inner) => sum + framingMax.part + partBytes(inner), 0)
+      if (typeof part.content === "string") {
+        texts.push(part.content)
+        return 0
+      }
+      return part.content.reduce((sum, inner) => sum + framingMax.part + boundOfPart(inner, texts), 0)
     case "image":
       return imageMax
     default:
@@ -115,6 +137,7 @@ const partBytes = (part: ContentPart): number => {
 class Reader {
   readonly texts: Array<string> = []
   overhead = 0
+  guessed = 0
   plain = true
   complete = true
   private readonly framing: Framing
@@ -127,17 +150,34 @@ class Reader {
     this.model = model
   }
 
-  message({ content, name }: Message): void {
-    this.overhead += this.framing.message
+  /** `current`: it belongs to the turn that is going on. */
+  message({ content, name, role }: Message, current: boolean, api: OpenAiApi): void {
+    const { framing } = this
     if (name !== undefined) {
       this.overhead += nameTokens
       this.texts.push(name)
     }
-    if (typeof content === "string") this.texts.push(content)
-    else for (const part of content) this.part(part)
+    if (typeof content === "string") {
+      if (content === "" && role === "system" && api === "responses") return
+      this.overhead += framing.message + (role === "assistant" ? framing.answer : 0)
+      this.texts.push(content)
+      return
+    }
+    let calls = 0
+    let spoken = content.length === 0
+    for (const part of content) {
+      if (part.type === "tool-call") calls++
+      else if (part.type !== "tool-result" && part.type !== "reasoning") spoken = true
+      this.part(part, current)
+    }
+    if (spoken || !framing.callsAreMessages) {
+      this.overhead += framing.message + (role === "assistant" ? framing.answer : 0)
+    }
+    if (calls > 1) this.overhead += framing.parallelCalls
   }
 
-  private part(part: ContentPart): void {
+  private part(part: ContentPart, current: boolean): void {
+    const { framing } = this
     if (part.type === "text") {
       this.texts.push(part.text)
       return
@@ -145,15 +185,17 @@ class Reader {
     this.plain = false
     switch (part.type) {
       case "reasoning":
-        this.texts.push(part.text)
+        if (framing.readsReasoning) this.texts.push(part.text)
+        else if (current) this.complete = false
         return
       case "tool-call":
-        this.overhead += this.framing.toolCall
+        this.overhead += framing.toolCall
         this.texts.push(part.name, part.arguments)
+        if (framing.callNames === 2) this.texts.push(part.name)
         return
       case "tool-result":
         if (typeof part.content === "string") this.texts.push(part.content)
-        else for (const inner of part.content) this.part(inner)
+        else for (const inner of part.content) this.part(inner, current)
         return
       case "image": {
         const tokens = imageTokens(part, this.family, this.model)
@@ -161,81 +203,15 @@ class Reader {
         else this.overhead += tokens
         return
       }
-      case "file":
-        this.complete = false
+      case "file": {
+        const found = fileTokens(part, this.family, this.model)
+        if (found?.certain === true) this.overhead += found.tokens
+        else {
+          this.guessed += found?.tokens ?? 0
+          this.complete = false
+        }
         return
+      }
     }
   }
 }
-
-const jsonTexts = new WeakMap<object, string>()
-
-/** JSON of tools or of a schema, remembered for callers that send the same object again. */
-const jsonOf = (value: object): string => remembered(jsonTexts, value, () => JSON.stringify(value))
-
-const typescriptTexts = new WeakMap<object, string>()
-
-/**
- * Tools in the TypeScript-like form that OpenAI's models are shown.
- * Source: github.com/hmarr/openai-chat-tokens (MIT), which found it by experiment.
- */
-const typescriptOf = (tools: ReadonlyArray<Tool>): string =>
-  remembered(typescriptTexts, tools, () => {
-    const lines = ["namespace functions {", ""]
-    for (const { description, name, parameters } of tools) {
-      if (description !== undefined) lines.push(`// ${description}`)
-      const properties = isRecord(parameters) ? propertiesOf(parameters, 0) : []
-      if (properties.length === 0) lines.push(`type ${name} = () => any;`, "")
-      else lines.push(`type ${name} = (_: {`, ...properties, "}) => any;", "")
-    }
-    lines.push("} // namespace functions")
-    return lines.join("\n")
-  })
-
-const remembered = <A extends object>(memory: WeakMap<A, string>, key: A, make: () => string): string => {
-  let text = memory.get(key)
-  if (text === undefined) memory.set(key, (text = make()))
-  return text
-}
-
-/** Nesting that is rendered; what is deeper counts as `any`. */
-const depthMax = 16
-
-const propertiesOf = (schema: JsonSchema, depth: number): Array<string> => {
-  const { properties, required } = schema
-  if (!isRecord(properties) || depth > depthMax) return []
-  const names = new Set(Array.isArray(required) ? required : [])
-  const indent = " ".repeat(depth)
-  return Object.entries(properties).flatMap(([name, property]) => {
-    const line = `${indent}${name}${names.has(name) ? "" : "?"}: ${typeOf(property, depth)},`
-    const described = isRecord(property) && typeof property["description"] === "string" && depth < 2
-    return described ? [`${indent}// ${property["description"] as string}`, line] : [line]
-  })
-}
-
-const typeOf = (schema: unknown, depth: number): string => {
-  if (!isRecord(schema) || depth > depthMax) return "any"
-  const { anyOf, items, oneOf, type } = schema
-  const choices = schema["enum"] ?? (schema["const"] === undefined ? undefined : [schema["const"]])
-  if (Array.isArray(choices)) return choices.map((choice) => JSON.stringify(choice)).join(" | ")
-  const alternatives = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : undefined
-  if (alternatives !== undefined) return alternatives.map((inner) => typeOf(inner, depth + 1)).join(" | ")
-  if (Array.isArray(type)) return type.join(" | ")
-  switch (type) {
-    case "array":
-      return `${typeOf(items, depth + 1)}[]`
-    case "object": {
-      const indent = " ".repeat(depth)
-      return `{\n${propertiesOf(schema, depth + 2).join("\n")}\n${indent}}`
-    }
-    case "integer":
-      return "number"
-    default:
-      return typeof type === "string" ? type : "any"
-  }
-}
-
-type JsonSchema = { readonly [key: string]: unknown }
-
-const isRecord = (value: unknown): value is JsonSchema =>
-  typeof value === "object" && value !== null && !Array.isArray(value)

@@ -39,6 +39,21 @@ export const estimateText = (text: string): number => {
 /** A text has at most as many tokens as UTF-8 bytes: every byte is a token of its own in the worst case. */
 export const boundText = (text: string): number => Buffer.byteLength(text)
 
+/** UTF-16 units whose bytes are counted for a bound, about 2 ms of work. What is beyond may have 3 bytes a unit. */
+const measuredMax = 500_000
+
+/** An upper bound for texts together, of whatever size. */
+export const boundOfTexts = (texts: ReadonlyArray<string>): number => {
+  let left = measuredMax
+  let bound = 0
+  for (const text of texts) {
+    const { length } = text
+    bound += length <= left ? Buffer.byteLength(text) : 3 * length
+    left -= length <= left ? length : 0
+  }
+  return bound
+}
+
 type Class = "lower" | "upper" | "digit" | "space" | "break" | "apostrophe" | "ruler" | "mark" | "script"
 
 const columns: ReadonlyArray<Class> = [

@@ -7,16 +7,16 @@
  * it learns each model's own ratio from reported usage. It never blocks the event loop on a long text and never fails a
  * request because it can't count.
  */
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
 import type { Call, Target } from "./Call.ts"
 import { ContextWindowExceeded } from "./Errors.ts"
-import { type Encoding, type Family, lookup, type Model, type ModelRef } from "./ModelCatalog.ts"
+import { type Family, lookup, type Model, type ModelRef } from "./ModelCatalog.ts"
 import { boundOf, promptOf } from "./Prompt.ts"
 import type { Request } from "./Request.ts"
 import type { Stage } from "./Stage.ts"
 import { Calibration } from "./TokenCalibration.ts"
-import { loadEncoding, readAll, TextCounter, type TokenCount } from "./TokenCount.ts"
-import { boundText, estimateText } from "./TokenEstimate.ts"
+import { countInline, type CountTexts, type TokenCount } from "./TokenCount.ts"
+import { boundOfTexts, estimateText } from "./TokenEstimate.ts"
 import { promptTokens } from "./Usage.ts"
 
 export type { TokenCount } from "./TokenCount.ts"
@@ -34,11 +34,16 @@ export interface TargetLimits {
 
 export interface TokenizerOptions {
   readonly limits: (target: Target) => TargetLimits
+  /** Where texts are counted; left out, on the event loop, slice by slice. */
+  readonly count?: Effect.Effect<CountTexts, never, Scope.Scope> | undefined
 }
 
 /** A prompt by its shape and scripts, before anything learned is applied. */
 export interface Measured {
+  /** Tokens of the parts that are known. */
   readonly tokens: number
+  /** Tokens of parts that can only be guessed at (a document, audio), beside `tokens`. */
+  readonly guessed: number
   /** No tokenizer counts more in the parts that are known. */
   readonly bound: number
   /** False when a part (an image behind a URL, a document) has tokens that can't be known. */
@@ -69,7 +74,11 @@ export class Tokenizer extends Context.Service<
     readonly learn: (target: ModelRef, measured: Measured, reported: number) => void
   }
 >()("millrace/Tokenizer") {
-  static readonly layer = (options: TokenizerOptions) => Layer.sync(Tokenizer, () => make(options))
+  static readonly layer = (options: TokenizerOptions) =>
+    Layer.effect(
+      Tokenizer,
+      Effect.map(options.count ?? Effect.succeed(countInline), (countTexts) => make(options, countTexts))
+    )
 }
 
 /** Tokens of our estimate for each token of o200k_base, by what recorded calls reported. */
@@ -87,7 +96,7 @@ const nearLimit = 0.7
 /** Beyond this multiple of the window a count stops. */
 const ceilingFactor = 2
 
-const make = (options: TokenizerOptions): Tokenizer["Service"] => {
+const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Service"] => {
   /** By the catalogue's entry of a model, so that models which it forgets are forgotten here too. */
   const calibrations = new WeakMap<Model, Calibration>()
 
@@ -98,37 +107,27 @@ const make = (options: TokenizerOptions): Tokenizer["Service"] => {
     return calibration
   }
 
-  const measure = (request: Request, target: ModelRef): Measured => {
+  const measureWith = (request: Request, target: ModelRef, boundOf: typeof boundOfTexts | undefined): Measured => {
     const model = lookup(target)
     const prompt = promptOf(request, model, target.model)
     let text = 0
-    let bytes = 0
-    for (const part of prompt.texts) {
-      text += estimateText(part)
-      bytes += boundText(part)
-    }
+    for (const part of prompt.texts) text += estimateText(part)
     return {
       tokens: text * scales[model.family] + prompt.overhead,
-      bound: bytes + 2 * prompt.overhead,
+      guessed: prompt.guessed,
+      bound: boundOf === undefined ? Infinity : boundOf(prompt.texts) + 2 * prompt.overhead,
       complete: prompt.complete
     }
   }
 
-  const correct = (target: ModelRef, measured: Measured): number => calibrationOf(target).correct(measured.tokens)
+  const measure = (request: Request, target: ModelRef): Measured => measureWith(request, target, boundOfTexts)
+
+  const correct = (target: ModelRef, measured: Measured): number =>
+    calibrationOf(target).correct(measured.tokens) + measured.guessed
 
   const learn = (target: ModelRef, measured: Measured, reported: number): void => {
     if (measured.complete) calibrationOf(target).learn(measured.tokens, reported)
   }
-
-  const countTexts = (texts: ReadonlyArray<string>, encoding: Encoding, ceiling?: number): Effect.Effect<TokenCount> =>
-    Effect.flatMap(loadEncoding(encoding), (countSlice) => {
-      const counter = new TextCounter(texts, countSlice)
-      return Effect.map(readAll(counter, ceiling), () => {
-        if (counter.done) return { tokens: counter.tokens, exact: !counter.cut }
-        const read = texts.reduce((units, text) => units + text.length, 0) - counter.remaining
-        return { tokens: Math.round(counter.tokens * (1 + counter.remaining / read)), exact: false }
-      })
-    })
 
   const countText = (text: string, model: string): Effect.Effect<TokenCount> => {
     const { encoding } = lookup({ kind: "", model })
@@ -137,9 +136,10 @@ const make = (options: TokenizerOptions): Tokenizer["Service"] => {
       : orEstimate(countTexts([text], encoding), () => estimateText(text))
   }
 
-  const countPrompt = (request: Request, target: ModelRef, ceiling?: number): Effect.Effect<TokenCount> => {
+  /** Without the parts that can only be guessed at. */
+  const countKnown = (request: Request, target: ModelRef, ceiling?: number): Effect.Effect<TokenCount> => {
     const model = lookup(target)
-    const estimated = () => correct(target, measure(request, target))
+    const estimated = () => calibrationOf(target).correct(measureWith(request, target, undefined).tokens)
     if (model.encoding === undefined) return Effect.sync(() => ({ tokens: estimated(), exact: false }))
     const prompt = promptOf(request, model, target.model)
     const exact = prompt.plain && target.kind === "openai"
@@ -151,6 +151,12 @@ const make = (options: TokenizerOptions): Tokenizer["Service"] => {
       estimated
     )
   }
+
+  const countPrompt = (request: Request, target: ModelRef, ceiling?: number): Effect.Effect<TokenCount> =>
+    Effect.map(countKnown(request, target, ceiling), (count) => {
+      const { guessed } = promptOf(request, lookup(target), target.model)
+      return guessed === 0 ? count : { ...count, tokens: count.tokens + guessed }
+    })
 
   const stage: Stage = (next) => (call) => {
     const { journal, request } = call
@@ -186,22 +192,28 @@ const make = (options: TokenizerOptions): Tokenizer["Service"] => {
     const counts = new Map<string, TokenCount>()
     const kept: Array<Target> = []
     let keptTokens: number | undefined
+    let guessed = 0
     let refusal: { readonly room: number; readonly error: ContextWindowExceeded } | undefined
     for (const target of journal.candidates) {
       const limits = options.limits(target)
       const room = roomOf(request, limits)
       const ref = { kind: limits.kind, model: target.model }
       const { encoding, family } = lookup(ref)
-      let tokens = correct(ref, measure(request, ref))
+      // What can only be guessed at refuses nothing.
+      const seen = measureWith(request, ref, undefined)
+      let tokens = calibrationOf(ref).correct(seen.tokens)
       let least = calibrationOf(ref).floor(tokens)
       if (bound > room && room > 0 && tokens > room * nearLimit && encoding !== undefined) {
         const key = `${encoding} ${family}`
-        const count = counts.get(key) ?? (yield* countPrompt(request, ref, ceilingFactor * roomMax))
+        const count = counts.get(key) ?? (yield* countKnown(request, ref, ceilingFactor * roomMax))
         counts.set(key, count)
         tokens = least = count.tokens
       }
       if (bound <= room || least <= room) {
-        keptTokens ??= tokens
+        if (keptTokens === undefined) {
+          keptTokens = tokens
+          guessed = seen.guessed
+        }
         kept.push(target)
       } else if (refusal === undefined || room > refusal.room) {
         refusal = { room, error: exceeded(request, target, limits, tokens) }
@@ -209,7 +221,7 @@ const make = (options: TokenizerOptions): Tokenizer["Service"] => {
     }
     if (kept.length === 0 && refusal !== undefined) return yield* refusal.error
     if (kept.length < journal.candidates.length) journal.candidates = kept
-    if (request === call.request) journal.promptTokens = keptTokens
+    if (request === call.request && keptTokens !== undefined) journal.promptTokens = keptTokens + guessed
     return undefined
   })
 

@@ -93,15 +93,23 @@ describe("sizeOf", () => {
 })
 
 describe("imageTokens", () => {
-  // The examples of platform.openai.com/docs/guides/images-vision and docs.claude.com/en/docs/build-with-claude/vision.
+  // The examples of platform.openai.com/docs/guides/images-vision and platform.claude.com/docs/en/build-with-claude/vision.
   it.each([
     ["openai", "gpt-4o", 1024, 1024, undefined, 765],
     ["openai", "gpt-4o", 2048, 4096, undefined, 1105],
     ["openai", "gpt-4o", 4096, 8192, "low", 85],
     ["openai", "gpt-4.1-mini", 1024, 1024, undefined, Math.ceil(1024 * 1.62)],
-    ["openai-reasoning", "gpt-5-nano-2025-08-07", 4096, 4096, undefined, Math.ceil(1536 * 2.46)],
-    ["claude", "claude-sonnet-4-5", 200, 200, undefined, 54],
-    ["claude", "claude-sonnet-4-5", 1000, 1000, undefined, 1334],
+    ["openai", "gpt-4.1-mini", 1800, 2400, undefined, Math.ceil(1452 * 1.62)],
+    ["openai-reasoning", "gpt-5-nano-2025-08-07", 4096, 4096, undefined, Math.ceil(1521 * 1.5)],
+    ["openai-reasoning", "gpt-5-mini", 768, 512, "low", Math.ceil(24 * 16 * 1.2)],
+    ["openai-reasoning", "gpt-5.4", 1600, 1600, undefined, 3000],
+    ["claude", "claude-sonnet-4-5", 200, 200, undefined, 64],
+    ["claude", "claude-sonnet-4-5", 1000, 1000, undefined, 1296],
+    ["claude", "claude-sonnet-4-5", 1568, 728, undefined, 1456],
+    ["claude", "claude-opus-4-6", 4000, 4000, undefined, 39 * 39],
+    ["claude", "claude-opus-4-7", 2576, 1456, undefined, 92 * 52],
+    ["claude", "claude-sonnet-5", 28, 29, undefined, 2],
+    ["gemini", "gemini-3-flash-preview", 1, 1, undefined, 1120],
     ["gemini", "gemini-2.5-flash", 384, 384, undefined, 258],
     ["gemini", "gemini-2.0-flash", 1536, 768, undefined, 516]
   ] as const)("counts for %s %s at %i × %i, detail %s", (family, model, width, height, detail, tokens) => {
@@ -119,8 +127,8 @@ describe("imageTokens", () => {
 
   it("says nothing where no formula is published or no size can be read", () => {
     expect(imageTokens({ image: png(64, 64) }, "other", "pixtral-12b")).toBeUndefined()
-    expect(imageTokens({ image: png(64, 64) }, "openai-reasoning", "gpt-5.4")).toBeUndefined()
-    expect(imageTokens({ image: png(64, 64) }, "gemini", "gemini-3-pro-preview")).toBeUndefined()
+    expect(imageTokens({ image: png(64, 64) }, "openai-reasoning", "gpt-5.6")).toBeUndefined()
+    expect(imageTokens({ image: png(64, 64) }, "gemini", "gemini-9")).toBeUndefined()
     expect(imageTokens({ image: "https://example.com/cat.png" }, "openai", "gpt-4o")).toBeUndefined()
     expect(imageTokens({ image: "https://example.com/cat.png", detail: "low" }, "openai", "gpt-4o")).toBe(85)
   })

@@ -39,6 +39,7 @@ describe("promptOf", () => {
     expect(promptOf(request, openai, "gpt-4o")).toEqual({
       texts: ["a", "ann", "b"],
       overhead: 4 + 4 + 1 + 3,
+      guessed: 0,
       plain: true,
       complete: true
     })
@@ -52,10 +53,40 @@ describe("promptOf", () => {
       { type: "tool-result", id: "1", content: "five" },
       { type: "tool-result", id: "2", content: [{ type: "text", text: "six" }] }
     ]
-    const prompt = promptOf(makeRequest({ messages: [{ role: "user", content }] }), openai, "gpt-4o")
+    const prompt = promptOf(makeRequest({ messages: [{ role: "user", content }] }), { family: "claude" }, "claude")
     expect(prompt.texts).toEqual(["one", "two", "three", "four", "five", "six"])
     expect(prompt.plain).toBe(false)
     expect(prompt.complete).toBe(true)
+  })
+
+  it("leaves out reasoning that OpenAI's models don't read again, and doesn't know that of the turn that goes on", () => {
+    const thought: ContentPart = { type: "reasoning", text: "hm" }
+    const messages: Request["messages"] = [
+      { role: "user", content: "a" },
+      { role: "assistant", content: [thought, { type: "text", text: "b" }] },
+      { role: "user", content: "c" }
+    ]
+    const earlier = promptOf(makeRequest({ messages }), { family: "openai-reasoning" }, "gpt-5")
+    expect(earlier).toMatchObject({ texts: ["a", "b", "c"], complete: true })
+    const current = promptOf(makeRequest({ messages: messages.slice(0, 2) }), { family: "openai-reasoning" }, "gpt-5")
+    expect(current).toMatchObject({ texts: ["a", "b"], complete: false })
+  })
+
+  it("guesses at documents and audio, beside what is known", () => {
+    const pdf = Buffer.from("%PDF-1.7\n2 0 obj <</Type /Pages /Count 12>>").toString("base64")
+    const part: ContentPart = { type: "file", data: pdf, mediaType: "application/pdf" }
+    const request = makeRequest({ messages: [{ role: "user", content: [part] }] })
+    const gemini = promptOf(request, { family: "gemini" }, "gemini-2.5-pro")
+    expect(gemini).toMatchObject({ overhead: 0, guessed: 12 * 258, complete: false })
+  })
+
+  it("does not know what a body asks for that has no canonical form", () => {
+    const wire = (needs: ReadonlyArray<string>) =>
+      makeRequest({ wire: { dialect: "openai-responses", body: {}, needs } })
+    const countable = (needs: ReadonlyArray<string>) => promptOf(wire(needs), openai, "gpt-4o")
+    expect(countable(["several choices (n)", "background"])).toMatchObject({ plain: true, complete: true })
+    expect(countable(["tools of type web_search"])).toMatchObject({ plain: false, complete: false })
+    expect(countable(["previous_response_id of a response that is not known here"]).complete).toBe(false)
   })
 
   it("says when a part has tokens that can't be known", () => {
@@ -89,6 +120,45 @@ describe("promptOf", () => {
     expect(promptOf(request, { family: "claude" }, "claude-haiku-4-5").texts.at(-1)).toBe(JSON.stringify([weather]))
   })
 
+  it("writes a tool on one line where nothing in it needs a comment", () => {
+    const properties = { at: { type: "object", properties: { x: { type: "number" } } }, note: { type: "string" } }
+    const tools: ReadonlyArray<Tool> = [
+      { name: "ping" },
+      { name: "mark", parameters: { type: "object", properties, required: ["note"] } },
+      { name: "wait", parameters: { type: "object", properties: { ms: { type: "integer", minimum: 1 } } } }
+    ]
+    expect(promptOf(makeRequest({ tools }), openai, "gpt-4o").texts.at(-1)).toBe(
+      [
+        "namespace functions {",
+        "",
+        "type ping = () => any;",
+        "",
+        "type mark = (_: { at?: { x?: number }, note: string }) => any;",
+        "",
+        "type wait = (_: {",
+        "ms?: number, // minimum: 1",
+        "}) => any;",
+        "",
+        "} // namespace functions"
+      ].join("\n")
+    )
+  })
+
+  it("shows OpenAI's models a schema without what only a validator needs", () => {
+    const schema = {
+      $schema: "https://json-schema.org/draft/2020-12/schema",
+      type: "object",
+      additionalProperties: false,
+      properties: { required: { type: "integer", minimum: 1, description: "how many" } },
+      required: ["required"]
+    }
+    const responseFormat = { type: "json-schema" as const, name: "answer", schema }
+    expect(promptOf(makeRequest({ responseFormat }), openai, "gpt-4o").texts.slice(-2)).toEqual([
+      "answer",
+      '{"type":"object","properties":{"required":{"type":"integer","description":"how many"}}}'
+    ])
+  })
+
   it("renders any JSON Schema, however strange, without throwing", () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 6 }), (schema) => {
@@ -108,7 +178,7 @@ describe("promptOf", () => {
     let schema: object = { type: "string" }
     for (let i = 0; i < 5000; i++) schema = { anyOf: [schema] }
     const tools = [{ name: "t", parameters: { type: "object", properties: { deep: schema } } }] as ReadonlyArray<Tool>
-    expect(promptOf(makeRequest({ tools }), openai, "gpt-4o").texts.at(-1)).toContain("deep?: any,")
+    expect(promptOf(makeRequest({ tools }), openai, "gpt-4o").texts.at(-1)).toContain("deep?: any")
   })
 })
 

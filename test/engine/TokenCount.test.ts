@@ -5,7 +5,8 @@ import { countTokens as cl100k } from "gpt-tokenizer/encoding/cl100k_base"
 import { countTokens as o200k } from "gpt-tokenizer/encoding/o200k_base"
 import { countTokens as p50k } from "gpt-tokenizer/encoding/p50k_base"
 import { countTokens as r50k } from "gpt-tokenizer/encoding/r50k_base"
-import { type CountSlice, loadEncoding, readAll, TextCounter } from "../../engine/src/TokenCount.ts"
+import { type CountSlice, TextCounter } from "../../engine/src/TextCounter.ts"
+import { loadEncoding, readAll } from "../../engine/src/TokenCount.ts"
 import { arenaPrompts, ordinary, pathological } from "./prompts.ts"
 
 const plain = { disallowedSpecial: new Set<string>() }
