@@ -99,6 +99,8 @@ export interface Journal {
   queueMs: number
   /** Undefined where its tenant has no limits. */
   callerLimits?: CallerLimits | undefined
+  /** Dollars that the tightest budget of its key or tenant has left; absent where there is none. */
+  budgetLeftUsd?: number | undefined
   /** `performance.now()` at the door: our own work is measured in real time, whatever Effect's Clock says. */
   readonly enteredAt: number
   /** Milliseconds of our own work before the first attempt. */

@@ -85,7 +85,7 @@ export const ofOwnCalls = (grant: Grant | undefined): Grant | undefined =>
   grant === undefined ? undefined : { ...grant, models: undefined, providers: undefined, rateLimits: undefined }
 
 /** Whether a text is of the form of a pattern in which `*` stands for any characters; linear but for the stars. */
-const matches = (pattern: string, text: string): boolean => {
+export const matches = (pattern: string, text: string): boolean => {
   let at = 0
   let from = 0
   let star = -1

@@ -12,8 +12,8 @@ const initialTokens = 256
 
 const firstAnswers = 10
 
-/** The share of answers that are meant to take no more than the estimate. */
-const quantile = 0.9
+/** The share of answers that are meant to take no more than the estimate, unless another one is given. */
+const defaultQuantile = 0.9
 
 /** A step, as a share of the estimate. */
 const stepShare = 0.1
@@ -31,6 +31,11 @@ interface Typical {
 export class RateEstimate {
   private readonly models = new Map<string, Typical>()
   private readonly others: Typical = { tokens: initialTokens, seen: 0, largest: 1 }
+  private readonly quantile: number
+
+  constructor(quantile = defaultQuantile) {
+    this.quantile = quantile
+  }
 
   /** Completion tokens that an answer of the model will probably not pass, 1 or more. */
   completionTokens(model: string): number {
@@ -46,7 +51,7 @@ export class RateEstimate {
       typical.tokens = typical.seen < firstAnswers ? Math.max(initialTokens, typical.largest) : typical.largest
       return
     }
-    const step = stepShare * (completionTokens > typical.tokens ? quantile : quantile - 1)
+    const step = stepShare * (completionTokens > typical.tokens ? this.quantile : this.quantile - 1)
     typical.tokens = Math.max(1, typical.tokens * (1 + step))
   }
 

@@ -1,0 +1,347 @@
+/**
+ * Budgets: what calls may cost in a period, altogether or of a key, a tenant, a model or a provider.
+ *
+ * At admission an attempt reserves the most that it can cost of every budget that counts it, all or nothing, or is refused
+ * with `BudgetExceeded` (law 5); at settlement the true cost takes the place of the reservation, and what failed gets it
+ * back. Answers of the cache and of another's call reserve nothing. It waits for a store shortly, never for room.
+ */
+import { Clock, Context, Effect, Layer, Schema, type Scope } from "effect"
+import type { BudgetOverview, BudgetPage, BudgetStatus, BudgetStoreStatus } from "./AdminBudgetAnswers.ts"
+import { type BoundOptions, BudgetBound } from "./BudgetBound.ts"
+import { BudgetLedger, type Claim } from "./BudgetLedger.ts"
+import { type BudgetOptions, type BudgetRule, type BudgetScope, type BudgetUnit, ruleOf } from "./BudgetRule.ts"
+import type { BudgetSlot } from "./BudgetSlot.ts"
+import type { BudgetStore, BudgetStoreUnavailable } from "./BudgetStore.ts"
+import {
+  amountOf,
+  decodeCursor,
+  fullestFirst,
+  isCurrent,
+  matches,
+  pageOf,
+  statusOf,
+  statusOfSlot
+} from "./BudgetView.ts"
+import type { Outcome, Target } from "./Call.ts"
+import { BudgetExceeded } from "./Errors.ts"
+import { picosOf } from "./Money.ts"
+import type { AttemptCall, AttemptStage, OpenAttempt } from "./Stage.ts"
+import { totalTokens, type Usage, zero as noUsage } from "./Usage.ts"
+
+export interface BudgetLayerOptions<R> extends BoundOptions {
+  /** The budgets in force. Asked at every attempt: the same list as long as nothing has changed. */
+  readonly budgets: () => ReadonlyArray<BudgetOptions>
+  readonly store: Effect.Effect<BudgetStore, never, R>
+  /** Whether calls of a provider cost nothing, whatever they take. */
+  readonly isFree: (provider: string) => boolean
+  /** Milliseconds between two tellings of what was spent, 1000 by default. */
+  readonly flushMs?: number | undefined
+  /** Milliseconds that a call waits for the store at most, 250 by default. */
+  readonly waitMs?: number | undefined
+}
+
+/** Accounts that are asked for; `limit` is 1–500, 50 by default. */
+export interface BudgetQuery {
+  readonly budget?: string | undefined
+  readonly scope?: BudgetScope | undefined
+  readonly of?: string | undefined
+  readonly limit?: number | undefined
+  readonly cursor?: string | undefined
+}
+
+/** The cursor was not made here. */
+export class InvalidBudgetCursor extends Schema.TaggedError<InvalidBudgetCursor>()("InvalidBudgetCursor", {}) {
+  override get message() {
+    return "expected the nextCursor of an earlier page"
+  }
+}
+
+/** Counts since the start, by the budget's name in the configuration or `keys`. */
+export interface BudgetTallies {
+  readonly warnings: ReadonlyMap<string, number>
+  readonly refusals: ReadonlyMap<string, { readonly usd: number; readonly tokens: number }>
+  readonly decidedAlone: number
+}
+
+/** The account of a budget that has used the largest share of its limit. */
+export interface BudgetGauge {
+  readonly budget: string
+  readonly scope: BudgetScope
+  readonly usedRatio: number
+}
+
+export class Budget extends Context.Service<
+  Budget,
+  {
+    readonly stage: AttemptStage
+    /** What this process knows; undefined where there are no budgets. */
+    readonly overview: (nowMs: number) => BudgetOverview | undefined
+    /** Accounts of all instances. */
+    readonly page: (query: BudgetQuery) => Effect.Effect<BudgetPage, InvalidBudgetCursor>
+    readonly gauges: (nowMs: number) => ReadonlyArray<BudgetGauge>
+    readonly tallies: () => BudgetTallies
+  }
+>()("millrace/Budget") {
+  static readonly layer = <R>(options: BudgetLayerOptions<R>): Layer.Layer<Budget, never, Exclude<R, Scope.Scope>> =>
+    Layer.effect(
+      Budget,
+      Effect.flatMap(options.store, (store) => make(options, store))
+    )
+}
+
+const zero = 0n
+const shownMax = 100
+const pageDefault = 50
+
+const make = (
+  options: Omit<BudgetLayerOptions<never>, "store">,
+  store: BudgetStore
+): Effect.Effect<Budget["Service"], never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const clock = yield* Clock.Clock
+    const fork = Effect.runForkWith(yield* Effect.context<never>())
+    const bounds = new BudgetBound(options)
+    const warnings = new Map<string, number>()
+    const refusals = new Map<string, { usd: number; tokens: number }>()
+    const nowMs = () => clock.currentTimeMillisUnsafe()
+
+    const onWarning = (slot: BudgetSlot, share: number): void => {
+      warnings.set(slot.rule.label, (warnings.get(slot.rule.label) ?? 0) + 1)
+      const { budget, limit, of, resetsAt, scope, spent, unit } = statusOfSlot(slot, nowMs())
+      fork(
+        Effect.logWarning(`budget ${JSON.stringify(budget)}: ${share * 100} % spent`).pipe(
+          Effect.annotateLogs({ budget, scope, ...(of === null ? {} : { of }), unit, spent, limit, resetsAt })
+        )
+      )
+    }
+
+    const ledger = new BudgetLedger({
+      store,
+      nowMs,
+      flushMs: options.flushMs ?? 1000,
+      waitMs: options.waitMs ?? 250,
+      fork,
+      onWarning
+    })
+    yield* Effect.addFinalizer(() => ledger.close)
+
+    let inForce: ReadonlyArray<BudgetOptions> | undefined
+    let byName: ReadonlyMap<string, BudgetRule> = new Map()
+    const follow = (): void => {
+      const budgets = options.budgets()
+      if (budgets === inForce) return
+      inForce = budgets
+      ledger.book.rules = budgets.map(ruleOf)
+      byName = new Map(ledger.book.rules.map((rule) => [rule.name, rule]))
+      for (const slot of ledger.book.sharedSlots(nowMs())) ledger.touch(slot)
+    }
+    follow()
+
+    /** What an attempt takes of each account; an error where that can't be said. */
+    const claimsOf = (call: AttemptCall, slots: ReadonlyArray<BudgetSlot>): ReadonlyArray<Claim> | BudgetExceeded => {
+      const { journal, request, target } = call
+      const sizes = { bound: undefined as Size | undefined, expected: undefined as Size | undefined }
+      const sizeOf = (reserve: BudgetRule["reserve"]): Size => {
+        const tokens =
+          reserve === "bound" ? bounds.most(request, target) : bounds.expected(request, target, journal.promptTokens)
+        return { tokens, picos: undefined }
+      }
+      const claims: Array<Claim> = []
+      for (const slot of slots) {
+        const { reserve, unpriced } = slot.rule
+        const size = (sizes[reserve] ??= sizeOf(reserve))
+        if (slot.unit === "tokens") {
+          claims.push({ slot, amount: BigInt(Math.ceil(size.tokens.prompt + size.tokens.answer)) })
+          continue
+        }
+        if (options.isFree(target.provider)) {
+          claims.push({ slot, amount: zero })
+          continue
+        }
+        size.picos ??= bounds.picos(size.tokens, target, journal.startedAtMs)
+        if (typeof size.picos === "bigint") claims.push({ slot, amount: size.picos })
+        else if (unpriced === "allow") claims.push({ slot, amount: zero })
+        else return refuse(slot, { reason: "unpriced", detail: fixOf(target, size.picos) })
+      }
+      return claims
+    }
+
+    const refuse = (
+      slot: BudgetSlot,
+      more: { readonly reason: "limit" | "store" | "unpriced"; readonly needed?: number; readonly detail?: string }
+    ): BudgetExceeded => {
+      const { limit, rule, span, spent, unit } = slot
+      let tally = refusals.get(rule.label)
+      if (tally === undefined) refusals.set(rule.label, (tally = { usd: 0, tokens: 0 }))
+      tally[unit]++
+      return new BudgetExceeded({
+        budget: rule.name,
+        scope: rule.scope,
+        unit,
+        limit: amountOf(unit, limit),
+        left: amountOf(unit, limit > spent ? limit - spent : zero),
+        reserved: amountOf(unit, slot.allReserved),
+        ...more,
+        ...(Number.isFinite(span.endMs) ? { resetMs: Math.max(0, span.endMs - nowMs()) } : {})
+      })
+    }
+
+    const refuseClaim = ({ amount, slot }: Claim): BudgetExceeded => {
+      const away = slot.rule.onStoreFailure === "refuse" && !ledger.health().healthy
+      return refuse(slot, { reason: away ? "store" : "limit", needed: amountOf(slot.unit, amount) })
+    }
+
+    /** Everything is reserved: from here on it is settled, whatever happens. */
+    const hold = (call: AttemptCall, claims: ReadonlyArray<Claim>): void => {
+      call.settlement.add((outcome) => settle(call, claims, outcome))
+      tell(call, claims)
+    }
+
+    const settle = (call: AttemptCall, claims: ReadonlyArray<Claim>, outcome: Outcome): void => {
+      const usage = usageOf(call, outcome)
+      if (outcome._tag === "Success") bounds.learn(call.target, usage)
+      const tokens = BigInt(Math.ceil(totalTokens(usage)))
+      let picos: bigint | undefined
+      for (const { amount, slot } of claims) {
+        if (slot.unit === "usd") picos ??= picosSpent(call, usage)
+        const spent = slot.unit === "tokens" ? tokens : picos!
+        // What has lost its price since counts as what was reserved for it.
+        ledger.settle(slot, amount, spent < zero ? amount : spent)
+      }
+      tell(call, claims)
+    }
+
+    /** Below zero where there is no price. */
+    const picosSpent = ({ journal, target }: AttemptCall, usage: Usage): bigint => {
+      if (usage === noUsage || options.isFree(target.provider)) return zero
+      const cost = options.price(target, usage, journal.startedAtMs)
+      return cost._tag === "Priced" ? picosOf(cost.usd) : -1n
+    }
+
+    /** Notes what is left for the caller itself, by the tightest budget of its key or tenant. */
+    const tell = (call: AttemptCall, claims: ReadonlyArray<Claim>): void => {
+      let least: bigint | undefined
+      for (const { slot } of claims) {
+        if (slot.unit !== "usd" || (slot.rule.scope !== "tenant" && slot.rule.scope !== "key")) continue
+        const left = slot.limit - slot.spent - slot.allReserved
+        if (least === undefined || left < least) least = left
+      }
+      if (least !== undefined) call.journal.budgetLeftUsd = amountOf("usd", least > zero ? least : zero)
+    }
+
+    const admit = (call: AttemptCall, next: OpenAttempt): ReturnType<OpenAttempt> => {
+      const { request, target } = call
+      const payer = { tenant: request.tenant, key: request.key, target }
+      const slots = ledger.book.slotsOf(payer, call.clock.currentTimeMillisUnsafe())
+      if (slots.length === 0) return next(call)
+      const claims = claimsOf(call, slots)
+      if (!Array.isArray(claims)) return Effect.fail(claims as BudgetExceeded)
+      if (ledger.take(claims) === undefined) {
+        hold(call, claims)
+        return next(call)
+      }
+      return Effect.callback((resume) => {
+        let entering = true
+        const waiter = {
+          claims,
+          // Whoever is resumed goes on in a turn of its own, so that a long list never becomes a deep stack.
+          taken: () => {
+            hold(call, claims)
+            resume(entering ? next(call) : Effect.flatMap(Effect.yieldNow, () => next(call)))
+          },
+          refused: (claim: Claim) => resume(Effect.fail(refuseClaim(claim)))
+        }
+        ledger.enter(waiter)
+        entering = false
+        return Effect.sync(() => ledger.leave(waiter))
+      })
+    }
+
+    const stage: AttemptStage = (next) => (call) => {
+      follow()
+      if (ledger.book.rules.length === 0 && call.request.key?.budgets === undefined) return next(call)
+      return Effect.suspend(() => admit(call, next))
+    }
+
+    const storeStatus = (): BudgetStoreStatus => ({ kind: store.kind, ...ledger.health() })
+
+    const known = (scan: Parameters<typeof matches>[1]): ReadonlyArray<BudgetStatus> =>
+      [...ledger.book.slots()].filter((slot) => matches(slot, scan)).map((slot) => statusOfSlot(slot, scan.nowMs))
+
+    const page = Effect.fnUntraced(function* ({ budget, cursor, limit = pageDefault, of, scope }: BudgetQuery) {
+      const after = cursor === undefined ? undefined : decodeCursor(cursor)
+      if (cursor !== undefined && after === undefined) return yield* new InvalidBudgetCursor()
+      const scan = { nowMs: nowMs(), budget, scope, account: of, after, limit: limit + 1 }
+      const listed = Effect.andThen(ledger.flush, store.list(scan))
+      const here = new Map<string, BudgetSlot>()
+      return yield* Effect.matchEffect(Effect.timeout(listed, listTimeoutMs), {
+        onSuccess: (rows) =>
+          Effect.sync(() => {
+            for (const slot of ledger.book.slots()) here.set(placeOf(slot.rule.name, slot.account, slot.unit), slot)
+            const view = (row: (typeof rows)[number]) => {
+              if (!isCurrent(row, byName)) return undefined
+              const slot = here.get(placeOf(row.budget, row.account, row.unit))
+              if (slot?.span.startMs === row.startMs) return statusOfSlot(slot, scan.nowMs)
+              return statusOf(row, byName.get(row.budget), scan.nowMs)
+            }
+            return { ...pageOf(rows, limit, view), store: storeStatus() }
+          }),
+        onFailure: (error) =>
+          Effect.sync(() => {
+            const reason = reasonOf(error)
+            const store = { ...storeStatus(), healthy: false, reason }
+            return { items: known(scan).toSorted(fullestFirst).slice(0, limit), nextCursor: null, store }
+          })
+      })
+    })
+
+    return Budget.of({
+      stage,
+      overview: (atMs) => {
+        const items = known({ nowMs: atMs })
+        if (items.length === 0 && ledger.book.rules.length === 0) return undefined
+        return {
+          items: items.toSorted(fullestFirst).slice(0, shownMax),
+          accounts: items.length,
+          store: storeStatus()
+        }
+      },
+      page,
+      gauges: (atMs) => {
+        const found = new Map<string, BudgetGauge>()
+        for (const slot of ledger.book.slots()) {
+          if (!matches(slot, { nowMs: atMs })) continue
+          const { label, scope } = slot.rule
+          const usedRatio = Number(slot.spent + slot.allReserved) / Number(slot.limit)
+          if (usedRatio >= (found.get(label)?.usedRatio ?? 0)) found.set(label, { budget: label, scope, usedRatio })
+        }
+        return [...found.values()]
+      },
+      tallies: () => ({ warnings, refusals, decidedAlone: ledger.health().decidedAlone })
+    })
+  })
+
+/** Milliseconds that a listing waits for the store. */
+const listTimeoutMs = 5000
+
+/** What an attempt may take. `picos` is undefined until it is asked for, and a text where there is no price. */
+interface Size {
+  readonly tokens: { readonly prompt: number; readonly answer: number }
+  picos: bigint | string | undefined
+}
+
+const placeOf = (budget: string, account: string, unit: BudgetUnit): string => `${budget}\n${unit}\n${account}`
+
+const reasonOf = (error: { readonly _tag: string } | BudgetStoreUnavailable): string =>
+  "detail" in error ? error.detail : `no answer within ${listTimeoutMs} ms`
+
+const fixOf = ({ model, provider }: Target, reason: string): string =>
+  `${model} at ${provider} has no price (${reason}); set providers[].pricing of ${provider}, or unpriced: allow for this budget`
+
+/** What the provider has probably billed. One that was sent and left before its first part has read the prompt. */
+const usageOf = ({ attempt, journal }: AttemptCall, outcome: Outcome): Usage => {
+  const completion = outcome._tag === "Success" ? outcome.completion : outcome.partial
+  if (completion !== undefined) return completion.usage
+  if (outcome._tag !== "Cancelled" || attempt.sentAtMs === undefined) return noUsage
+  return { ...noUsage, uncachedInput: Math.ceil(journal.promptTokens ?? 0), estimated: true }
+}
