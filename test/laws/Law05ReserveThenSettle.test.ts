@@ -1,9 +1,10 @@
 /**
  * Law 5: requests and tokens are reserved over every scope before the call, all or nothing, and corrected after it.
  *
- * Random callers of several tenants, models and priorities meet the limits of two providers, of a model and of tenants, in
- * virtual time. Some leave while they wait or run, some attempts fail. No window of any scope is ever passed, nobody is
- * lost, nothing stays reserved, and whoever is of one tenant, priority and model is served in the order of arrival.
+ * Random callers of several tenants, keys, models and priorities meet the limits of two providers, of a model, of tenants
+ * and of virtual keys, in virtual time. Some leave while they wait or run, some attempts fail. No window of any scope is ever
+ * passed, nobody is lost, nothing stays reserved, and whoever is of one tenant, key, priority and model is served in the
+ * order of arrival.
  */
 import { expect } from "@effect/vitest"
 import { Clock, Effect, type Exit, type Fiber } from "effect"
@@ -36,6 +37,8 @@ const schedule = fc.record({
   tenant: rates,
   /** Of each tenant but `t1`. */
   others: fc.option(rates, { nil: undefined }),
+  /** Of the keys `k1` and `k2`. */
+  keys: fc.record({ k1: rates, k2: rates }),
   maxWaitMs: fc.constantFrom(3000, 20_000, 60_000),
   calls: fc.array(
     fc.record({
@@ -43,6 +46,7 @@ const schedule = fc.record({
       provider: fc.constantFrom("a", "a", "b"),
       model: fc.constantFrom("m1", "m2"),
       tenant: fc.constantFrom("t1", "t2", "t3"),
+      key: fc.constantFrom("k1" as const, "k2" as const, undefined),
       priority: fc.constantFrom(0, 3, 3, 7),
       prompt: fc.nat({ max: 200 }),
       completion: fc.integer({ min: 1, max: 200 }),
@@ -81,10 +85,11 @@ const limiterOf = (plan: Plan) =>
     queue: { maxWaiting: 40, maxWaitMs: plan.maxWaitMs }
   })
 
-const attempt = Effect.fnUntraced(function* (planned: Planned, number: number, log: Array<Sent>) {
+const attempt = Effect.fnUntraced(function* (plan: Plan, planned: Planned, number: number, log: Array<Sent>) {
   const limiter = yield* RateLimiter
-  const { completion, model, priority, prompt, provider, tenant } = planned
-  const call = makeCall(makeRequest({ maxTokens: completion, priority, tenant }), yield* Clock.Clock)
+  const { completion, key: keyId, model, priority, prompt, provider, tenant } = planned
+  const key = keyId && { keyId, name: keyId, tenant, rateLimits: plan.keys[keyId] }
+  const call = makeCall(makeRequest({ maxTokens: completion, priority, tenant, key }), yield* Clock.Clock)
   call.journal.promptTokens = prompt
   const target = { provider, model }
   const output = Math.round(planned.usedShare * completion)
@@ -151,7 +156,7 @@ property(
       const log: Array<Sent> = []
       const fibers: Array<Fiber.Fiber<Exit.Exit<unknown, unknown>>> = []
       for (const [number, planned] of plan.calls.toSorted((x, y) => x.atMs - y.atMs).entries()) {
-        const ask = attempt(planned, number, log)
+        const ask = attempt(plan, planned, number, log)
         const within = planned.leavesAfterMs === undefined ? ask : Effect.timeoutOption(ask, planned.leavesAfterMs)
         fibers.push(yield* Effect.forkChild(Effect.exit(Effect.andThen(Effect.sleep(planned.atMs), within))))
       }
@@ -169,10 +174,19 @@ property(
         expect(fullestWindow(sent, ({ requests }) => requests)).toBeLessThanOrEqual(bound(limits.requestsPerMinute))
         expect(fullestWindow(sent, ({ tokens }) => tokens)).toBeLessThanOrEqual(bound(limits.tokensPerMinute))
       }
-      for (const tenant of ["t1", "t2", "t3"]) {
-        const limits = tenant === "t1" ? plan.tenant : plan.others
+      const own = [
+        ...["t1", "t2", "t3"].map((tenant) => ({
+          limits: tenant === "t1" ? plan.tenant : plan.others,
+          of: ({ planned }: Sent) => planned.tenant === tenant
+        })),
+        ...(["k1", "k2"] as const).map((key) => ({
+          limits: plan.keys[key],
+          of: ({ planned }: Sent) => planned.key === key
+        }))
+      ]
+      for (const { limits, of } of own) {
         if (limits === undefined) continue
-        const sent = log.filter(({ planned }) => planned.tenant === tenant)
+        const sent = log.filter(of)
         expect(mostAtOnce(sent)).toBeLessThanOrEqual(limits.concurrent)
         // An attempt that failed before its first part gives its request back: another one may do the call.
         const answered = sent.filter(({ tokens }) => tokens > 0)
@@ -180,8 +194,8 @@ property(
         expect(fullestWindow(sent, ({ tokens }) => tokens)).toBeLessThanOrEqual(bound(limits.tokensPerMinute))
       }
 
-      const flows = Object.groupBy(log, ({ planned: { model, priority, provider, tenant } }) =>
-        [provider, provider === "a" && model, tenant, priority].join(" ")
+      const flows = Object.groupBy(log, ({ planned: { key, model, priority, provider, tenant } }) =>
+        [provider, provider === "a" && model, tenant, key, priority].join(" ")
       )
       for (const served of Object.values(flows)) {
         const numbers = served!.map(({ number }) => number)
@@ -195,7 +209,8 @@ property(
         expect(status).toMatchObject({ active: 0, queued: 0 })
         for (const { active } of status.models) expect(active).toBe(0)
       }
-      for (const { active, limits } of limiter.tenants(nowMs, 10)) {
+      const keys = ["k1", "k2"].flatMap((key) => limiter.key(key, nowMs) ?? [])
+      for (const { active, limits } of [...limiter.tenants(nowMs, 10), ...keys]) {
         expect(active).toBe(0)
         expect(limits.concurrent.available).toBe(limits.concurrent.configured)
       }
