@@ -20,6 +20,7 @@ const suites = [
   "limiter",
   "cache",
   "savings",
+  "kpi",
   "metrics",
   "tokens",
   "vectors",
