@@ -4,7 +4,7 @@
  * By default that is none but servers of one's own: a trace id says nothing of a prompt, but it lets a third party join
  * calls that are none of its business. Nothing here acts on a request.
  */
-import { Layer } from "effect"
+import type { Layer } from "effect"
 import { isIP } from "node:net"
 import type { EngineConfig } from "./Config.ts"
 import { type Conventions, providerNameOf } from "./GenAiNames.ts"

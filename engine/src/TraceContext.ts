@@ -39,7 +39,7 @@ const form = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
 /** The trace context of headers, or undefined when there is none that is valid. Versions after 00 are read as far as 00 goes. */
 export const readTrace = (
   traceparent: string | ReadonlyArray<string> | undefined,
-  tracestate?: string | ReadonlyArray<string> | undefined
+  tracestate?: string | ReadonlyArray<string>
 ): TraceContext | undefined => {
   if (typeof traceparent !== "string") return undefined
   const match = form.exec(traceparent.trim())

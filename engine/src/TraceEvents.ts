@@ -22,10 +22,7 @@ export const requestEvents = ({ journal }: Call, endedAtMs: number): ReadonlyArr
   const lookedAtMs = (served ? firstPartAtMs : attempts[0]?.startedAtMs) ?? journal.startedAtMs
   if (journal.cache !== "bypass")
     events.push({ name: "millrace.cache", atMs: lookedAtMs, attributes: cacheOf(journal) })
-  for (const [index, attempt] of attempts.entries()) {
-    const event = index === 0 ? undefined : stepTo(attempt, attempts[index - 1]!)
-    if (event !== undefined) events.push(event)
-  }
+  for (let index = 1; index < attempts.length; index++) events.push(stepTo(attempts, index))
   for (const target of passedOver(journal.candidates, attempts, journal.target)) {
     events.push({
       name: "millrace.skipped",
@@ -71,21 +68,24 @@ const cacheOf = (journal: Call["journal"]): { readonly [name: string]: unknown }
   ...(journal.cacheStale === undefined ? {} : { "millrace.cache.stale": journal.cacheStale })
 })
 
-/** Why there is another attempt: beside the one before, at the same candidate again, or at the next one. */
-const stepTo = (attempt: Attempt, before: Attempt): TraceEvent | undefined => {
+/** Why there is another attempt: beside the one before, at a candidate that was asked already, or at the next one. */
+const stepTo = (attempts: ReadonlyArray<Attempt>, index: number): TraceEvent => {
+  const attempt = attempts[index]!
+  const earlier = attempts.slice(0, index).findLast(({ target }) => same(target, attempt.target))
+  const before = earlier ?? attempts[index - 1]!
   const atMs = attempt.startedAtMs
   if (attempt.hedge === true) return { name: "millrace.hedge", atMs, attributes: named("", attempt.target) }
   const why = {
     ...(before.error === undefined ? {} : { "error.type": before.error._tag }),
     ...(before.endedAtMs === undefined ? {} : { "millrace.retry.delay_ms": Math.max(0, atMs - before.endedAtMs) })
   }
-  return attempt.target === before.target || same(attempt.target, before.target)
-    ? { name: "millrace.retry", atMs, attributes: { ...named("", attempt.target), ...why } }
-    : {
+  return earlier === undefined
+    ? {
         name: "millrace.fallback",
         atMs,
         attributes: { ...named("from.", before.target), ...named("to.", attempt.target), ...why }
       }
+    : { name: "millrace.retry", atMs, attributes: { ...named("", attempt.target), ...why } }
 }
 
 /** Candidates before the one that answered that nobody asked: their circuit was open, or they had asked for a pause. */
