@@ -16,7 +16,7 @@ import { madeInfo, providersLayer } from "./LiveProviders.ts"
 import { adminLayer, gauges, statusLayer } from "./LiveStatus.ts"
 import { Metrics } from "./Metrics.ts"
 import * as ModelCatalog from "./ModelCatalog.ts"
-import { Pricing } from "./Pricing.ts"
+import { type Price, Pricing } from "./Pricing.ts"
 import type { Kept } from "./Kept.ts"
 import type { Keys } from "./Keys.ts"
 import { databaseLayer, keyLimits, keysLayer } from "./LiveKeys.ts"
@@ -105,7 +105,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     ),
     keep("hedge", config.hedge, Hedge.layer(config.hedge)),
     keep("keys", [storage.database, keys.refreshMs], keysLayer(config, database)),
-    Pricing.layer((target, usage, atMs) => ModelCatalog.price(usage, modelRef(config, target), atMs)),
+    Pricing.layer(priceOf(config)),
     RequestLog.layer(config.logging),
     keep("retry", config.retry, Retry.layer(config.retry)),
     Routing.layer({
@@ -197,6 +197,12 @@ const configuredTargets = (config: EngineConfig): ReadonlyArray<Target> => {
     ...ofAliases.filter(({ provider }) => names.has(provider))
   ]
 }
+
+/** What a usage costs by the prices of a configuration and of the price table, once `ModelCatalog.load` has run. */
+export const priceOf =
+  (config: EngineConfig): Price =>
+  (target, usage, atMs) =>
+    ModelCatalog.price(usage, modelRef(config, target), atMs)
 
 const modelRef = (config: EngineConfig, target: { readonly provider: string; readonly model: string }) => {
   const provider = config.providers.find(({ name }) => name === target.provider)
