@@ -18,10 +18,13 @@ export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandF
   }
 }
 
+/** Where `millrace serve` listens unless it is told otherwise. */
+export const defaultUrl = "http://127.0.0.1:4000"
+
 export const connection = {
   url: Flag.String("url").pipe(
-    Flag.withDescription("Address of the gateway (http://127.0.0.1:4000 by default)"),
-    Flag.withDefault("http://127.0.0.1:4000")
+    Flag.withDescription(`Address of the gateway (${defaultUrl} by default)`),
+    Flag.withDefault(defaultUrl)
   ),
   token: Flag.String("token").pipe(
     Flag.withDescription("Its admin token (MILLRACE_ADMIN_TOKEN in the environment by default)"),
