@@ -1,9 +1,10 @@
 /**
  * Counts tokens in a thread of its own: neither an encoding's import nor a long prompt holds the event loop.
  *
- * The thread is started by the first count, ends when it has been idle, and never keeps the process alive. Texts are handed
- * over in pieces, one in a turn of the event loop. What waits is bounded; a count that finds no room, or whose thread dies,
- * fails as a defect, and `Tokenizer` estimates instead. After a death there is a pause before the next start.
+ * The thread is started by the first count, ends when it has been idle, and keeps the process alive only while it counts.
+ * Texts are handed over in pieces, one in a turn of the event loop. What waits is bounded; a count that finds no room, or
+ * whose thread dies, fails as a defect, and `Tokenizer` estimates instead. After a death there is a pause before the next
+ * start.
  */
 import { Cause, Effect, Exit, type Scope } from "effect"
 import { Worker } from "node:worker_threads"
@@ -20,7 +21,12 @@ export interface TokenThreadOptions {
   readonly countsMax?: number
   /** UTF-16 units that may be under way at once. */
   readonly unitsMax?: number
+  /** What runs in the thread. */
+  readonly file?: URL
 }
+
+// The sources run as TypeScript, the package as JavaScript.
+const workerFile = new URL(`./TokenThreadWorker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url)
 
 /** UTF-16 units that are handed over in one turn: a copy of 64 to 128 kB. */
 const pieceUnits = 65_536
@@ -43,7 +49,14 @@ class Thread {
   private closed = false
 
   constructor(options: TokenThreadOptions) {
-    this.options = { idleMs: 60_000, pauseMs: 30_000, countsMax: 64, unitsMax: 64_000_000, ...options }
+    this.options = {
+      idleMs: 60_000,
+      pauseMs: 30_000,
+      countsMax: 64,
+      unitsMax: 64_000_000,
+      file: workerFile,
+      ...options
+    }
   }
 
   /** Begins a count; the result drops it. */
@@ -61,6 +74,7 @@ class Thread {
     const id = ++this.lastId
     this.units += units
     this.counts.set(id, { units, answer })
+    this.worker?.ref()
     this.hand(id, texts, 0, 0, { _tag: "end", id, encoding, ceiling })
     return () => {
       if (this.take(id) !== undefined) this.post({ _tag: "drop", id })
@@ -76,11 +90,8 @@ class Thread {
     clearTimeout(this.idle)
     if (this.worker !== undefined) return true
     if (this.closed || performance.now() < this.pausedUntilMs) return false
-    // The sources run as TypeScript, the package as JavaScript.
-    const file = `./TokenThreadWorker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`
-    const worker = new Worker(new URL(file, import.meta.url), { env: {}, execArgv: [] })
+    const worker = new Worker(this.options.file, { env: {}, execArgv: [] })
     this.worker = worker
-    worker.unref()
     worker.on("message", (message: FromTokenThread) => {
       this.take(message.id)?.answer(
         message._tag === "counted"
@@ -124,6 +135,7 @@ class Thread {
     this.counts.delete(id)
     this.units -= count.units
     if (this.counts.size === 0) {
+      this.worker?.unref()
       this.idle = setTimeout(() => void this.end("it was idle"), this.options.idleMs)
       this.idle.unref()
     }
