@@ -9,7 +9,8 @@ import { defaultModels, kindOf, modelsOf } from "./ConfigRules.ts"
 import type { Kind } from "./ConfigRules.ts"
 import { providerKinds, secretText, toMillis } from "./ConfigSchema.ts"
 import type { ProviderInput } from "./ConfigSchema.ts"
-import type { LearnMode, Pricing, ProviderInfo, RateLimits } from "./Provider.ts"
+import type { Pricing } from "./PriceOverrides.ts"
+import type { LearnMode, ProviderInfo, RateLimits } from "./Provider.ts"
 import type { ScopeRates } from "./RateScope.ts"
 
 /** One provider, ready to be made. */
@@ -51,7 +52,7 @@ export interface ProviderConfig {
 export const buildProvider = (input: ProviderInput): ProviderConfig => {
   const kind = kindOf(input)!
   const models = modelsOf(input)
-  const { rateLimits, pricing, simulated } = input
+  const { rateLimits, simulated } = input
   return {
     name: input.name,
     kind,
@@ -74,15 +75,7 @@ export const buildProvider = (input: ProviderInput): ProviderConfig => {
       learn: rateLimits?.learn ?? defaultLearn(input)
     },
     modelLimits: recordOf(input.modelLimits, (limits) => ownLimits(limits, rateLimits?.window)),
-    pricing:
-      pricing === undefined
-        ? undefined
-        : {
-            input: pricing.input,
-            output: pricing.output,
-            cacheRead: pricing.cacheRead,
-            cacheWrite: pricing.cacheWrite
-          },
+    pricing: input.pricing,
     simulated: {
       latencyMs: millis(simulated?.latency, 300),
       tokensPerSecond: simulated?.tokensPerSecond ?? 80,

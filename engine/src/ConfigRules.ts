@@ -5,6 +5,8 @@
  * the schema. A rule that depends on a field of the wrong type says nothing: the schema has said it.
  */
 import { Predicate } from "effect"
+import { budgetRules } from "./ConfigBudgets.ts"
+import { pricingRules } from "./ConfigPricing.ts"
 import { providerKinds } from "./ConfigSchema.ts"
 import { unsupported } from "./ConfigUnsupported.ts"
 import { formatPath, showValue } from "./Issues.ts"
@@ -26,6 +28,7 @@ export const brokenRules = (document: unknown): ReadonlyArray<Located> => {
     ...weightRules(document, providers),
     ...semanticRules(document, providers),
     ...cacheStoreRule(document),
+    ...budgetRules(read(document, "budgets"), providers.map((entry) => read(entry, "name")).filter(Predicate.isString)),
     ...unsupportedRules(document)
   ]
 }
@@ -87,13 +90,16 @@ const providerRules = (provider: unknown, before: ReadonlyArray<unknown>): Reado
   }
 
   const models = modelsOf(provider)
-  const limited = read(provider, "modelLimits")
-  for (const model of Predicate.isObject(limited) ? Object.keys(limited) : []) {
-    if (models === undefined || models.includes(model)) continue
-    out.push({
-      path: ["modelLimits", model],
-      detail: `is not a model of this provider; its models: ${models.join(", ")}`
-    })
+  for (const place of [["modelLimits"], ["pricing", "models"]]) {
+    const named = read(provider, ...place)
+    for (const model of Predicate.isObject(named) ? Object.keys(named) : []) {
+      if (models === undefined || models.includes(model)) continue
+      out.push({ path: [...place, model], detail: `is not a model of this provider; its models: ${models.join(", ")}` })
+    }
+  }
+
+  for (const { detail, path } of pricingRules(read(provider, "pricing"))) {
+    out.push({ path: ["pricing", ...path], detail })
   }
 
   switch (kind) {

@@ -7,6 +7,7 @@
  */
 import { Redacted, Schema } from "effect"
 import { isIP } from "node:net"
+import { Budgets } from "./ConfigBudgets.ts"
 import {
   Flag,
   isHttpUrl,
@@ -20,6 +21,7 @@ import {
   text,
   Time
 } from "./ConfigFields.ts"
+import { Pricing } from "./ConfigPricing.ts"
 import { Logging, Telemetry } from "./ConfigObservability.ts"
 
 export { toMillis } from "./ConfigFields.ts"
@@ -29,7 +31,6 @@ export const providerKinds = ["openai", "anthropic", "google", "openai-compatibl
 
 const Integer = number("an integer", Number.isSafeInteger)
 const Speed = number("tokens per second, 0 for all at once", (value) => Number.isFinite(value) && value >= 0)
-const Dollars = number("dollars per million tokens, 0 or more", (value) => Number.isFinite(value) && value >= 0)
 
 /** Surrounding blanks, which secrets mounted as files often end with, don't count. */
 const isHeaderText = (value: string, minLength: number): boolean =>
@@ -95,14 +96,6 @@ const Tenant = Schema.Struct({
   rateLimits: Schema.optional(OwnLimits)
 }).annotate({ expected: "an object of settings" })
 
-/** Overrides the price catalogue. */
-const Pricing = Schema.Struct({
-  input: Dollars,
-  output: Dollars,
-  cacheRead: Schema.optional(Dollars),
-  cacheWrite: Schema.optional(Dollars)
-})
-
 const Simulated = Schema.Struct({
   /** Time to the first part. */
   latency: Schema.optional(Time),
@@ -148,6 +141,7 @@ const Provider = Schema.Struct({
   modelLimits: Schema.optional(
     Schema.Record(Schema.String, OwnLimits).annotate({ expected: "an object of limits by model" })
   ),
+  /** Overrides the price catalogue. */
   pricing: Schema.optional(Pricing.annotate({ expected: "an object of prices" })),
   /** Only for kind `simulated`. */
   simulated: Schema.optional(Simulated.annotate({ expected: "an object of settings" }))
@@ -250,6 +244,8 @@ export const EngineConfig = Schema.Struct({
   tenants: Schema.optional(Schema.Record(Schema.String, Tenant).annotate({ expected: "an object of tenants" })),
   /** For each tenant that `tenants` does not list. */
   tenantDefaults: Schema.optional(Tenant),
+  /** What calls may cost in a period. */
+  budgets: Schema.optional(Budgets),
   keys: section({
     /** Whether every route of the gateway but health asks for a virtual key. */
     required: Schema.optional(Flag),

@@ -6,11 +6,13 @@
  */
 import { fromPrices, type Prices, type Rates } from "./PriceRates.ts"
 
+type OptionalPrices = { readonly [K in keyof Prices]?: Prices[K] | undefined }
+
 /** Prices of a tier, or a factor on those of the ordinary one. */
 export type TierPrices = Prices | number
 
 /** What may be said of a provider or of one of its models; prices need both `input` and `output`. */
-export interface ModelPricing extends Partial<Prices> {
+export interface ModelPricing extends OptionalPrices {
   readonly serviceTiers?: { readonly [tier: string]: TierPrices } | undefined
 }
 

@@ -9,6 +9,7 @@ import type { AttemptCall } from "./Stage.ts"
 import type { EngineError } from "./Errors.ts"
 import type { Dialect, Reply } from "./Reply.ts"
 import type { KeyStatus } from "./ProviderKeys.ts"
+import type { Pricing } from "./PriceOverrides.ts"
 import type { Request } from "./Request.ts"
 
 /**
@@ -29,14 +30,6 @@ export interface RateLimits {
   readonly windowMs: number
   /** Off unless told. */
   readonly learn?: LearnMode | undefined
-}
-
-export interface Pricing {
-  /** Dollars per million tokens. */
-  readonly input: number
-  readonly output: number
-  readonly cacheRead: number | undefined
-  readonly cacheWrite: number | undefined
 }
 
 /** A provider as configured, without what is secret. */

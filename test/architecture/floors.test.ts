@@ -181,6 +181,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
     files: [
       "AdminSources.ts",
       "Config.ts",
+      "ConfigBudgets.ts",
       "ConfigChanges.ts",
       "ConfigControl.ts",
       "ConfigEnvironment.ts",

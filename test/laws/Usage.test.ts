@@ -48,7 +48,10 @@ const priceAt = (usage: Usage, pricing: ModelCatalog.Prices) =>
   ModelCatalog.price(usage, { kind: "openai-compatible", model: "m", pricing }, noon)
 
 /** The amount in picodollars by integer arithmetic, as a bookkeeper would do it. */
-const picosByHand = (usage: Usage, pricing: Required<Pick<ModelCatalog.Prices, "input" | "output" | "cacheRead" | "cacheWrite">>): bigint => {
+const picosByHand = (
+  usage: Usage,
+  pricing: { readonly [K in "input" | "output" | "cacheRead" | "cacheWrite"]: number }
+): bigint => {
   const rate = (price: number) => BigInt(Math.round(price * 1e6))
   return (
     BigInt(usage.uncachedInput) * rate(pricing.input) +
