@@ -6,9 +6,11 @@
  * Nothing here carries a key, a prompt or an answer, and nothing is imported but `effect`.
  */
 import { Schema } from "effect"
+import { BudgetOverview } from "./AdminBudgetAnswers.ts"
 import { CacheStatus } from "./CacheAnswers.ts"
 
 export * from "./AdminUsageAnswers.ts"
+export * from "./AdminBudgetAnswers.ts"
 export * from "./CacheAnswers.ts"
 
 const NullableNumber = Schema.NullOr(Schema.Finite)
@@ -155,6 +157,8 @@ export const Status = Schema.Struct({
   queue: Schema.Struct({ waiting: Schema.Finite, oldestWaitMs: Schema.Finite }),
   /** Tenants with limits of their own, the configured ones first, at most 100. */
   tenants: Schema.optional(Schema.Array(ScopeStatus)),
+  /** Absent where there are no budgets. */
+  budgets: Schema.optional(BudgetOverview),
   totals: Totals,
   stores: Schema.Struct({
     database: DatabaseStatus,

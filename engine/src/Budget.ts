@@ -158,7 +158,7 @@ const make = (
           claims.push({ slot, amount: zero })
           continue
         }
-        size.picos ??= bounds.picos(size.tokens, target, journal.startedAtMs)
+        size.picos ??= bounds.picos(size.tokens, request, target, journal.startedAtMs)
         if (typeof size.picos === "bigint") claims.push({ slot, amount: size.picos })
         else if (unpriced === "allow") claims.push({ slot, amount: zero })
         else return refuse(slot, { reason: "unpriced", detail: fixOf(target, size.picos) })

@@ -9,6 +9,7 @@ import type { Target } from "./Call.ts"
 import { picosOf } from "./Money.ts"
 import { RateEstimate } from "./RateEstimate.ts"
 import type { Request } from "./Request.ts"
+import { askedTier } from "./ServiceTier.ts"
 import { type Cost, type Usage, zero } from "./Usage.ts"
 
 /** Price of a usage at a target, at a time in epoch milliseconds. */
@@ -40,7 +41,7 @@ export const unknownAnswer = 131_072
 /** A prompt with parts of unknown size at a model of unknown window, in tokens, beside what is known of it. */
 export const unknownPrompt = 1_000_000
 
-/** Answers that nine of ten, and half of the last, stay under. */
+/** The share of answers that stay under what is expected. */
 const quantile = 0.95
 
 export class BudgetBound {
@@ -78,24 +79,40 @@ export class BudgetBound {
   }
 
   /** Picodollars of the dearest way to book so many tokens; a text is the reason why there is no price. */
-  picos({ answer, prompt }: Bound, target: Target, atMs: number): bigint | string {
-    let dearest = 0
-    for (const [input, output] of bookings) {
-      const usage = { ...zero, [input]: prompt, output: answer, reasoning: output === "reasoning" ? answer : 0 }
-      const cost = this.options.price(target, usage, atMs)
-      if (cost._tag === "Unpriced") return cost.reason
-      dearest = Math.max(dearest, cost.usd)
-    }
-    return picosOf(dearest)
+  picos({ answer, prompt }: Bound, request: Request, target: Target, atMs: number): bigint | string {
+    const { price } = this.options
+    const written = { ...zero, cacheWriteInput: prompt, output: answer }
+    const usages: ReadonlyArray<Usage> = [
+      { ...zero, uncachedInput: prompt, output: answer },
+      { ...zero, uncachedInput: prompt, output: answer, reasoning: answer },
+      written,
+      { ...written, detail: { cacheWrite1h: prompt } }
+    ]
+    const ordinary = dearestOf(usages, (usage) => price(target, usage, atMs))
+    const tier = tierOf(request)
+    if (tier === undefined || typeof ordinary === "string") return ordinary
+    const asked = dearestOf(usages, (usage) =>
+      price(target, { ...usage, detail: { ...usage.detail, serviceTier: tier } }, atMs)
+    )
+    return typeof asked === "string" || asked < ordinary ? ordinary : asked
   }
 }
 
-const bookings = [
-  ["uncachedInput", "output"],
-  ["cacheWriteInput", "output"],
-  ["uncachedInput", "reasoning"],
-  ["cacheWriteInput", "reasoning"]
-] as const
+const dearestOf = (usages: ReadonlyArray<Usage>, price: (usage: Usage) => Cost): bigint | string => {
+  let dearest = 0
+  for (const usage of usages) {
+    const cost = price(usage)
+    if (cost._tag === "Unpriced") return cost.reason
+    dearest = Math.max(dearest, cost.usd)
+  }
+  return picosOf(dearest)
+}
+
+/** The service tier that a request asks for, whatever its provider makes of it. */
+const tierOf = (request: Request): string | undefined =>
+  request.wire === undefined && request.providerOptions === undefined
+    ? undefined
+    : askedTier(request, request.wire?.dialect)
 
 const largest = (...limits: ReadonlyArray<number | undefined>): number | undefined => {
   const known = limits.filter((limit) => limit !== undefined)

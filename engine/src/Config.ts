@@ -6,6 +6,8 @@
  * don't appear in errors. It reads no file and opens no connection; `ConfigFile.ts` reads files.
  */
 import { Effect, Predicate, Redacted, Result, Schema } from "effect"
+import type { BudgetOptions } from "./BudgetRule.ts"
+import { buildBudgets } from "./ConfigBudgets.ts"
 import { complete } from "./ConfigEnvironment.ts"
 import type { Environment, Origins } from "./ConfigEnvironment.ts"
 import { forbiddenShapes } from "./ConfigShape.ts"
@@ -81,6 +83,8 @@ export interface EngineConfig {
   readonly hedge: { readonly enabled: boolean; readonly afterPercentile: number; readonly maxShare: number }
   readonly queue: { readonly maxWaiting: number; readonly maxWaitMs: number }
   readonly tenants: TenantsOptions
+  /** Names are unique. */
+  readonly budgets: ReadonlyArray<BudgetOptions>
   readonly keys: {
     readonly required: boolean
     /** How soon changes of other instances are seen. */
@@ -281,6 +285,7 @@ const build = (input: EngineConfigInput, notes: ReadonlyArray<string>, door: "li
       listed: recordOf(input.tenants, tenantOf),
       others: tenantOf(input.tenantDefaults ?? {})
     },
+    budgets: buildBudgets(input.budgets),
     keys: { required: input.keys?.required ?? false, refreshMs: millis(input.keys?.refresh, 10_000) },
     storage: {
       database: storage?.database ?? (door === "serve" ? "sqlite:./millrace.db" : "memory"),

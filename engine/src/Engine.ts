@@ -7,6 +7,7 @@
  */
 import { Clock, Context, Effect, Layer, Stream } from "effect"
 import { Breaker } from "./Breaker.ts"
+import { Budget } from "./Budget.ts"
 import { Cache } from "./Cache.ts"
 import { type Call, makeCall } from "./Call.ts"
 import * as Config from "./Config.ts"
@@ -106,6 +107,7 @@ const pipeline = Effect.gen(function* () {
   const retry = yield* Retry
   const hedge = yield* Hedge
   const breaker = yield* Breaker
+  const budget = yield* Budget
   const limiter = yield* RateLimiter
   const providers = yield* Providers
 
@@ -128,7 +130,7 @@ const pipeline = Effect.gen(function* () {
     tokenizer.stage,
     routing.order
   )
-  const attempt = composeAttempt(tracing.attempt, limiter.stage, breaker.stage, send)(providers.open)
+  const attempt = composeAttempt(tracing.attempt, budget.stage, limiter.stage, breaker.stage, send)(providers.open)
 
   const { windowOf } = tokenizer
 

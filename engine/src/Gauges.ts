@@ -22,6 +22,12 @@ export interface GaugeSources {
     /** Spent and reserved as a share of what there is; 1 and more: all of it. */
     readonly usedRatio: number
   }>
+  /** Counts since the start, by budget. */
+  readonly budgetCounts?: () => {
+    readonly warnings: ReadonlyMap<string, number>
+    readonly refusals: ReadonlyMap<string, { readonly usd: number; readonly tokens: number }>
+    readonly decidedAlone: number
+  }
 }
 
 export interface ProviderGauges {
@@ -94,16 +100,19 @@ const makeGauges = (registry: Registry, observed: ReadonlySet<GaugeSources>): vo
       )
     )
 
-  const counter = (name: MetricName, read: (sources: GaugeSources) => number | undefined) => {
+  const counters = (name: MetricName, read: (sources: GaugeSources) => Iterable<Sample> | undefined) => {
     const created: Counter = new Counter({
       ...optionsOf(name),
       registers,
       collect: () => {
         created.reset()
-        for (const sources of observed) created.inc(read(sources) ?? 0)
+        for (const sources of observed) for (const [labels, value] of read(sources) ?? []) created.inc(labels, value)
       }
     })
   }
+
+  const counter = (name: MetricName, read: (sources: GaugeSources) => number | undefined) =>
+    counters(name, (sources) => [[{}, read(sources) ?? 0]])
 
   ofProviders("ai_active_requests", ({ active }) => active)
   ofProviders("ai_circuit_state", ({ circuit }) => circuit)
@@ -117,6 +126,16 @@ const makeGauges = (registry: Registry, observed: ReadonlySet<GaugeSources>): vo
   gauge("ai_budget_used_ratio", ({ budgets }) =>
     budgets?.().map(({ budget, scope, usedRatio }) => [{ budget, scope }, usedRatio])
   )
+  counters("ai_budget_warnings_total", ({ budgetCounts }) =>
+    [...(budgetCounts?.().warnings ?? [])].map(([budget, count]) => [{ budget }, count])
+  )
+  counters("ai_budget_refusals_total", ({ budgetCounts }) =>
+    [...(budgetCounts?.().refusals ?? [])].flatMap(([budget, { tokens, usd }]): ReadonlyArray<Sample> => [
+      [{ budget, unit: "usd" }, usd],
+      [{ budget, unit: "tokens" }, tokens]
+    ])
+  )
+  counter("ai_budget_alone_total", ({ budgetCounts }) => budgetCounts?.().decidedAlone)
   counter("ai_cache_evictions_total", ({ cacheEvictions }) => cacheEvictions?.())
   counter("ai_usage_rows_dropped_total", ({ rowsDropped }) => rowsDropped?.())
 }

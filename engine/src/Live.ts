@@ -8,6 +8,7 @@ import { Effect, Layer } from "effect"
 import type { Registry } from "prom-client"
 import type { AdminSources } from "./AdminSources.ts"
 import { Breaker } from "./Breaker.ts"
+import type { Budget } from "./Budget.ts"
 import { Cache } from "./Cache.ts"
 import type { Target } from "./Call.ts"
 import type { EngineConfig } from "./Config.ts"
@@ -19,6 +20,7 @@ import * as ModelCatalog from "./ModelCatalog.ts"
 import { type Price, Pricing } from "./Pricing.ts"
 import type { Kept } from "./Kept.ts"
 import type { Keys } from "./Keys.ts"
+import { budgetLayer } from "./LiveBudgets.ts"
 import { databaseLayer, keyLimits, keysLayer } from "./LiveKeys.ts"
 import type { Provider } from "./Provider.ts"
 import type { Providers } from "./Providers.ts"
@@ -63,6 +65,7 @@ export interface LiveOptions {
 export type Services =
   | AdminSources
   | Breaker
+  | Budget
   | Cache
   | Hedge
   | Keys
@@ -163,6 +166,15 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
       )
     )
   )
+  const budgets = keep(
+    "budgets",
+    storage.database,
+    Layer.unwrap(
+      Effect.map(Tokenizer, ({ measure }) =>
+        budgetLayer({ config: inForce, refOf: (target) => modelRef(inForce(), target), promptBound: measure })
+      )
+    )
+  )
   const metrics = keep(
     "metrics",
     undefined,
@@ -176,6 +188,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
   return (options.gauges === false ? views : Layer.merge(views, gauges(config))).pipe(
     Layer.provideMerge(limiter),
     Layer.provideMerge(semantic),
+    Layer.provideMerge(budgets),
     Layer.provideMerge(metrics),
     Layer.provideMerge(concerns),
     Layer.provideMerge(keep("telemetry", config.telemetry, Telemetry.layer(config.telemetry))),

@@ -7,6 +7,7 @@ import { Clock, Effect, Layer } from "effect"
 import { AdminSources } from "./AdminSources.ts"
 import type { Provider as AdminProvider, ProviderStatus, Status } from "./AdminAnswers.ts"
 import { Breaker } from "./Breaker.ts"
+import { Budget } from "./Budget.ts"
 import { Cache } from "./Cache.ts"
 import type { EngineConfig, ProviderConfig } from "./Config.ts"
 import { redact } from "./ConfigRedact.ts"
@@ -71,6 +72,7 @@ export const statusLayer = (config: EngineConfig, sinceMs?: number) =>
     StatusSource,
     Effect.gen(function* () {
       const limiter = yield* RateLimiter
+      const budget = yield* Budget
       const cacheOf = yield* cacheStats
       const usageLog = yield* UsageLog
       const statusOf = yield* providerStatus
@@ -83,6 +85,7 @@ export const statusLayer = (config: EngineConfig, sinceMs?: number) =>
           waiting += lane?.queued ?? 0
           oldestWaitMs = Math.max(oldestWaitMs, lane?.queue.oldestWaitMs ?? 0)
         }
+        const budgets = budget.overview(nowMs)
         return {
           version,
           uptimeSeconds: Math.floor((nowMs - startedAtMs) / 1000),
@@ -91,6 +94,7 @@ export const statusLayer = (config: EngineConfig, sinceMs?: number) =>
           cache: cacheOf(),
           queue: { waiting, oldestWaitMs },
           tenants: limiter.tenants(nowMs, 100),
+          ...(budgets === undefined ? {} : { budgets }),
           totals: usageLog.totals(),
           stores: { database: usageLog.health(), redis: null }
         }
@@ -166,12 +170,15 @@ export const gauges = (config: EngineConfig) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
+      const budget = yield* Budget
       const cache = yield* Cache
       const semantic = yield* SemanticCache
       const usageLog = yield* UsageLog
       const metrics = yield* Metrics
       const statusOf = yield* providerStatus
       const stop = metrics.observe({
+        budgets: () => budget.gauges(clock.currentTimeMillisUnsafe()),
+        budgetCounts: budget.tallies,
         providers: () => {
           const nowMs = clock.currentTimeMillisUnsafe()
           return config.providers.map((provider) => gaugesOf(statusOf(provider, nowMs), config.queue))

@@ -41,6 +41,7 @@ const model =
   `that never answered, or that came after the first ${unconfiguredModelsMax} of them`
 const tag = "tag of the error"
 const fault = ["caller", "policy", "provider", "engine"] as const
+const budgetName = "name of a budget in the configuration; budgets of virtual keys are together `keys`"
 const served = ["hit", "semantic", "coalesced"] as const
 const limit = ["requests_per_minute", "tokens_per_minute", "concurrent"] as const
 
@@ -165,10 +166,25 @@ export const metricDefinitions = {
     type: "gauge",
     help: "Share of a budget that is spent or reserved in its current period, of whoever has spent the largest share",
     labels: {
-      budget: "name of a budget in the configuration; budgets of virtual keys are together `keys`",
+      budget: budgetName,
       scope: ["global", "tenant", "key", "model", "provider"]
     },
     together: "largest"
+  },
+  ai_budget_warnings_total: {
+    type: "counter",
+    help: "Warnings that a share of a budget (warnAt) was spent",
+    labels: { budget: budgetName }
+  },
+  ai_budget_refusals_total: {
+    type: "counter",
+    help: "Attempts that a budget had no room for, or could not be charged to",
+    labels: { budget: budgetName, unit: ["usd", "tokens"] }
+  },
+  ai_budget_alone_total: {
+    type: "counter",
+    help: "Reservations that were made without the database of the budgets, because it could not be asked in time",
+    labels: {}
   },
   ai_usage_rows_dropped_total: {
     type: "counter",

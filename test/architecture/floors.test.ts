@@ -200,6 +200,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "Kept.ts",
       "Live.ts",
       "LiveKeys.ts",
+      "LiveBudgets.ts",
       "LiveProviders.ts",
       "LiveStatus.ts",
       "LiveTracing.ts",

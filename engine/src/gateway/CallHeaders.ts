@@ -151,6 +151,7 @@ export const answerHeaders = (
   if (journal.saved?._tag === "Priced") out["x-millrace-saved-usd"] = decimal(journal.saved.usd)
   if (journal.cost?._tag === "Priced") out["x-millrace-cost-usd"] = decimal(journal.cost.usd)
   if (journal.callerLimits !== undefined) limitHeaders(journal.callerLimits, out)
+  if (journal.budgetLeftUsd !== undefined) out["x-millrace-budget-left-usd"] = decimal(journal.budgetLeftUsd)
   return out
 }
 

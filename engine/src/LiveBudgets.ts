@@ -1,0 +1,46 @@
+/**
+ * Budgets as the configuration asks for them: what they count, where they are kept, and what tells a call's price.
+ */
+import { Layer } from "effect"
+import { Budget } from "./Budget.ts"
+import type { TargetBounds } from "./BudgetBound.ts"
+import type { Target } from "./Call.ts"
+import type { EngineConfig } from "./Config.ts"
+import * as ModelCatalog from "./ModelCatalog.ts"
+import type { Request } from "./Request.ts"
+import * as BudgetMemory from "./stores/BudgetMemory.ts"
+import type { Cost, Usage } from "./Usage.ts"
+
+export interface LiveBudgetOptions {
+  /** The configuration in force. */
+  readonly config: () => EngineConfig
+  readonly refOf: (target: Target) => ModelCatalog.ModelRef
+  readonly promptBound: (
+    request: Request,
+    ref: ModelCatalog.ModelRef
+  ) => { readonly bound: number; readonly complete: boolean }
+}
+
+export const budgetLayer = (options: LiveBudgetOptions): Layer.Layer<Budget> => {
+  const { config, refOf } = options
+  const providerOf = (name: string) => config().providers.find((provider) => provider.name === name)
+  const bounds = (target: Target): TargetBounds => {
+    const provider = providerOf(target.provider)
+    const { contextWindow, maxInputTokens, maxOutputTokens } = ModelCatalog.lookup(refOf(target))
+    return {
+      contextWindow: provider?.contextWindow ?? contextWindow ?? maxInputTokens,
+      maxTokens: provider?.maxTokens ?? maxOutputTokens
+    }
+  }
+  return Budget.layer({
+    budgets: () => config().budgets,
+    store: BudgetMemory.make,
+    price: (target: Target, usage: Usage, atMs: number): Cost => ModelCatalog.price(usage, refOf(target), atMs),
+    bounds,
+    promptBound: (request, target) => options.promptBound(request, refOf(target)),
+    isFree: (name) => {
+      const provider = providerOf(name)
+      return provider?.kind === "simulated" && provider.pricing === undefined
+    }
+  })
+}
