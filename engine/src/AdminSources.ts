@@ -4,6 +4,7 @@
 import { Context, type Effect } from "effect"
 import type { ManualState } from "./Breaker.ts"
 import type { CachePurge, CacheStatus, Provider, RedactedConfig } from "./AdminAnswers.ts"
+import type { ModelsQuery, PriceList, PricesQuery } from "./AdminPriceAnswers.ts"
 import type { CacheFeedback, CacheFeedbackResult, SemanticStatus } from "./AdminSemanticAnswers.ts"
 
 export class AdminSources extends Context.Service<
@@ -12,6 +13,9 @@ export class AdminSources extends Context.Service<
     readonly providers: Effect.Effect<ReadonlyArray<Provider>>
     /** Opens or closes circuits by hand; undefined when no provider has this name. */
     readonly setBreaker: (provider: string, manual: ManualState) => Effect.Effect<Provider | undefined>
+    /** Windows and prices of models; undefined when no provider has the name. */
+    readonly prices: (query: PricesQuery) => Effect.Effect<PriceList | undefined>
+    readonly models: (query: ModelsQuery) => Effect.Effect<PriceList | undefined>
     /** The effective configuration without its secrets. */
     readonly config: Effect.Effect<RedactedConfig>
     readonly cache: Effect.Effect<CacheStatus>

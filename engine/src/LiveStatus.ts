@@ -14,6 +14,7 @@ import { redact } from "./ConfigRedact.ts"
 import type { ProviderGauges } from "./Gauges.ts"
 import { baseUrlOf } from "./LiveProviders.ts"
 import { Metrics } from "./Metrics.ts"
+import { modelsOf, pricesOf } from "./PriceLists.ts"
 import { Providers } from "./Providers.ts"
 import { RateLimiter } from "./RateLimiter.ts"
 import { SemanticCache } from "./SemanticCache.ts"
@@ -129,6 +130,8 @@ export const adminLayer = (config: EngineConfig) =>
             breaker.set(name, manual, nowMs)
             return detailOf(provider, nowMs)
           }),
+        prices: (query) => Effect.map(Clock.currentTimeMillis, (nowMs) => pricesOf(config, query, nowMs)),
+        models: (query) => Effect.map(Clock.currentTimeMillis, (nowMs) => modelsOf(config, query, nowMs)),
         config: Effect.sync(() => redact(config)),
         cache: Effect.sync(cacheOf),
         semanticCache: Effect.sync(semantic.status),

@@ -33,6 +33,7 @@ import {
 } from "./AdminAnswers.ts"
 import { ConfigCandidate, ConfigReload, ConfigValidation } from "./AdminConfigAnswers.ts"
 import { BadRequest, NotFound, StorageUnavailable, TooManyRequests, Unauthorized } from "./AdminErrors.ts"
+import { ModelsQuery, PriceList, PricesQuery } from "./AdminPriceAnswers.ts"
 import {
   BreakerOrder,
   CacheComparison,
@@ -53,6 +54,7 @@ import {
 export * from "./AdminAnswers.ts"
 export * from "./AdminConfigAnswers.ts"
 export * from "./AdminErrors.ts"
+export * from "./AdminPriceAnswers.ts"
 export * from "./AdminQueries.ts"
 export * from "./AdminSemanticAnswers.ts"
 
@@ -108,6 +110,11 @@ const usageGroup = HttpApiGroup.make("usage", { topLevel: true })
     })
   )
   .annotateMerge(OpenApi.annotations({ title: "Usage", description: "Every settled request, as sums and one by one" }))
+
+const pricesGroup = HttpApiGroup.make("prices", { topLevel: true })
+  .add(HttpApiEndpoint.get("prices", "/prices", { query: PricesQuery, success: PriceList, error: NotFound }))
+  .add(HttpApiEndpoint.get("models", "/models", { query: ModelsQuery, success: PriceList, error: NotFound }))
+  .annotateMerge(OpenApi.annotations({ title: "Prices", description: "Windows, abilities and prices of models" }))
 
 const cacheGroup = HttpApiGroup.make("cache", { topLevel: true })
   .add(HttpApiEndpoint.get("cache", "/cache", { success: CacheStatus }))
@@ -168,7 +175,7 @@ const configurationGroup = HttpApiGroup.make("configuration", { topLevel: true }
 
 /** The whole admin API under `/admin/api`. A query parameter that is not known is an error. */
 export const AdminApi = HttpApi.make("millrace-admin")
-  .add(statusGroup, configurationGroup, usageGroup, cacheGroup, semanticGroup)
+  .add(statusGroup, configurationGroup, usageGroup, pricesGroup, cacheGroup, semanticGroup)
   .annotate(HttpApi.QueryParseOptions, { errors: "all", onExcessProperty: "error" })
   .annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" })
   .middleware(RequestCheck)

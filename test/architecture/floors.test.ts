@@ -17,6 +17,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "AdminAnswers.ts",
       "AdminConfigAnswers.ts",
       "AdminErrors.ts",
+      "AdminPriceAnswers.ts",
       "AdminQueries.ts",
       "AdminSemanticAnswers.ts",
       "AdminUsageAnswers.ts",
@@ -38,6 +39,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "CacheGroup.ts",
       "CacheIndex.ts",
       "CacheKey.ts",
+      "CacheKinds.ts",
       "CacheOptions.ts",
       "CachePacing.ts",
       "CacheRecord.ts",
@@ -203,6 +205,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "LiveBudgets.ts",
       "LiveProviders.ts",
       "LiveStatus.ts",
+      "PriceLists.ts",
       "LiveTracing.ts",
       "Status.ts"
     ]

@@ -22,6 +22,7 @@ import { type Admission, AdminAuth } from "./AdminAuth.ts"
 import { cacheHandlers } from "./AdminCache.ts"
 import { configHandlers, noControl } from "./AdminConfig.ts"
 import { AdminSources } from "../AdminSources.ts"
+import { priceHandlers } from "./AdminPrices.ts"
 import { semanticHandlers } from "./AdminSemantic.ts"
 import { badRequest, usageHandlers } from "./AdminUsage.ts"
 
@@ -83,7 +84,14 @@ const unauthorized = "the admin API needs the admin token: Authorization: Bearer
 
 const routes = (auth: AdminAuth, control: ConfigControl["Service"]) =>
   HttpApiBuilder.layer(AdminApi, { openapiPath: `${prefix}/openapi.json` }).pipe(
-    Layer.provide([statusHandlers, configHandlers(control), usageHandlers, cacheHandlers, semanticHandlers]),
+    Layer.provide([
+      statusHandlers,
+      configHandlers(control),
+      usageHandlers,
+      priceHandlers,
+      cacheHandlers,
+      semanticHandlers
+    ]),
     Layer.provide([authMiddleware(auth), requestCheck]),
     Layer.provide(HttpServer.layerServices)
   )
