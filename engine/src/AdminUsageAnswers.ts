@@ -112,6 +112,8 @@ export const AttemptDetail = Schema.Struct({
   queueMs: Schema.Finite,
   firstPartMs: NullableNumber,
   durationMs: NullableNumber,
+  /** What its answer cost; null for an attempt without one, and without a price. */
+  costUsd: NullableNumber,
   error: Schema.NullOr(
     Schema.Struct({
       kind: Schema.String,
@@ -167,7 +169,18 @@ export const RequestDetail = Schema.Struct({
   /** What the provider's own prompt cache saved; negative where it wrote more than it read. */
   providerCacheSavedUsd: NullableNumber,
   /** As the answer named it; null for the ordinary one. */
-  serviceTier: NullableString
+  serviceTier: NullableString,
+  /** Our own work before the first attempt. */
+  overheadMs: NullableNumber,
+  stream: Schema.Boolean,
+  /** What the caller attached. */
+  metadata: Schema.NullOr(Schema.Record(Schema.String, Schema.Json)),
+  /** Prompt and answer as text, cut where they are long; null unless content logging is switched on. */
+  content: Schema.NullOr(Schema.Struct({ prompt: Schema.String, answer: Schema.String })),
+  /** Message of the failure without ids, numbers, names and quoted text. */
+  errorDetail: NullableString,
+  /** What failures that are alike have in common: `GET errors`. */
+  fingerprint: NullableString
 }).annotate({ identifier: "RequestDetail" })
 export type RequestDetail = typeof RequestDetail.Type
 

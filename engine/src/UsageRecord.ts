@@ -112,6 +112,7 @@ export const fromCall = (call: Call, outcome: Outcome, content = false): UsageRe
   const usage = served ? Usage.zero : reported
   const { attempts, candidates, cost, endedAtMs, firstPartAtMs, saved, startedAtMs } = journal
   const target = journal.target ?? attempts.at(-1)?.target ?? candidates[0]
+  const answering = served ? undefined : attempts.findLast(({ firstPartAtMs: at, lost }) => at !== undefined && lost === undefined)
   const failing = error === undefined || cancelled ? undefined : failingOf(error, request, target)
   return {
     id: request.id,
@@ -149,7 +150,7 @@ export const fromCall = (call: Call, outcome: Outcome, content = false): UsageRe
     usageDetail: usage.detail ?? null,
     errorDetail: failing === undefined || failing.message === "" ? null : failing.message,
     fingerprint: failing === undefined ? null : fingerprintOf(failing),
-    attempts: attempts.map(fromAttempt)
+    attempts: attempts.map((attempt) => fromAttempt(attempt, attempt === answering ? cost : attempt.lost?.cost))
   }
 }
 
@@ -163,14 +164,14 @@ const failingOf = (error: EngineError, request: Call["request"], target: Target 
 /** Names come from callers: this bounds what one of them can put into the database. */
 const clip = (name: string): string => (name.length <= 256 ? name : name.slice(0, 256))
 
-const fromAttempt = (attempt: Attempt): AttemptRecord => ({
+const fromAttempt = (attempt: Attempt, cost: Usage.Cost | undefined): AttemptRecord => ({
   provider: attempt.target.provider,
   model: attempt.target.model,
   startedAtMs: attempt.startedAtMs,
   queueMs: attempt.queueMs,
   firstPartAtMs: attempt.firstPartAtMs ?? null,
   endedAtMs: attempt.endedAtMs ?? null,
-  costUsd: null,
+  costUsd: usdOf(cost),
   error: attempt.error === undefined ? null : fromError(attempt.error),
   ...(attempt.hedge === true ? { hedge: true } : {}),
   ...(attempt.lost === undefined ? {} : { lost: { costUsd: usdOf(attempt.lost.cost) } })
@@ -247,7 +248,13 @@ export const toDetail = (record: UsageRecord): RequestDetail => ({
   savedUsd: record.savedUsd,
   savedTokens: record.savedTokens,
   providerCacheSavedUsd: record.providerCacheSavedUsd,
-  serviceTier: record.usageDetail?.serviceTier ?? null
+  serviceTier: record.usageDetail?.serviceTier ?? null,
+  overheadMs: record.overheadMs,
+  stream: record.stream,
+  metadata: record.metadata as RequestDetail["metadata"],
+  content: record.content,
+  errorDetail: record.errorDetail,
+  fingerprint: record.fingerprint
 })
 
 /** Why an attempt was made: the error of the one before it says the rest. */
@@ -268,5 +275,6 @@ const toAttemptDetail = (attempt: AttemptRecord, reason: AttemptDetail["reason"]
   queueMs: attempt.queueMs,
   firstPartMs: attempt.firstPartAtMs === null ? null : attempt.firstPartAtMs - attempt.startedAtMs,
   durationMs: attempt.endedAtMs === null ? null : attempt.endedAtMs - attempt.startedAtMs,
+  costUsd: attempt.costUsd,
   error: attempt.error
 })
