@@ -102,14 +102,18 @@ export const mediaOf = (
   stated: (of: MediaTokens["of"], medium: Medium) => number
 ): ReadonlyArray<MediaTokens> | undefined => {
   let found: Array<MediaTokens> | undefined
-  for (const of of ["input", "cacheRead", "output"] as const) {
+  for (const part of ["input", "cacheRead", "output"] as const) {
     let left =
-      of === "input" ? usage.uncachedInput : of === "cacheRead" ? usage.cacheReadInput : usage.output - usage.reasoning
+      part === "input"
+        ? usage.uncachedInput
+        : part === "cacheRead"
+          ? usage.cacheReadInput
+          : usage.output - usage.reasoning
     for (const medium of ["audio", "image", "video"] as const) {
-      const tokens = Math.min(stated(of, medium), left)
+      const tokens = Math.min(stated(part, medium), left)
       if (tokens <= 0) continue
       left -= tokens
-      ;(found ??= []).push({ of, medium, tokens })
+      ;(found ??= []).push({ of: part, medium, tokens })
     }
   }
   return found
