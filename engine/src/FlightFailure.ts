@@ -15,6 +15,8 @@ export const couldEndBetter = (error: EngineError, failed: Request, own: Request
     case "provider":
       return error.retryable && error._tag !== "CircuitOpen" && retryAfterMsOf(error) === undefined
     case "policy":
+      // Another key has limits and budgets of its own.
+      return failed.key?.keyId !== own.key?.keyId
     case "engine":
       return false
   }

@@ -14,8 +14,10 @@ import type { Stage } from "./Stage.ts"
 
 export interface KeysOptions<R = never> {
   readonly store: Effect.Effect<KeyStore, never, R>
-  /** Milliseconds after which changes of other instances are seen, 10,000 by default. */
-  readonly refreshMs?: number | undefined
+  /** Whether every route of the gateway but health asks for a key; false by default, and asked each time. */
+  readonly required?: (() => boolean) | undefined
+  /** Milliseconds after which changes of other instances are seen, 10,000 by default; asked each time. */
+  readonly refreshMs?: (() => number) | undefined
 }
 
 /** What a secret is good for. */
@@ -39,6 +41,8 @@ export class Keys extends Context.Service<
   Keys,
   {
     readonly stage: Stage
+    /** Whether a gateway lets in nobody without a key. */
+    readonly required: () => boolean
     /** Judges a secret; notes when its key was used. */
     readonly authenticate: (secret: string, nowMs: number) => Authentication
     /** All keys, the newest first. */
@@ -140,7 +144,7 @@ class Ring {
   }
 }
 
-const make = <R>({ refreshMs = 10_000, store: opening }: KeysOptions<R>) =>
+const make = <R>({ refreshMs = () => 10_000, required = () => false, store: opening }: KeysOptions<R>) =>
   Effect.gen(function* () {
     const store = yield* opening
     const ring = new Ring()
@@ -203,7 +207,7 @@ const make = <R>({ refreshMs = 10_000, store: opening }: KeysOptions<R>) =>
         yield* refresh(true)
         yield* Deferred.succeed(looked, undefined)
         for (;;) {
-          yield* Effect.sleep(revision === undefined ? Math.min(retryMs, refreshMs) : refreshMs)
+          yield* Effect.sleep(revision === undefined ? Math.min(retryMs, refreshMs()) : refreshMs())
           yield* refresh(false)
         }
       })
@@ -224,6 +228,7 @@ const make = <R>({ refreshMs = 10_000, store: opening }: KeysOptions<R>) =>
 
     return Keys.of({
       stage,
+      required,
       authenticate: (secret, nowMs) => (revision === undefined ? unavailable : ring.authenticate(secret, nowMs)),
       all: whenLoaded(() => [...ring.entries.values()].map(recordOf).toSorted(newestFirst)),
       find: (id) =>

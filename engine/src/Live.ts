@@ -88,7 +88,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
   const inForce = kept === undefined ? () => config : kept.config
   const keep: Kept["layer"] = kept === undefined ? (_name, _part, layer) => layer : kept.layer
   const kindOf = (name: string) => inForce().providers.find((provider) => provider.name === name)?.kind
-  const { keys, storage } = config
+  const { storage } = config
   const sql = databaseLayer(config)
   const database = sql === undefined ? undefined : keep("database", storage.database, sql)
   const concerns = Layer.mergeAll(
@@ -107,7 +107,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
       })
     ),
     keep("hedge", config.hedge, Hedge.layer(config.hedge)),
-    keep("keys", [storage.database, keys.refreshMs], keysLayer(config, database)),
+    keep("keys", storage.database, keysLayer(inForce, database)),
     Pricing.layer(priceOf(config)),
     RequestLog.layer(config.logging),
     keep("retry", config.retry, Retry.layer(config.retry)),

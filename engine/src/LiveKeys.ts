@@ -16,10 +16,16 @@ export const databaseLayer = ({ storage }: EngineConfig): Layer.Layer<Database> 
   return location === undefined || location.kind === "memory" ? undefined : Database.layer({ location })
 }
 
-export const keysLayer = ({ keys }: EngineConfig, database: Layer.Layer<Database> | undefined): Layer.Layer<Keys> =>
-  database === undefined
-    ? Keys.layer({ store: KeysMemory.make, refreshMs: keys.refreshMs })
-    : Keys.layer({ store: KeysSql.make, refreshMs: keys.refreshMs }).pipe(Layer.provide(database))
+/** Keys over the database, or in memory without one; they follow what is in force. */
+export const keysLayer = (
+  inForce: () => EngineConfig,
+  database: Layer.Layer<Database> | undefined
+): Layer.Layer<Keys> => {
+  const settings = { required: () => inForce().keys.required, refreshMs: () => inForce().keys.refreshMs }
+  return database === undefined
+    ? Keys.layer({ ...settings, store: KeysMemory.make })
+    : Keys.layer({ ...settings, store: KeysSql.make }).pipe(Layer.provide(database))
+}
 
 /** Frees the limits of keys that are gone. */
 export const keyLimits: Layer.Layer<never, never, Keys | RateLimiter> = Layer.effectDiscard(

@@ -9,6 +9,7 @@
 import { Context, Effect, Layer } from "effect"
 import type { Call, Target } from "./Call.ts"
 import { type EngineError, InvalidRequest, ModelNotFound, UnsupportedAbility } from "./Errors.ts"
+import { isNarrowed } from "./Grant.ts"
 import type { ProviderInfo } from "./Provider.ts"
 import type { Request } from "./Request.ts"
 import { type OrderOptions, orderBy, type Strategy } from "./RoutingStrategy.ts"
@@ -29,7 +30,7 @@ export class Routing extends Context.Service<
     readonly order: Stage
     /** Candidates of a request in the configured order; fails when nobody serves its model. */
     readonly resolve: (
-      request: Pick<Request, "model" | "provider"> & Partial<Pick<Request, "embed">>
+      request: Pick<Request, "model" | "provider"> & Partial<Pick<Request, "embed" | "key">>
     ) => ReadonlyArray<Target> | EngineError
     /** Ids that can be asked for: aliases first, then `provider/model`. */
     readonly modelIds: ReadonlyArray<string>
@@ -101,7 +102,10 @@ const make = (options: RoutingOptions): Routing["Service"] => {
     const alias = aliases.get(request.model)
     const targets = alias === undefined ? named(request.model) : withoutRepeats(alias.flatMap(named))
     if (targets.length === 0) {
-      return new ModelNotFound({ model: request.model, detail: `ask for one of ${ids(modelIds)}` })
+      // What a key that is kept to some models may not use is not told to it.
+      const detail =
+        request.key !== undefined && isNarrowed(request.key) ? undefined : `ask for one of ${ids(modelIds)}`
+      return new ModelNotFound({ model: request.model, detail })
     }
     if (cache.size < cachedMax) cache.set(request.model, targets)
     return targets

@@ -8,6 +8,7 @@
 import { Cause, Clock, Effect, Option } from "effect"
 import { makeCall } from "./Call.ts"
 import { fromAIEmbedRequest } from "./EmbedRequest.ts"
+import { ofOwnCalls } from "./Grant.ts"
 import * as Reply from "./Reply.ts"
 import type { Request } from "./Request.ts"
 import { makeRequestId } from "./RequestId.ts"
@@ -96,7 +97,7 @@ const fromProvider = (ask: Ask, asker: Request, model: string, text: string, clo
   return Effect.flatMap(fromAIEmbedRequest(input, makeRequestId()), (request) =>
     Effect.scoped(
       Effect.map(
-        Effect.flatMap(ask(makeCall(request, clock)), Reply.collect),
+        Effect.flatMap(ask(makeCall({ ...request, key: ofOwnCalls(asker.key) }, clock)), Reply.collect),
         (completion): ArrayLike<number> | undefined => completion.embeddings?.[0]
       )
     )

@@ -9,6 +9,7 @@
 import { Cause, Clock, Effect, Option, type Scope } from "effect"
 import { type Call, makeCall } from "./Call.ts"
 import type { EngineError } from "./Errors.ts"
+import { ofOwnCalls } from "./Grant.ts"
 import * as Reply from "./Reply.ts"
 import { fromAIRequest, type Request } from "./Request.ts"
 import { makeRequestId } from "./RequestId.ts"
@@ -118,7 +119,7 @@ export class SemanticJudge {
       }
       const answer = Clock.clockWith((clock) =>
         Effect.flatMap(fromAIRequest(input, makeRequestId()), (request) =>
-          Effect.scoped(Effect.flatMap(ask(makeCall(request, clock)), Reply.collect))
+          Effect.scoped(Effect.flatMap(ask(makeCall({ ...request, key: ofOwnCalls(asker.key) }, clock)), Reply.collect))
         )
       )
       return Effect.matchCauseEffect(Effect.timeoutOption(answer, this.options.timeoutMs), {

@@ -1,7 +1,8 @@
 /**
  * The routes of the gateway over one engine.
  *
- * Inference routes run one fiber per request; `/admin/api` is handed to its own handler; health and metrics are answered
+ * Where virtual keys are required, everything but health and the admin API needs one. Inference routes run one fiber per
+ * request; `/admin/api` is handed to its own handler; health and metrics are answered
  * beside them. While it drains, new calls get 503 with Retry-After and running ones go on. It owns no socket: `Server` does.
  */
 import { Clock, Effect, Exit, Fiber, Latch, type Redacted, type Scope } from "effect"
@@ -9,6 +10,8 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { ConfigControl } from "../ConfigControl.ts"
 import { Engine } from "../Engine.ts"
 import { ShuttingDown } from "../Errors.ts"
+import { allows, type Grant, isNarrowed } from "../Grant.ts"
+import { Keys } from "../Keys.ts"
 import type { Services } from "../Live.ts"
 import { Metrics } from "../Metrics.ts"
 import { makeRequestId } from "../RequestId.ts"
@@ -20,10 +23,12 @@ import { version } from "../version.ts"
 import * as Admin from "./Admin.ts"
 import { healthOf } from "./Health.ts"
 import { infer } from "./Inference.ts"
+import { KeyAuth, type KeyError, withoutKey } from "./KeyAuth.ts"
 import { findModel, listModels } from "./Models.ts"
 import { writeError, writeJson } from "./Respond.ts"
 import { ResponseMemory } from "./ResponseMemory.ts"
 import { type Inbound, inboundRoutes, pathError, type Shape, shapeOf } from "./Routes.ts"
+import { writeShapeError } from "./ShapeErrors.ts"
 import { promptCounter } from "./TokenCounts.ts"
 
 export interface GatewayOptions {
@@ -47,6 +52,8 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
   Effect.gen(function* () {
     const engine = yield* Engine
     const routing = yield* Routing
+    const keys = yield* Keys
+    const auth = new KeyAuth({ keys, adminToken: options.adminToken })
     const metrics = yield* Metrics
     const status = yield* StatusSource
     const clock = yield* Clock.Clock
@@ -93,25 +100,44 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
       request.once("close", () => cut.interruptUnsafe())
     }
 
-    const inference = ({ dialect, verb }: Inbound, request: IncomingMessage, response: ServerResponse) => {
+    const inference = (
+      { dialect, verb }: Inbound,
+      grant: Grant | undefined,
+      request: IncomingMessage,
+      response: ServerResponse
+    ) => {
       if (!draining) {
         const { bodyLimitBytes } = options
         const count = verb === "count" ? counter : undefined
-        return run(infer({ engine, dialect, bodyLimitBytes, count }, request, response), request, response)
+        const keysRequired = keys.required()
+        return run(
+          infer({ engine, dialect, bodyLimitBytes, count, grant, keysRequired }, request, response),
+          request,
+          response
+        )
       }
       response.setHeader("connection", "close")
       writeError(response, dialect, new ShuttingDown({ retryAfterMs: 1000 }), makeRequestId(), undefined)
     }
 
-    const listed = (request: IncomingMessage, response: ServerResponse) =>
-      writeJson(response, 200, listModels(routing.modelIds, shapeOf(request.url ?? "/", request.headers), startedAtMs))
+    /** Ids of models that a key may ask for. */
+    const modelIds = (grant: Grant | undefined): ReadonlyArray<string> => {
+      if (grant === undefined || !isNarrowed(grant)) return routing.modelIds
+      return routing.modelIds.filter((id) => {
+        const targets = routing.resolve({ model: id, provider: undefined })
+        return "length" in targets && targets.some((target) => allows(grant, id, target))
+      })
+    }
 
-    const routes: { readonly [path: string]: (request: IncomingMessage, response: ServerResponse) => void } = {
+    const listed: Route = (request, response, grant) =>
+      writeJson(response, 200, listModels(modelIds(grant), shapeOf(request.url ?? "/", request.headers), startedAtMs))
+
+    const routes: { readonly [path: string]: Route } = {
       "/": (_, response) => writeJson(response, 200, JSON.stringify({ name: "millrace", version })),
       "/health/live": (_, response) => writeJson(response, 200, JSON.stringify({ status: "live" })),
       "/health/ready": (request, response) => {
         const answer = Effect.map(status.get, (found) => {
-          const health = healthOf(found, draining)
+          const health = healthOf(found, draining, keys.required() ? keys.health() : undefined)
           writeJson(response, health.status === "ready" ? 200 : 503, JSON.stringify(health))
         })
         run(answer, request, response)
@@ -127,29 +153,55 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
       "/v1beta/models": listed
     }
 
-    const routeOf = (path: string) => {
+    const routeOf = (path: string): Route | undefined => {
       if (Object.hasOwn(routes, path)) return routes[path]
       const id = /^\/v1(?:beta)?\/models\/(.+)$/.exec(path)?.[1]
       if (id === undefined) return undefined
-      return (request: IncomingMessage, response: ServerResponse) =>
-        findModel(routing.modelIds, id, shapeOf(path, request.headers), startedAtMs, response)
+      return (request, response, grant) =>
+        findModel(modelIds(grant), id, shapeOf(path, request.headers), startedAtMs, response)
+    }
+
+    /** What becomes of a request without a valid key; nothing of its body is read but to let its sender hear the answer. */
+    const refuse = (
+      inbound: Inbound | undefined,
+      shape: Shape,
+      error: KeyError,
+      request: IncomingMessage,
+      response: ServerResponse
+    ) => {
+      if (error.status === 401) response.setHeader("www-authenticate", 'Bearer realm="millrace"')
+      if (inbound === undefined) writeShapeError(response, shape, error, makeRequestId())
+      else writeError(response, inbound.dialect, error, makeRequestId(), undefined)
+      if (!request.complete) discard(request)
     }
 
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
       const { method = "GET", url = "/" } = request
       const end = url.indexOf("?")
       const path = end === -1 ? url : url.slice(0, end)
-      const inbound = inboundAt(path, end === -1 ? "" : url.slice(end + 1))
-      const shape = shapeOf(path, request.headers)
-      if (inbound !== undefined) {
-        return method === "POST" ? inference(inbound, request, response) : methodNotAllowed(response, shape, "POST")
-      }
       if (path === Admin.prefix || path.startsWith(`${Admin.prefix}/`)) return admin(request, response)
+      const { key, query } = withoutKey(end === -1 ? "" : url.slice(end + 1))
+      if (key !== undefined) request.url = query === "" ? path : `${path}?${query}`
+      const inbound = inboundAt(path, query)
+      const shape = shapeOf(path, request.headers)
+      let grant: Grant | undefined
+      if (!openPaths.has(path)) {
+        const nowMs = clock.currentTimeMillisUnsafe()
+        const admission =
+          path === "/metrics" ? auth.admitToMetrics(request, key, nowMs) : auth.admit(request, key, nowMs)
+        if (admission._tag === "Refused") return refuse(inbound, shape, admission.error, request, response)
+        grant = admission.grant
+      }
+      if (inbound !== undefined) {
+        return method === "POST"
+          ? inference(inbound, grant, request, response)
+          : methodNotAllowed(response, shape, "POST")
+      }
       const route = routeOf(path)
       if (route === undefined) return notFound(response, shape, method, path)
       if (method === "POST" && unknownMethod.test(path)) return notFound(response, shape, method, path)
       if (method !== "GET" && method !== "HEAD") return methodNotAllowed(response, shape, "GET, HEAD")
-      route(request, response)
+      route(request, response, grant)
     }
 
     const drain = (drainMs: number) =>
@@ -161,6 +213,11 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
 
     return { handle, idle: idle.await, drain }
   })
+
+type Route = (request: IncomingMessage, response: ServerResponse, grant: Grant | undefined) => void
+
+/** What needs no key, whatever is required. */
+const openPaths: ReadonlySet<string> = new Set(["/health/live", "/health/ready"])
 
 /** A Gemini method that no dialect serves; to GET, what follows the colon is part of a model's name. */
 const unknownMethod = /^\/v1(?:beta)?\/models\/.+:[A-Za-z]+$/

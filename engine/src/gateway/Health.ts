@@ -1,10 +1,11 @@
 /**
  * Readiness, with its reasons: whether a load balancer should send calls here.
  *
- * Not ready while shutting down, and while the circuit of every provider is open. A sick database is told and changes
- * nothing: requests are served without it (law 11).
+ * Not ready while shutting down, while the circuit of every provider is open, and while virtual keys are required that could
+ * not be read yet. A sick database is told and changes nothing else: requests are served without it (law 11).
  */
 import type { Status } from "../AdminAnswers.ts"
+import type { KeysHealth } from "../Keys.ts"
 
 export interface Health {
   readonly status: "ready" | "unavailable"
@@ -16,7 +17,8 @@ export interface Health {
   }
 }
 
-export const healthOf = (status: Status, draining: boolean): Health => {
+/** `keys` is given where they are required. */
+export const healthOf = (status: Status, draining: boolean, keys?: KeysHealth): Health => {
   const { database } = status.stores
   const reasons: Array<string> = []
   if (draining) reasons.push("shutting down")
@@ -24,8 +26,10 @@ export const healthOf = (status: Status, draining: boolean): Health => {
   const allOpen = open.length === status.providers.length
   for (const provider of open) reasons.push(`circuit of ${provider.name} is open`)
   if (!database.healthy) reasons.push(`usage database: ${database.reason ?? "unhealthy"}`)
+  const locked = keys?.loaded === false
+  if (locked) reasons.push(`keys: ${keys.reason ?? "not read yet"}`)
   return {
-    status: draining || allOpen ? "unavailable" : "ready",
+    status: draining || allOpen || locked ? "unavailable" : "ready",
     reasons,
     checks: {
       database: { healthy: database.healthy, kind: database.kind },

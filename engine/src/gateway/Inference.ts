@@ -8,8 +8,9 @@ import { Context, Effect, Result, Tracer } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Call } from "../Call.ts"
 import type { Engine } from "../Engine.ts"
-import { type EngineError, ShuttingDown } from "../Errors.ts"
-import type { Request } from "../Request.ts"
+import { type EngineError, InvalidRequest, ShuttingDown } from "../Errors.ts"
+import type { Grant } from "../Grant.ts"
+import { defaultTenant, type Request } from "../Request.ts"
 import { makeRequestId } from "../RequestId.ts"
 import { CallerTrace, readTrace } from "../TraceContext.ts"
 import { readJson } from "./Body.ts"
@@ -21,6 +22,10 @@ export interface InferenceOptions {
   readonly engine: Engine["Service"]
   readonly dialect: InboundDialect
   readonly bodyLimitBytes: number
+  /** What the key allows that came with the request; undefined without a valid one. */
+  readonly grant?: Grant | undefined
+  /** Whether nobody is let in without a key: then a tenant is nobody's to choose. */
+  readonly keysRequired?: boolean | undefined
   /** Counts the prompt instead of answering it. */
   readonly count?: ((request: Request) => Effect.Effect<number, EngineError>) | undefined
 }
@@ -37,7 +42,7 @@ export const infer = (
   const answer: Effect.Effect<void, EngineError> = Effect.flatMap(
     readJson(request, options.bodyLimitBytes),
     (body): Effect.Effect<void, EngineError> => {
-      const decoded = decode(id, dialect, body, request)
+      const decoded = decode(id, options, body, request)
       if (Result.isFailure(decoded)) return Effect.fail(decoded.failure)
       if (options.count !== undefined) {
         return Effect.map(options.count(decoded.success), (tokens) =>
@@ -64,13 +69,15 @@ export const infer = (
 
 const decode = (
   id: string,
-  dialect: InboundDialect,
+  { dialect, grant, keysRequired }: InferenceOptions,
   body: { readonly [key: string]: unknown },
   request: IncomingMessage
 ): Result.Result<Request, EngineError> => {
   const headers = readHeaders(request)
   if (Result.isFailure(headers)) return Result.fail(headers.failure)
-  const decoded = dialect.decode(body, headers.success.tenant)
+  const tenant = tenantOf(headers.success.tenant, grant, keysRequired === true, request)
+  if (Result.isFailure(tenant)) return Result.fail(tenant.failure)
+  const decoded = dialect.decode(body, tenant.success)
   if (Result.isFailure(decoded)) return Result.fail(decoded.failure)
   return Result.succeed({
     id,
@@ -79,9 +86,30 @@ const decode = (
     embed: undefined,
     ...decoded.success,
     ...headers.success,
+    tenant: tenant.success,
+    key: grant,
     wire: withHeaders(decoded.success.wire, dialect, request)
   })
 }
+
+/** Who pays: the key's tenant, or the one that the caller names where keys are not required and the key has none of its own. */
+const tenantOf = (
+  named: string,
+  grant: Grant | undefined,
+  keysRequired: boolean,
+  request: IncomingMessage
+): Result.Result<string, InvalidRequest> => {
+  const own = grant === undefined || grant.tenant === defaultTenant ? undefined : grant.tenant
+  if (request.headers[tenantHeader] === undefined) return Result.succeed(own ?? named)
+  if (keysRequired) {
+    return Result.fail(new InvalidRequest({ field: tenantHeader, detail: "the tenant is the key's, leave it out" }))
+  }
+  return own === undefined || own === named
+    ? Result.succeed(named)
+    : Result.fail(new InvalidRequest({ field: tenantHeader, detail: "the key is of another tenant" }))
+}
+
+const tenantHeader = "x-millrace-tenant"
 
 /** The body with the headers that belong to it. */
 const withHeaders = (

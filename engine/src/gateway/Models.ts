@@ -7,11 +7,9 @@
  */
 import type { ServerResponse } from "node:http"
 import { ModelNotFound } from "../Errors.ts"
-import { anthropicError } from "./AnthropicErrors.ts"
-import { googleError } from "./GoogleErrors.ts"
-import { openAiError } from "./OpenAiErrors.ts"
 import { writeJson } from "./Respond.ts"
 import { decoded, type Shape } from "./Routes.ts"
+import { shapeError } from "./ShapeErrors.ts"
 
 export const listModels = (ids: ReadonlyArray<string>, shape: Shape, createdAtMs: number): string => {
   const data = ids.map((id) => modelOf(id, shape, createdAtMs))
@@ -37,12 +35,7 @@ export const findModel = (
     return writeJson(response, 200, JSON.stringify(modelOf(id, shape, createdAtMs)))
   }
   const error = new ModelNotFound({ model: (id ?? encodedId).slice(0, 256) })
-  writeJson(response, error.status, errorIn(shape, error), { "x-millrace-fault": error.fault })
-}
-
-const errorIn = (shape: Shape, error: ModelNotFound): string => {
-  if (shape === "anthropic") return anthropicError(error, undefined)
-  return JSON.stringify({ error: shape === "gemini" ? googleError(error) : openAiError(error) })
+  writeJson(response, error.status, shapeError(shape, error), { "x-millrace-fault": error.fault })
 }
 
 const modelOf = (id: string, shape: Shape, createdAtMs: number) => {

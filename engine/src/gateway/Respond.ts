@@ -48,7 +48,7 @@ export const writeJson = (
 /** Writes an error in the caller's dialect; does nothing when the answer has begun. */
 export const writeError = (
   response: ServerResponse,
-  dialect: InboundDialect,
+  dialect: Pick<InboundDialect, "encodeError">,
   error: EngineError,
   requestId: string,
   call: Call | undefined

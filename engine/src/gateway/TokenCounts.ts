@@ -6,6 +6,7 @@
  */
 import { Effect } from "effect"
 import type { EngineError } from "../Errors.ts"
+import { permitted } from "../Grant.ts"
 import type { Providers } from "../Providers.ts"
 import type { Request } from "../Request.ts"
 import type { Routing } from "../Routing.ts"
@@ -21,8 +22,10 @@ export const promptCounter =
   ({ providers, routing, tokenizer }: CountingServices) =>
   (request: Request): Effect.Effect<number, EngineError> => {
     const targets = routing.resolve(request)
-    if (!Array.isArray(targets)) return Effect.fail(targets as EngineError)
-    const { model, provider: name } = targets[0]! as { readonly model: string; readonly provider: string }
+    if (!("length" in targets)) return Effect.fail(targets)
+    const allowed = permitted(request, targets)
+    if (!("length" in allowed)) return Effect.fail(allowed)
+    const { model, provider: name } = allowed[0]!
     const provider = providers.get(name)
     return Effect.flatMap(tokenizer.countPrompt(request, { kind: provider?.kind ?? "", model }), (own) => {
       if (own.exact || provider?.countTokens === undefined) return Effect.succeed(own.tokens)
