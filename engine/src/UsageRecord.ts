@@ -112,7 +112,9 @@ export const fromCall = (call: Call, outcome: Outcome, content = false): UsageRe
   const usage = served ? Usage.zero : reported
   const { attempts, candidates, cost, endedAtMs, firstPartAtMs, saved, startedAtMs } = journal
   const target = journal.target ?? attempts.at(-1)?.target ?? candidates[0]
-  const answering = served ? undefined : attempts.findLast(({ firstPartAtMs: at, lost }) => at !== undefined && lost === undefined)
+  const answering = served
+    ? undefined
+    : attempts.findLast(({ firstPartAtMs: at, lost }) => at !== undefined && lost === undefined)
   const failing = error === undefined || cancelled ? undefined : failingOf(error, request, target)
   return {
     id: request.id,
