@@ -32,8 +32,7 @@ export class SpanQueue implements SpanProcessor {
       export: (spans, done) => {
         exporter.export(spans, (result) => {
           this.queued -= spans.length
-          // 0 is success.
-          if (Number(result.code) === 0) this.delivered()
+          if (isSuccess(result)) this.delivered()
           else this.lose(spans.length)
           done(result)
         })
@@ -84,3 +83,6 @@ export class SpanQueue implements SpanProcessor {
     this.options.onState("well", this.lost - this.lostBefore)
   }
 }
+
+/** The codes of results are an enumeration of a package that this one does without: 0 is success. */
+const isSuccess = ({ code }: { readonly code: number }): boolean => code === 0
