@@ -179,7 +179,7 @@ describe("UsageLog.stage", () => {
               queueMs: 0,
               firstPartAtMs: 5120,
               endedAtMs: 5300,
-              costUsd: null,
+              costUsd: 0.25,
               error: null
             }
           ]
