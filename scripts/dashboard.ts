@@ -97,3 +97,5 @@ const withImports = (file: string, seen: Set<string> = new Set()): ReadonlyArray
   const imported = readFileSync(file, "utf8").matchAll(/\bfrom "(\.[^"]+)"/g)
   return [file, ...[...imported].flatMap(([, target]) => withImports(path.resolve(path.dirname(file), target!), seen))]
 }
+
+if (import.meta.main && !isBuilt()) await build(() => {})
