@@ -8,6 +8,7 @@
 import { Predicate } from "effect"
 import type { Dialect } from "./Reply.ts"
 import type { Request } from "./Request.ts"
+import type { Usage } from "./Usage.ts"
 
 const ordinary: ReadonlySet<string> = new Set([
   "",
@@ -40,6 +41,13 @@ export const askedTier = ({ providerOptions, wire }: Request, dialect: Dialect |
   if (providerOptions === undefined && wire === undefined) return undefined
   const asked = tierIn(providerOptions) ?? (wire?.dialect === dialect ? tierIn(wire?.body) : undefined)
   return asked === undefined ? undefined : serviceTierOf(asked)
+}
+
+/** The usage of an answer that broke off before it named its tier, with the tier that was asked for. */
+export const withAskedTier = (usage: Usage, request: Request): Usage => {
+  if (!usage.estimated || usage.detail !== undefined) return usage
+  const serviceTier = askedTier(request, request.wire?.dialect)
+  return serviceTier === undefined ? usage : { ...usage, detail: { serviceTier } }
 }
 
 const tierIn = (body: { readonly [key: string]: unknown } | undefined): string | undefined => {

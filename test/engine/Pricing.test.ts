@@ -5,6 +5,7 @@ import { type CacheResult, makeCall, type Outcome, type Target } from "../../eng
 import { ProviderServerError } from "../../engine/src/Errors.ts"
 import { type Price, Pricing } from "../../engine/src/Pricing.ts"
 import * as Reply from "../../engine/src/Reply.ts"
+import type { Request } from "../../engine/src/Request.ts"
 import { completionOf } from "../../engine/src/testing.ts"
 import { makeRequest } from "./requests.ts"
 
@@ -15,14 +16,19 @@ const cost = { _tag: "Priced", usd: 0.25, table: "catalogue 1" } as const
 /** The journal of a call that ended like this, and what the price was asked for. */
 const priced = Effect.fnUntraced(function* (
   outcome: Outcome,
-  options: { readonly target?: Target; readonly cache?: CacheResult; readonly price?: Price } = {}
+  options: {
+    readonly target?: Target
+    readonly cache?: CacheResult
+    readonly price?: Price
+    readonly request?: Partial<Request>
+  } = {}
 ) {
   const asked: Array<Parameters<Price>> = []
   const price: Price = (...args) => {
     asked.push(args)
     return (options.price ?? (() => cost))(...args)
   }
-  const call = makeCall(makeRequest(), yield* Clock.Clock)
+  const call = makeCall(makeRequest(options.request), yield* Clock.Clock)
   yield* Effect.gen(function* () {
     const open = (yield* Pricing).stage((inner) => {
       inner.journal.target = options.target
@@ -75,6 +81,18 @@ describe("Pricing", () => {
       ] satisfies ReadonlyArray<Outcome>) {
         expect((yield* priced(outcome, { target })).journal.cost).toEqual(cost)
       }
+    })
+  )
+
+  it.effect("prices what broke off before it named its tier by the tier that was asked for", () =>
+    Effect.gen(function* () {
+      const request = { providerOptions: { service_tier: "flex" } }
+      const estimated = { ...completion, usage: { ...completion.usage, estimated: true } }
+      const left: Outcome = { _tag: "Cancelled", partial: estimated }
+      const { asked } = yield* priced(left, { target, request })
+      expect(asked[0]![1]).toEqual({ ...estimated.usage, detail: { serviceTier: "flex" } })
+      expect((yield* priced(success, { target, request })).asked[0]![1]).toBe(completion.usage)
+      expect((yield* priced(left, { target })).asked[0]![1]).toBe(estimated.usage)
     })
   )
 

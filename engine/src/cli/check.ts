@@ -1,5 +1,5 @@
 /**
- * `millrace check`: says whether a configuration is valid and what would run with it.
+ * `millrace check`: says whether a configuration is valid, what would run with it, and what its models cost.
  *
  * With `--probe` each provider is called once, through the engine itself, so that a wrong key, address or model is
  * found before the first user finds it. Nothing is listened on and no database is opened.
@@ -9,6 +9,7 @@ import { Command, Flag } from "effect/cli"
 import type { ConfigError, EngineConfig } from "../Config.ts"
 import * as ConfigFile from "../ConfigFile.ts"
 import { Engine } from "../Engine.ts"
+import { configuredPrices, priceLines, pricesJson } from "./prices.ts"
 import { type Probe, probeLine, summaryJson, summaryLines } from "./summary.ts"
 
 export class ProbeFailed extends Schema.TaggedError<ProbeFailed>()("ProbeFailed", {
@@ -40,13 +41,18 @@ export const check = Command.make(
     const { config, file } = yield* ConfigFile.load({ file: Option.getOrUndefined(flags.config), door: "serve" }).pipe(
       Effect.tapError((error) => (flags.json ? printJson(failureJson(error)) : Effect.void))
     )
-    if (!flags.json) yield* Effect.forEach(summaryLines(config, file), (line) => Console.log(line), { discard: true })
+    const models = yield* configuredPrices(config)
+    if (!flags.json) {
+      const lines = [...summaryLines(config, file), ...priceLines(models)]
+      yield* Effect.forEach(lines, (line) => Console.log(line), { discard: true })
+    }
     const probes = flags.probe ? yield* probeAll(config, flags.json ? () => Effect.void : printProbe) : []
     const failed = probes.filter((result) => !result.ok)
     if (flags.json) {
       yield* printJson({
         ok: failed.length === 0,
         ...summaryJson(config, file),
+        prices: pricesJson(models),
         ...(flags.probe ? { probes: probes.map((result) => ({ ...result, error: result.error ?? null })) } : {})
       })
     }

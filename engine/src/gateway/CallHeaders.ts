@@ -9,6 +9,7 @@ import { isUtf8 } from "node:buffer"
 import type { IncomingMessage, OutgoingHttpHeaders } from "node:http"
 import { type Call, type CallerLimits, upstreamAttempts } from "../Call.ts"
 import { InvalidRequest } from "../Errors.ts"
+import { decimal } from "../Money.ts"
 import { type CacheMode, defaultTenant, priorityOf, type Request } from "../Request.ts"
 
 /** The part of a request that headers decide. */
@@ -178,6 +179,3 @@ const listText = (paths: ReadonlyArray<string>): string => {
 }
 
 const listLengthMax = 2000
-
-/** A number without an exponent. */
-const decimal = (value: number): string => (value === 0 ? "0" : value.toFixed(12).replace(/\.?0+$/, ""))
