@@ -102,6 +102,7 @@ describe("defaults", () => {
       hedge: { enabled: false, afterPercentile: 95, maxShare: 0.05 },
       queue: { maxWaiting: 10_000, maxWaitMs: 60_000 },
       tenants: { listed: {}, others: { weight: 1, rateLimits: undefined } },
+      budgets: [],
       keys: { required: false },
       storage: { database: "memory", redis: undefined, durability: "relaxed" },
       logging: { level: "info", levels: {}, format: "pretty", requests: 0, content: false },
