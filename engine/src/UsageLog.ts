@@ -18,6 +18,7 @@ import type {
   Totals,
   UsageReport
 } from "./AdminAnswers.ts"
+import type { Fault } from "./Errors.ts"
 import { ProviderTotals } from "./ProviderTotals.ts"
 import type { Stage } from "./Stage.ts"
 import * as UsageRecord from "./UsageRecord.ts"
@@ -78,6 +79,71 @@ export interface StoredRecord {
   readonly record: UsageRecord.UsageRecord
 }
 
+/** Failures with `fromMs <= timeMs < toMs`, the most frequent groups first. */
+export interface ErrorsScan extends Pick<UsageFilters, "model" | "provider" | "tenant" | "key"> {
+  readonly fromMs: number
+  readonly toMs: number
+  readonly bucket: Bucket
+  readonly kind?: string | undefined
+  readonly fingerprint?: string | undefined
+  readonly limit: number
+}
+
+/** Failures with one fingerprint; the times and counts are those within the range. */
+export interface ErrorGroup {
+  readonly fingerprint: string
+  readonly kind: string | null
+  readonly fault: Fault | null
+  readonly provider: string | null
+  readonly model: string | null
+  readonly message: string | null
+  readonly count: number
+  readonly firstSeenMs: number
+  readonly lastSeenMs: number
+  /** The request that failed last. */
+  readonly sampleId: string
+  /** Buckets that have a failure, in the order of time. */
+  readonly series: ReadonlyArray<{ readonly startMs: number; readonly count: number }>
+}
+
+/** Records with `fromMs <= timeMs < toMs`, oldest first. */
+export interface RowsScan extends UsageFilters {
+  readonly fromMs: number
+  readonly toMs: number
+  /** At most 5,000. */
+  readonly limit: number
+}
+
+/** What is to be forgotten: whole days of UTC that end before or at `beforeMs`. */
+export interface PruneScan {
+  readonly beforeMs: number
+  /** True keeps the sums of the records that are deleted. */
+  readonly keepRollups: boolean
+}
+
+/** What was deleted: records, and cells of sums. */
+export interface Pruned {
+  readonly rows: number
+  readonly rollups: number
+}
+
+/** The price of a stored record, computed anew. */
+export interface PriceChange extends Pick<
+  UsageRecord.UsageRecord,
+  | "costUsd"
+  | "priceTable"
+  | "unpricedReason"
+  | "savedUsd"
+  | "inputUsd"
+  | "cacheReadUsd"
+  | "cacheWriteUsd"
+  | "outputUsd"
+  | "reasoningUsd"
+  | "providerCacheSavedUsd"
+> {
+  readonly seq: number
+}
+
 /** The database can't be read now. */
 export class UsageUnavailable extends Schema.TaggedError<UsageUnavailable>()("UsageUnavailable", {
   detail: Schema.String
@@ -110,6 +176,16 @@ export interface UsageStore {
   readonly usage: (scan: UsageScan) => Effect.Effect<UsageReport, UsageUnavailable | SeriesTooLong>
   readonly page: (scan: PageScan) => Effect.Effect<ReadonlyArray<StoredRecord>, UsageUnavailable>
   readonly find: (id: string) => Effect.Effect<UsageRecord.UsageRecord | undefined, UsageUnavailable>
+  readonly errors: (scan: ErrorsScan) => Effect.Effect<ReadonlyArray<ErrorGroup>, UsageUnavailable>
+  /** The oldest `limit` records that come after `after` in the order of time. */
+  readonly scanRows: (
+    scan: RowsScan,
+    after: Position | undefined
+  ) => Effect.Effect<ReadonlyArray<StoredRecord>, UsageUnavailable>
+  /** Deletes in bounded steps, between which writes go on. */
+  readonly prune: (scan: PruneScan) => Effect.Effect<Pruned, UsageUnavailable>
+  /** Changes records and the sums they are in, all or none; returns how many there were. At most 1,000 at once. */
+  readonly reprice: (changes: ReadonlyArray<PriceChange>) => Effect.Effect<number, UsageUnavailable>
   readonly health: () => DatabaseStatus
 }
 
@@ -132,6 +208,8 @@ export class UsageLog extends Context.Service<
     readonly requests: (query: RequestsQuery) => Effect.Effect<RequestPage, UsageUnavailable | InvalidCursor>
     readonly request: (id: string) => Effect.Effect<RequestDetail | undefined, UsageUnavailable>
     readonly health: () => DatabaseStatus
+    /** The store itself, for what reads and changes history: failures, export, retention, prices. */
+    readonly store: UsageStore
   }
 >()("millrace/UsageLog") {
   /** Over a store, which lives as long as the layer: closing it writes what is still queued. */
@@ -211,12 +289,14 @@ const make = (store: UsageStore, { content = false }: UsageLogOptions): UsageLog
     requests,
     request: (id) =>
       Effect.map(store.find(id), (entry) => (entry === undefined ? undefined : UsageRecord.toDetail(entry))),
-    health: store.health
+    health: store.health,
+    store
   })
 }
 
 /** A position as text that a caller gives back. */
-export const encodeCursor = (position: Position): string => `${position.timeMs.toString(36)}.${position.seq.toString(36)}`
+export const encodeCursor = (position: Position): string =>
+  `${position.timeMs.toString(36)}.${position.seq.toString(36)}`
 
 /** Undefined for what `encodeCursor` did not make. */
 export const decodeCursor = (text: string): Position | undefined => {

@@ -53,6 +53,10 @@ const recording = (written: Array<UsageRecord>, wait?: Effect.Effect<void>): Usa
   usage: () => Effect.die("not asked"),
   page: () => Effect.die("not asked"),
   find: () => Effect.die("not asked"),
+  errors: () => Effect.die("not asked"),
+  scanRows: () => Effect.die("not asked"),
+  prune: () => Effect.die("not asked"),
+  reprice: () => Effect.die("not asked"),
   health: () => ({ kind: "memory", healthy: true, rowsDropped: 0, reason: null })
 })
 

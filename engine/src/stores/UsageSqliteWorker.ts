@@ -2,11 +2,12 @@
  * The thread that owns a connection to the usage database. It imports nothing that takes time to load.
  */
 import { workerData } from "node:worker_threads"
-import type { UsageReport } from "../AdminAnswers.ts"
-import type { PageScan, StoredRecord, UsageScan } from "../UsageLog.ts"
-import type { UsageRecord } from "../UsageRecord.ts"
-import { unpack, type UsageBatch } from "./UsageBatch.ts"
+import { unpack } from "./UsageBatch.ts"
+import { type Answer, programOf, type Question } from "./UsageQuestions.ts"
+import { rollUp } from "./UsageRollup.ts"
 import { UsageTable, type UsageTableOptions } from "./UsageTable.ts"
+import type { NumberedBatch } from "./UsageWriter.ts"
+import { write } from "./UsageWrites.ts"
 import { serve } from "./WorkerLoop.ts"
 
 export interface WorkerOptions {
@@ -15,26 +16,17 @@ export interface WorkerOptions {
   readonly retryMs: number
 }
 
-export type Question =
-  | { readonly _tag: "usage"; readonly scan: UsageScan; readonly maxPoints: number }
-  | { readonly _tag: "page"; readonly scan: PageScan }
-  | { readonly _tag: "find"; readonly id: string }
-
-/** Undefined stands for too many points, and for no such record. */
-export type Answer = UsageReport | ReadonlyArray<StoredRecord> | UsageRecord | undefined
+/** Records that are summed up in one step, for which the next write may have to wait. */
+const rollUpStep = 2000
 
 const { retryMs, table } = workerData as WorkerOptions
 
-const answer = (ready: UsageTable, question: Question): Answer => {
-  if (question._tag === "usage") return ready.usage(question.scan, question.maxPoints)
-  return question._tag === "page" ? ready.page(question.scan) : ready.find(question.id)
-}
-
-serve<UsageTable, UsageBatch, Question, Answer>({
+serve<UsageTable, NumberedBatch, Question, Answer>({
   path: table.path,
   retryMs,
   openAtStart: !table.readOnly,
   open: () => new UsageTable(table),
-  write: (ready, batch) => ready.insert(unpack(batch)),
-  answer
+  write: (ready, { batch, packed, writer }) => ready.run(write("sqlite", { writer, batch, records: unpack(packed) })),
+  answer: (ready, question) => ready.run(programOf("sqlite", question)),
+  settle: (ready) => !table.readOnly && ready.run(rollUp("sqlite", rollUpStep)) === rollUpStep
 })

@@ -31,7 +31,12 @@ export interface Served<Connection, Batch, Question, Answer> {
   readonly open: () => Connection
   readonly write: (connection: Connection, batch: Batch) => void
   readonly answer: (connection: Connection, question: Question) => Answer
+  /** Work that follows a write when there is time; true when more is left. It fails no write and is tried again. */
+  readonly settle?: (connection: Connection) => boolean
 }
+
+/** Milliseconds between a write and the work that follows it. */
+const settleMs = 250
 
 export const serve = <Connection extends { close(): void }, Batch, Question, Answer>(
   served: Served<Connection, Batch, Question, Answer>
@@ -40,6 +45,21 @@ export const serve = <Connection extends { close(): void }, Batch, Question, Ans
   let connection: Connection | undefined
   let unwritten: { readonly batch: Batch } | undefined
   let retry: NodeJS.Timeout | undefined
+
+  let settling: NodeJS.Timeout | undefined
+
+  /** Other messages come before each piece of the work. */
+  const settleIn = (delayMs: number) => {
+    if (served.settle === undefined || settling !== undefined) return
+    settling = setTimeout(() => {
+      settling = undefined
+      try {
+        if (served.settle!(opened())) settleIn(1)
+      } catch {
+        settleIn(served.retryMs)
+      }
+    }, delayMs)
+  }
 
   const reply = (message: FromWorker<Answer>) => port.postMessage(message)
   const reasonOf = (error: unknown) => `${served.path}: ${error instanceof Error ? error.message : String(error)}`
@@ -60,6 +80,7 @@ export const serve = <Connection extends { close(): void }, Batch, Question, Ans
     clearTimeout(retry)
     try {
       const ready = opened()
+      settleIn(settleMs)
       if (unwritten === undefined) return reply({ _tag: "opened" })
       served.write(ready, unwritten.batch)
       unwritten = undefined
@@ -85,6 +106,7 @@ export const serve = <Connection extends { close(): void }, Batch, Question, Ans
         }
       case "close":
         clearTimeout(retry)
+        clearTimeout(settling)
         connection?.close()
         return port.close()
     }

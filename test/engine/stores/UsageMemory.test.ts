@@ -4,11 +4,13 @@ import { memoryCapacity } from "../../../engine/src/stores/UsageMemory.ts"
 import { layer } from "../../../engine/src/stores/UsageDatabase.ts"
 import { UsageLog } from "../../../engine/src/UsageLog.ts"
 import { noonMs, recordOf } from "../../contracts/usage-record.ts"
+import { usageHistoryContract } from "../../contracts/UsageHistory.ts"
 import { usageStoreContract } from "../../contracts/UsageStore.ts"
 
 const memory = () => layer({ database: "memory", durability: "relaxed" })
 
 usageStoreContract("memory", memory)
+usageHistoryContract("memory", memory)
 
 it.effect("keeps the last 10,000 records and the sums of all", () =>
   Effect.gen(function* () {

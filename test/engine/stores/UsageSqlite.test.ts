@@ -15,6 +15,7 @@ import * as UsageSqlite from "../../../engine/src/stores/UsageSqlite.ts"
 import { maxPoints, UsageLog } from "../../../engine/src/UsageLog.ts"
 import type { UsageRecord } from "../../../engine/src/UsageRecord.ts"
 import { noonMs, recordOf } from "../../contracts/usage-record.ts"
+import { sumUp, usageHistoryContract, usageRollupContract } from "../../contracts/UsageHistory.ts"
 import { usageStoreContract } from "../../contracts/UsageStore.ts"
 
 const folder = mkdtempSync(path.join(tmpdir(), "millrace-usage-"))
@@ -45,6 +46,8 @@ const until = (condition: () => boolean) =>
   })
 
 usageStoreContract("sqlite", () => sqlite({ path: newFile() }))
+usageHistoryContract("sqlite", () => sqlite({ path: newFile() }))
+usageRollupContract("sqlite", () => sqlite({ path: newFile() }))
 
 describe("a SQLite file", () => {
   it.effect("holds everything after an orderly end, also what had not been written yet", () =>
@@ -338,11 +341,14 @@ it("memory and SQLite give the same answers to random questions about random rec
             memory.record(shifted)
             database.record(shifted)
           }
-          for (const query of usageQueries.map(later)) {
-            expect(yield* database.usage(query)).toEqual(yield* memory.usage(query))
-          }
-          for (const query of requestsQueries.map(later)) {
-            expect(yield* allPages(database, query)).toEqual(yield* allPages(memory, query))
+          for (const summed of [false, true]) {
+            if (summed) yield* sumUp(database)
+            for (const query of usageQueries.map(later)) {
+              expect(yield* database.usage(query)).toEqual(yield* memory.usage(query))
+            }
+            for (const query of requestsQueries.map(later)) {
+              expect(yield* allPages(database, query)).toEqual(yield* allPages(memory, query))
+            }
           }
           for (const id of ids) expect(yield* database.request(id)).toEqual(yield* memory.request(id))
         }).pipe(Effect.provide(UsageLog.layer(UsageMemory.make)), Effect.runPromise)

@@ -1,0 +1,132 @@
+/**
+ * Where the records are that have certain values: keyset pagination over any filter.
+ *
+ * Each combination of values has its records in the order of time, so a page is the merge of the first few of each fitting
+ * combination, however rare they are and however many records lie between. Records that are not in the sums yet are few and
+ * looked through.
+ */
+import type { Position, UsageFilters } from "../UsageLog.ts"
+import { columnOf, type SqlValue } from "./UsageColumns.ts"
+import { readState } from "./UsageRollup.ts"
+import { fields, wordOf } from "./UsageShapes.ts"
+import { type Dialect, query, type SqlProgram, type SqlRow } from "./UsageSql.ts"
+
+export interface PlaceScan extends UsageFilters {
+  readonly fromMs: number | undefined
+  readonly toMs: number | undefined
+  readonly after: Position | undefined
+  readonly limit: number
+  readonly newestFirst: boolean
+}
+
+export interface Conditions {
+  readonly where: Array<string>
+  readonly values: Array<SqlValue>
+}
+
+/** Conditions on the columns of a record. */
+export const conditionsOf = (filters: UsageFilters): Conditions => {
+  const conditions: Conditions = { where: [], values: [] }
+  for (const field of fields) {
+    const value = filters[field]
+    if (value === undefined) continue
+    conditions.where.push(`${columnOf[field]} = ?`)
+    conditions.values.push(value)
+  }
+  return conditions
+}
+
+/** The first positions of a scan; with `upTo` only those of records with a number up to it. */
+export const positionsOf = function* (
+  dialect: Dialect,
+  scan: PlaceScan,
+  upTo?: number
+): SqlProgram<ReadonlyArray<Position>> {
+  const { limit, newestFirst } = scan
+  const order = newestFirst ? "ORDER BY time_ms DESC, seq DESC LIMIT ?" : "ORDER BY time_ms, seq LIMIT ?"
+  const range = rangeOf(scan)
+  const filters = conditionsOf(scan)
+  if (filters.where.length === 0) {
+    const where = range.where.length === 0 ? "" : `WHERE ${range.where.join(" AND ")}`
+    return (yield query(`SELECT time_ms, seq FROM usage_records ${where} ${order}`, ...range.values, limit)).map(
+      toPosition
+    )
+  }
+  const best = new Best(limit, newestFirst)
+  const rolled = upTo ?? (yield* readState()).rolled
+  const within = ["dims = ?", ...range.where].join(" AND ")
+  const select = `SELECT time_ms, seq FROM usage_places WHERE ${within}`
+  const fitting = fields.filter((field) => scan[field] !== undefined)
+  const dims = `FROM usage_dims d WHERE ${fitting.map((field) => `d.${columnOf[field]} = ?`).join(" AND ")}`
+  const words = fitting.map((field) => wordOf(scan[field]!))
+  if (dialect === "postgres") {
+    const lateral = `${select.replace("dims = ?", "dims = d.id")} ${order}`
+    best.add(
+      yield query(
+        `SELECT p.time_ms, p.seq ${dims.replace(" WHERE", ` CROSS JOIN LATERAL (${lateral}) p WHERE`)}
+         ${order.replace("time_ms", "p.time_ms").replace("seq", "p.seq")}`,
+        ...range.values,
+        limit,
+        ...words,
+        limit
+      )
+    )
+  } else {
+    for (const [id] of yield query(`SELECT d.id ${dims}`, ...words)) {
+      // What comes after the worst that would be shown need not be read.
+      const worst = best.worst
+      const bound = worst === undefined ? "" : ` AND time_ms ${newestFirst ? ">=" : "<="} ?`
+      const values = worst === undefined ? range.values : [...range.values, worst.timeMs]
+      best.add(yield query(`${select}${bound} ${order}`, id!, ...values, limit))
+    }
+  }
+  if (upTo === undefined) {
+    const where = [
+      ...filters.where,
+      ...range.where.map((condition) => condition.replace(/^time_ms/, "+time_ms")),
+      "seq > ?"
+    ]
+    const rest = `SELECT time_ms, seq FROM usage_records WHERE ${where.join(" AND ")} ${order}`
+    best.add(yield query(rest, ...filters.values, ...range.values, rolled, limit))
+  }
+  return best.positions
+}
+
+const rangeOf = ({ after, fromMs, newestFirst, toMs }: PlaceScan): Conditions => {
+  const range: Conditions = { where: [], values: [] }
+  const bound = (condition: string, ...values: ReadonlyArray<number>) => {
+    range.where.push(condition)
+    range.values.push(...values)
+  }
+  if (fromMs !== undefined) bound("time_ms >= ?", fromMs)
+  if (toMs !== undefined) bound("time_ms < ?", toMs)
+  if (after !== undefined) bound(`(time_ms, seq) ${newestFirst ? "<" : ">"} (?, ?)`, after.timeMs, after.seq)
+  return range
+}
+
+const toPosition = ([timeMs, seq]: SqlRow): Position => ({ timeMs: timeMs as number, seq: seq as number })
+
+/** The first positions of those that were added, in reading order. */
+class Best {
+  positions: Array<Position> = []
+  private readonly limit: number
+  private readonly sign: 1 | -1
+
+  constructor(limit: number, newestFirst: boolean) {
+    this.limit = limit
+    this.sign = newestFirst ? -1 : 1
+  }
+
+  /** The last of them, once there are as many as are asked for. */
+  get worst(): Position | undefined {
+    return this.positions.length < this.limit ? undefined : this.positions.at(-1)
+  }
+
+  add(rows: ReadonlyArray<SqlRow>): void {
+    if (rows.length === 0) return
+    const { sign } = this
+    this.positions = [...this.positions, ...rows.map(toPosition)]
+      .sort((a, b) => sign * (a.timeMs - b.timeMs || a.seq - b.seq))
+      .slice(0, this.limit)
+  }
+}

@@ -1,0 +1,225 @@
+/**
+ * The questions about usage records, as programs for a SQL database.
+ *
+ * Sums come from cells as far as these go, the rest from the records; pages find their records by places, a few for each
+ * combination of values that fits, and read no record that is not shown. Each program sees one state of the database.
+ */
+import type { GroupBy, UsageReport } from "../AdminAnswers.ts"
+import type { ErrorGroup, ErrorsScan, PageScan, Position, RowsScan, StoredRecord, UsageScan } from "../UsageLog.ts"
+import { UsageAggregate } from "./UsageAggregate.ts"
+import { columnOf, columns, type SqlValue, storedOf } from "./UsageColumns.ts"
+import { type FailureWords, UsageFailures } from "./UsageFailures.ts"
+import { conditionsOf, type PlaceScan, positionsOf } from "./UsagePlaces.ts"
+import { figuresOf, readState, selectFigures, selectRecord } from "./UsageRollup.ts"
+import { readable, records } from "./UsageSchema.ts"
+import { cover, everything, fields, type Shape, type Stretch, valueOf, wordOf } from "./UsageShapes.ts"
+import { type Dialect, lookup, query, type SqlProgram, type SqlQuery, type SqlRow } from "./UsageSql.ts"
+
+/** Undefined when the report would have more than `maxPoints` points. */
+export const usage = function* (
+  dialect: Dialect,
+  scan: UsageScan,
+  maxPoints: number
+): SqlProgram<UsageReport | undefined> {
+  const { prunedMs, rolled } = yield* readState()
+  const aggregate = new UsageAggregate(scan.bucket, maxPoints)
+  const asked = new Set<GroupBy>(fields.filter((field) => scan[field] !== undefined || scan.groupBy === field))
+  for (const stretch of cover(scan, scan.bucket, asked, prunedMs)) {
+    if (stretch.shape !== undefined) {
+      for (const [startMs, group, body] of yield cellsOf(stretch as Required<Stretch>, stretch.shape, scan)) {
+        const name = scan.groupBy === undefined ? null : valueOf(group as string)
+        if (!aggregate.addEncoded(startMs as number, name, body as Uint8Array)) return undefined
+      }
+    } else {
+      // A `+` keeps an index from being used that would lead through more rows.
+      const rows = yield figuresIn(dialect, scan, stretch, "+seq <= ?", rolled)
+      if (!addAll(aggregate, rows)) return undefined
+    }
+  }
+  const rest = yield figuresIn(dialect, scan, undefined, "seq > ?", rolled)
+  return addAll(aggregate, rest) ? aggregate.report() : undefined
+}
+
+const addAll = (aggregate: UsageAggregate, rows: ReadonlyArray<SqlRow>): boolean => {
+  for (const row of rows) if (!aggregate.add(figuresOf(row, 1), row[0] as string | null)) return false
+  return true
+}
+
+/** Group and figures of the records in a stretch, else in the range of the scan. */
+const figuresIn = (
+  dialect: Dialect,
+  scan: UsageScan,
+  stretch: Stretch | undefined,
+  bound: string,
+  seq: number
+): SqlQuery => {
+  const { values, where } = conditionsOf(scan)
+  const { fromMs, toMs } = stretch ?? scan
+  const time = stretch === undefined ? "+time_ms" : "time_ms"
+  where.push(`${time} >= ?`, `${time} < ?`, bound)
+  const group = scan.groupBy === undefined ? "NULL" : columnOf[scan.groupBy]
+  return query(
+    `SELECT ${group}, ${selectFigures(dialect)} FROM usage_records WHERE ${where.join(" AND ")}`,
+    ...values,
+    fromMs,
+    toMs,
+    seq
+  )
+}
+
+/** Start, group and body of the cells of a stretch. */
+const cellsOf = (stretch: { readonly fromMs: number; readonly toMs: number }, shape: Shape, scan: UsageScan) => {
+  const where = ["c.shape = ?", "c.start_ms >= ?", "c.start_ms < ?"]
+  const values: Array<SqlValue> = [shape.id, stretch.fromMs, stretch.toMs]
+  if (shape.set === everything) {
+    for (const field of fields) {
+      const value = scan[field]
+      if (value === undefined) continue
+      where.push(`d.${columnOf[field]} = ?`)
+      values.push(wordOf(value))
+    }
+    const group = scan.groupBy === undefined ? "''" : `d.${columnOf[scan.groupBy]}`
+    return query(
+      `SELECT c.start_ms, ${group}, c.body FROM usage_dims d CROSS JOIN usage_cells c
+       WHERE c.a = CAST(d.id AS TEXT) AND ${where.join(" AND ")}`,
+      ...values
+    )
+  }
+  const sides = ["a", "b"].slice(0, Math.max(shape.set.length, 1))
+  let group = "''"
+  for (const [i, side] of sides.entries()) {
+    const field = shape.set[i]
+    if (field !== undefined && field === scan.groupBy) group = `c.${side}`
+    const value = field === undefined ? "" : scan[field]
+    if (value === undefined) continue
+    where.push(`c.${side} = ?`)
+    values.push(field === undefined ? "" : wordOf(value))
+  }
+  // Cells of one field by time alone: the index over `b` has them in order.
+  if (shape.set.length === 1 && where.length === 3) where.push("c.b = ''")
+  return query(`SELECT c.start_ms, ${group}, c.body FROM usage_cells c WHERE ${where.join(" AND ")}`, ...values)
+}
+
+const recordColumns = (dialect: Dialect) => ["seq", ...columns.map(([, column]) => readable(dialect, column))]
+
+/** The records at these positions, in their order. */
+const recordsAt = function* (dialect: Dialect, positions: ReadonlyArray<Position>): SqlProgram<Array<StoredRecord>> {
+  const rows = yield lookup(
+    records,
+    ["seq"],
+    recordColumns(dialect),
+    positions.map(({ seq }) => [seq])
+  )
+  return rows.filter((row) => row[0] !== null).map(storedOf)
+}
+
+export const page = function* (dialect: Dialect, scan: PageScan): SqlProgram<ReadonlyArray<StoredRecord>> {
+  const found = yield* positionsOf(dialect, { ...scan, newestFirst: true })
+  return yield* recordsAt(dialect, found)
+}
+
+export const rows = function* (
+  dialect: Dialect,
+  scan: RowsScan,
+  after: Position | undefined
+): SqlProgram<ReadonlyArray<StoredRecord>> {
+  const places: PlaceScan = { ...scan, after, newestFirst: false }
+  return yield* recordsAt(dialect, yield* positionsOf(dialect, places))
+}
+
+/** The last record with this id. */
+export const find = function* (dialect: Dialect, id: string): SqlProgram<StoredRecord | undefined> {
+  const [row] = yield query(`${selectRecord(dialect)} WHERE id = ? ORDER BY seq DESC LIMIT 1`, id)
+  return row === undefined ? undefined : storedOf(row)
+}
+
+export const errors = function* (dialect: Dialect, scan: ErrorsScan): SqlProgram<ReadonlyArray<ErrorGroup>> {
+  const { prunedMs, rolled } = yield* readState()
+  const found = new UsageFailures(scan.bucket)
+  const words = new Map<string, FailureWords>()
+  const { fromMs, toMs } = scan
+  const { values, where } = conditionsOf(scan)
+  if (scan.kind !== undefined) {
+    where.push("error_kind = ?")
+    values.push(scan.kind)
+  }
+  if (scan.fingerprint !== undefined) {
+    where.push("fingerprint = ?")
+    values.push(scan.fingerprint)
+  }
+  const addRecords = function* (from: number, to: number, time: string, bound: string): SqlProgram<void> {
+    const filter = [...where, `${time} >= ?`, `${time} < ?`, bound, "fingerprint IS NOT NULL"].join(" AND ")
+    const failing = yield query(
+      `SELECT fingerprint, time_ms, id, error_kind, fault, provider, model, error_detail
+       FROM usage_records WHERE ${filter}`,
+      ...values,
+      from,
+      to,
+      rolled
+    )
+    for (const row of failing) {
+      const [fingerprint, timeMs, id] = row as [string, number, string]
+      found.add({ fingerprint, count: 1, firstMs: timeMs, lastMs: timeMs, sampleId: id })
+      words.set(fingerprint, wordsIn(row.slice(3)))
+    }
+  }
+  if (scan.key === undefined) {
+    for (const stretch of coverFailures(fromMs, toMs, scan.bucket, prunedMs)) {
+      if (stretch.sizeMs === 0) {
+        yield* addRecords(stretch.fromMs, stretch.toMs, "time_ms", "+seq <= ?")
+        continue
+      }
+      const counts = yield query(
+        `SELECT f.fingerprint, f.failures, f.first_ms, f.last_ms, f.sample_id, p.kind, p.fault, p.provider, p.model, p.message
+         FROM usage_failures f JOIN usage_fingerprints p ON p.fingerprint = f.fingerprint
+         WHERE f.size_ms = ? AND f.start_ms >= ? AND f.start_ms < ? AND f.tenant = ?`,
+        stretch.sizeMs,
+        stretch.fromMs,
+        stretch.toMs,
+        scan.tenant === undefined ? "" : wordOf(scan.tenant)
+      )
+      for (const row of counts) {
+        const group = wordsIn(row.slice(5))
+        const [fingerprint, count, firstMs, lastMs, sampleId] = row as [string, number, number, number, string]
+        if (!fits(group, fingerprint, scan)) continue
+        found.add({ fingerprint, count, firstMs, lastMs, sampleId })
+        words.set(fingerprint, group)
+      }
+    }
+  } else {
+    // Keys are too many for sums of their own; the places of a key's failures lead to them.
+    const failed = { ...scan, status: "error" as const, newestFirst: false, after: undefined, limit: failuresOfKey }
+    for (const { record } of yield* recordsAt(dialect, yield* positionsOf(dialect, failed, rolled))) {
+      const { errorKind, fault, fingerprint, id, model, provider, timeMs } = record
+      if (fingerprint === null) continue
+      const group = { kind: errorKind, fault, provider, model, message: record.errorDetail }
+      if (!fits(group, fingerprint, scan)) continue
+      found.add({ fingerprint, count: 1, firstMs: timeMs, lastMs: timeMs, sampleId: id })
+      words.set(fingerprint, group)
+    }
+  }
+  yield* addRecords(fromMs, toMs, "+time_ms", "seq > ?")
+  return found.report(words, scan.limit)
+}
+
+/** Failures of one key that are looked at. */
+const failuresOfKey = 20_000
+
+const wordsIn = (row: SqlRow): FailureWords => {
+  const [kind, fault, provider, model, message] = row as ReadonlyArray<string | null>
+  return { kind: kind!, fault: fault as FailureWords["fault"], provider: provider!, model: model!, message: message! }
+}
+
+const fits = (words: FailureWords, fingerprint: string, scan: ErrorsScan): boolean =>
+  (scan.provider === undefined || words.provider === scan.provider) &&
+  (scan.model === undefined || words.model === scan.model) &&
+  (scan.kind === undefined || words.kind === scan.kind) &&
+  (scan.fingerprint === undefined || fingerprint === scan.fingerprint)
+
+/** Counts of failures are kept by minute, hour and day; `sizeMs` is 0 where the records are read. */
+const coverFailures = (fromMs: number, toMs: number, bucket: ErrorsScan["bucket"], prunedMs: number) =>
+  cover({ fromMs, toMs }, bucket, new Set(), prunedMs).map((stretch) => ({
+    fromMs: stretch.fromMs,
+    toMs: stretch.toMs,
+    sizeMs: stretch.shape?.sizeMs ?? 0
+  }))
