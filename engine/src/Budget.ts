@@ -281,8 +281,8 @@ const make = (
             const view = (row: (typeof rows)[number]) => {
               if (!isCurrent(row, byName)) return undefined
               const slot = here.get(placeOf(row.budget, row.account, row.unit))
-              if (slot?.span.startMs === row.startMs) return statusOfSlot(slot, scan.nowMs)
-              return statusOf(row, byName.get(row.budget), scan.nowMs)
+              if (slot?.span.startMs !== row.startMs) return statusOf(row, byName.get(row.budget), scan.nowMs)
+              return statusOf(slot.corrected(row), slot.rule, scan.nowMs)
             }
             return { ...pageOf(rows, limit, view), store: storeStatus() }
           }),

@@ -6,7 +6,7 @@
  */
 import type { Span } from "./BudgetPeriod.ts"
 import { type BudgetRule, type BudgetUnit, shared } from "./BudgetRule.ts"
-import type { BudgetBalance, BudgetEntry } from "./BudgetStore.ts"
+import type { BudgetBalance, BudgetEntry, Holding } from "./BudgetStore.ts"
 
 /** Of the limit an owner holds at most so much in advance. */
 const spareShare = 32n
@@ -90,6 +90,11 @@ export class BudgetSlot {
   get allReserved(): bigint {
     const others = this.totalHeld - this.held - (this.totalSpent - this.told)
     return this.reserved + (others > zero ? others : zero)
+  }
+
+  /** What a store lists of the account, with what it has not been told; what is held in advance here is nobody's. */
+  corrected<Total extends Holding>(total: Total): Total {
+    return { ...total, spent: total.spent + this.used - this.usedThen, held: total.held - this.free }
   }
 
   /** Whether there is room by what was last known of everybody. */
