@@ -78,7 +78,7 @@ export const change = (record: KeyRecord, settings: Partial<KeySettings>, nowMs:
   ...record,
   ...settings,
   secrets: valid(record.secrets, nowMs),
-  updatedAtMs: nowMs
+  updatedAtMs: after(record, nowMs)
 })
 
 /** A new secret beside the ones there are, which stay valid for `overlapMs` at most. */
@@ -90,7 +90,7 @@ export const rotate = (record: KeyRecord, overlapMs: number, nowMs: number): Mad
     expiresAtMs: each.expiresAtMs === null ? untilMs : Math.min(each.expiresAtMs, untilMs)
   }))
   const secrets = [kept, ...valid(before, nowMs)].slice(0, secretsMax)
-  return { record: { ...record, secrets, updatedAtMs: nowMs }, secret }
+  return { record: { ...record, secrets, updatedAtMs: after(record, nowMs) }, secret }
 }
 
 /** What a valid key lets its holder do. */
@@ -105,6 +105,9 @@ export const grantOf = (record: KeyRecord): Grant => ({
   metadata: record.metadata ?? undefined,
   changedAtMs: record.updatedAtMs
 })
+
+/** Later than every change before, so that it also says which of two versions of a record is the newer one. */
+const after = (record: KeyRecord, nowMs: number): number => Math.max(nowMs, record.updatedAtMs + 1)
 
 const valid = (secrets: ReadonlyArray<KeySecret>, nowMs: number): ReadonlyArray<KeySecret> =>
   secrets.filter(({ expiresAtMs }) => expiresAtMs === null || expiresAtMs > nowMs)

@@ -118,6 +118,11 @@ class Ring {
   put(record: KeyRecord.KeyRecord): void {
     const known = this.entries.get(record.id)
     const writtenAtMs = Math.max(record.lastUsedAtMs ?? 0, known?.writtenAtMs ?? 0)
+    if (known?.record.updatedAtMs === record.updatedAtMs) {
+      known.lastUsedAtMs = Math.max(writtenAtMs, known.lastUsedAtMs)
+      known.writtenAtMs = writtenAtMs
+      return
+    }
     const entry: Entry = {
       record,
       granted: { _tag: "Granted", grant: KeyRecord.grantOf(record) },

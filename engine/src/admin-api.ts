@@ -32,6 +32,7 @@ import {
   UsageReport
 } from "./AdminAnswers.ts"
 import { ConfigCandidate, ConfigReload, ConfigValidation } from "./AdminConfigAnswers.ts"
+import { keysGroup } from "./AdminKeysApi.ts"
 import { BadRequest, NotFound, StorageUnavailable, TooManyRequests, Unauthorized } from "./AdminErrors.ts"
 import { ModelsQuery, PriceList, PricesQuery } from "./AdminPriceAnswers.ts"
 import {
@@ -54,6 +55,7 @@ import {
 export * from "./AdminAnswers.ts"
 export * from "./AdminConfigAnswers.ts"
 export * from "./AdminErrors.ts"
+export * from "./AdminKeysAnswers.ts"
 export * from "./AdminPriceAnswers.ts"
 export * from "./AdminQueries.ts"
 export * from "./AdminSemanticAnswers.ts"
@@ -175,7 +177,7 @@ const configurationGroup = HttpApiGroup.make("configuration", { topLevel: true }
 
 /** The whole admin API under `/admin/api`. A query parameter that is not known is an error. */
 export const AdminApi = HttpApi.make("millrace-admin")
-  .add(statusGroup, configurationGroup, usageGroup, pricesGroup, cacheGroup, semanticGroup)
+  .add(statusGroup, configurationGroup, usageGroup, pricesGroup, cacheGroup, semanticGroup, keysGroup)
   .annotate(HttpApi.QueryParseOptions, { errors: "all", onExcessProperty: "error" })
   .annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" })
   .middleware(RequestCheck)

@@ -17,6 +17,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "AdminAnswers.ts",
       "AdminConfigAnswers.ts",
       "AdminErrors.ts",
+      "AdminKeysAnswers.ts",
       "AdminPriceAnswers.ts",
       "AdminQueries.ts",
       "AdminSemanticAnswers.ts",
@@ -214,6 +215,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
     floor: "doors",
     files: [
       "admin-api.ts",
+      "AdminKeysApi.ts",
       "ai-sdk.ts",
       "ai-sdk/",
       "AIEngine.ts",

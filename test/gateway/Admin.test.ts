@@ -7,10 +7,13 @@ import { TestClock } from "effect/testing"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { AdminApi, type Provider, type Status } from "../../engine/src/admin-api.ts"
 import { Cache } from "../../engine/src/Cache.ts"
+import { Keys } from "../../engine/src/Keys.ts"
+import { RateLimiter } from "../../engine/src/RateLimiter.ts"
 import { Routing } from "../../engine/src/Routing.ts"
 import { handler } from "../../engine/src/gateway/Admin.ts"
 import { AdminSources } from "../../engine/src/AdminSources.ts"
 import { StatusSource } from "../../engine/src/Status.ts"
+import * as KeysMemory from "../../engine/src/stores/KeysMemory.ts"
 import * as UsageDatabase from "../../engine/src/stores/UsageDatabase.ts"
 import { UsageLog } from "../../engine/src/UsageLog.ts"
 import { noonMs, recordOf } from "../contracts/usage-record.ts"
@@ -92,6 +95,8 @@ const sources = Layer.succeed(AdminSources, {
 })
 
 const answers = Layer.mergeAll(
+  Keys.layer({ store: KeysMemory.make }),
+  RateLimiter.layer({ providers: [], queue: { maxWaiting: 1, maxWaitMs: 1 } }),
   Cache.layer({ enabled: true, maxSize: 10, ttlMs: 60_000, maxTemperature: undefined }),
   Routing.layer({
     providers: [],
@@ -318,13 +323,15 @@ describe("the routes", () => {
       ...paths.filter((path) => !path.includes("req_1")),
       "requests/{id}",
       "providers/{name}/breaker",
-      ...cachePaths
+      ...cachePaths,
+      ...["keys", "keys/{id}", "keys/{id}/rotate"]
     ]
     expect(Object.keys(api.paths).toSorted()).toEqual(templates.map((path) => `/admin/api/${path}`).toSorted())
     for (const operations of Object.values(api.paths)) {
       for (const operation of Object.values(operations)) {
         expect(operation.security).toEqual([{ bearer: [] }])
-        expect(Object.keys(operation.responses)).toEqual(expect.arrayContaining(["200", "401", "429"]))
+        expect(Object.keys(operation.responses)).toEqual(expect.arrayContaining(["401", "429"]))
+        expect(Object.keys(operation.responses).some((code) => code === "200" || code === "201")).toBe(true)
       }
     }
   })

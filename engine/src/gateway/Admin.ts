@@ -15,6 +15,8 @@ import { AdminApi, AdminAuth as AdminAuthMiddleware, NotFound, RequestCheck, Una
 import type { Cache } from "../Cache.ts"
 import type { ConfigControl } from "../ConfigControl.ts"
 import { describeIssues } from "../Issues.ts"
+import type { Keys } from "../Keys.ts"
+import type { RateLimiter } from "../RateLimiter.ts"
 import type { Routing } from "../Routing.ts"
 import { StatusSource } from "../Status.ts"
 import type { UsageLog } from "../UsageLog.ts"
@@ -23,6 +25,7 @@ import { cacheHandlers } from "./AdminCache.ts"
 import { configHandlers, noControl } from "./AdminConfig.ts"
 import { AdminSources } from "../AdminSources.ts"
 import { priceHandlers } from "./AdminPrices.ts"
+import { keysHandlers } from "./AdminKeys.ts"
 import { semanticHandlers } from "./AdminSemantic.ts"
 import { badRequest, usageHandlers } from "./AdminUsage.ts"
 
@@ -34,6 +37,9 @@ export interface AdminOptions {
   readonly maxFailures?: number | undefined
 }
 
+/** What the routes read and change. */
+export type AdminServices = AdminSources | Cache | Keys | RateLimiter | Routing | StatusSource | UsageLog
+
 /** Path under which everything is served. */
 export const prefix = "/admin/api"
 
@@ -42,7 +48,7 @@ export type AdminHandler = (request: IncomingMessage, response: ServerResponse) 
 
 export const handler = (
   options: AdminOptions
-): Effect.Effect<AdminHandler, never, AdminSources | Cache | Routing | Scope.Scope | StatusSource | UsageLog> =>
+): Effect.Effect<AdminHandler, never, AdminServices | Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     const clock = yield* Clock.Clock
@@ -88,6 +94,7 @@ const routes = (auth: AdminAuth, control: ConfigControl["Service"]) =>
       statusHandlers,
       configHandlers(control),
       usageHandlers,
+      keysHandlers,
       priceHandlers,
       cacheHandlers,
       semanticHandlers
