@@ -146,6 +146,19 @@ export const DatabaseStatus = Schema.Struct({
 }).annotate({ identifier: "DatabaseStatus" })
 export type DatabaseStatus = typeof DatabaseStatus.Type
 
+/** The virtual keys; `reason` says why they could not be read last, null when they could. */
+export const KeysStatus = Schema.Struct({
+  /** Whether the gateway lets in nobody without a key. */
+  required: Schema.Boolean,
+  /** Where they are kept; those in memory are gone when the process ends. */
+  kind: Schema.Literals(["memory", "sqlite", "postgres"]),
+  /** False until they were read once: then a gateway that requires keys answers 503. */
+  loaded: Schema.Boolean,
+  keys: Schema.Finite,
+  reason: NullableString
+}).annotate({ identifier: "KeysStatus" })
+export type KeysStatus = typeof KeysStatus.Type
+
 /** What the engine is doing now. The same object as `Engine.status` and `AIEngine.getStatus()`. */
 export const Status = Schema.Struct({
   version: Schema.String,
@@ -159,6 +172,7 @@ export const Status = Schema.Struct({
   tenants: Schema.optional(Schema.Array(ScopeStatus)),
   /** Absent where there are no budgets. */
   budgets: Schema.optional(BudgetOverview),
+  keys: Schema.optional(KeysStatus),
   totals: Totals,
   stores: Schema.Struct({
     database: DatabaseStatus,

@@ -13,18 +13,12 @@ export interface Unsupported {
   readonly instead: string
 }
 
-const is =
-  (...values: ReadonlyArray<unknown>) =>
-  (value: unknown): boolean =>
-    values.includes(value)
-
 const startsWith =
   (pattern: RegExp) =>
   (value: unknown): boolean =>
     typeof value === "string" && pattern.test(value)
 
 export const unsupported: ReadonlyArray<Unsupported> = [
-  { path: ["keys", "required"], refuses: is(true), instead: "use false" },
   {
     path: ["storage", "database"],
     refuses: startsWith(/^postgres/),

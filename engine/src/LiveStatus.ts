@@ -12,6 +12,7 @@ import { Cache } from "./Cache.ts"
 import type { EngineConfig, ProviderConfig } from "./Config.ts"
 import { redact } from "./ConfigRedact.ts"
 import type { ProviderGauges } from "./Gauges.ts"
+import { Keys } from "./Keys.ts"
 import { baseUrlOf } from "./LiveProviders.ts"
 import { Metrics } from "./Metrics.ts"
 import { modelsOf, pricesOf } from "./PriceLists.ts"
@@ -74,6 +75,7 @@ export const statusLayer = (config: EngineConfig, sinceMs?: number) =>
     Effect.gen(function* () {
       const limiter = yield* RateLimiter
       const budget = yield* Budget
+      const keys = yield* Keys
       const cacheOf = yield* cacheStats
       const usageLog = yield* UsageLog
       const statusOf = yield* providerStatus
@@ -96,6 +98,7 @@ export const statusLayer = (config: EngineConfig, sinceMs?: number) =>
           queue: { waiting, oldestWaitMs },
           tenants: limiter.tenants(nowMs, 100),
           ...(budgets === undefined ? {} : { budgets }),
+          keys: { required: keys.required(), ...keys.health() },
           totals: usageLog.totals(),
           stores: { database: usageLog.health(), redis: null }
         }

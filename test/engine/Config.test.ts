@@ -103,7 +103,7 @@ describe("defaults", () => {
       queue: { maxWaiting: 10_000, maxWaitMs: 60_000 },
       tenants: { listed: {}, others: { weight: 1, rateLimits: undefined } },
       budgets: [],
-      keys: { required: false },
+      keys: { required: false, refreshMs: 10_000 },
       storage: { database: "memory", redis: undefined, durability: "relaxed" },
       logging: { level: "info", levels: {}, format: "pretty", requests: 0, content: false },
       telemetry: { otlp: undefined, sample: 1, propagate: "local", content: false },
@@ -614,7 +614,6 @@ describe("weights", () => {
 
 describe("what this version can't do", () => {
   const refused: ReadonlyArray<readonly [string, object, string]> = [
-    ["keys.required", { keys: { required: true } }, "true"],
     ["storage.database", { storage: { database: "postgres://u:canary@h/db" } }, "postgres"],
     ["storage.redis", { storage: { redis: "redis://:canary@h" } }, "redis"]
   ]

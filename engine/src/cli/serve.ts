@@ -102,10 +102,15 @@ const text = ({ adminToken, config, file, url }: Started): string => {
     lines.push("  simulated    no provider key is set: answers come from the simulator and cost nothing")
   }
   for (const note of config.notes) lines.push(`  note         ${note}`)
+  if (config.keys.required) {
+    const kept = config.storage.database === "memory" ? "; they are in memory and gone when this ends" : ""
+    lines.push(`  keys         required: make one with millrace keys create --name NAME${kept}`)
+  }
   if (adminToken !== undefined)
     lines.push(`  admin token  ${adminToken}   (made for this run; set MILLRACE_ADMIN_TOKEN to keep one)`)
   lines.push(
     `  try          curl ${url}/v1/chat/completions -H 'content-type: application/json' ` +
+      (config.keys.required ? `-H 'authorization: Bearer KEY' ` : "") +
       `-d '{"messages":[{"role":"user","content":"Hello"}]}'`
   )
   return lines.join("\n")
@@ -117,6 +122,7 @@ const json = ({ adminToken, config, file, url }: Started): string =>
     version,
     file: file ?? null,
     simulated: config.simulated,
+    keysRequired: config.keys.required,
     providers: config.providers.map(({ kind, name }) => ({ name, kind })),
     adminToken: adminToken ?? null
   })
