@@ -218,11 +218,16 @@ export const cacheAndCost = dashboard(
           ]
         },
         {
-          title: "Usage rows dropped",
-          description: "Rows a second that the usage database did not take.",
-          unit: "short",
-          make: lines,
-          queries: [{ expr: chosen.rate("ai_usage_rows_dropped_total", rateWindow), legend: "dropped" }]
+          title: "Refused by budgets",
+          description: "Attempts a second that a budget had no room for.",
+          unit: perSecond,
+          make: stacked,
+          queries: [
+            {
+              expr: chosen.rate("ai_budget_refusals_total", rateWindow, { by: ["budget", "unit"] }),
+              legend: "{{budget}} ({{unit}})"
+            }
+          ]
         }
       ]
     }

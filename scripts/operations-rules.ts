@@ -65,7 +65,8 @@ const kpiRules: ReadonlyArray<RecordingRule> = [
   {
     record: kpis.errors.record,
     expr:
-      `${byJob.rate("ai_errors_total", "5m", { where: { kind: not("Cancelled") } })}\n/\n` +
+      `(\n  ${byJob.rate("ai_requests_total", "5m", { where: { status: "error" } })}\n  -\n` +
+      `  ${byJob.rate("ai_errors_total", "5m", { where: { kind: "Cancelled" } })}\n)\n/\n` +
       byJob.rate("ai_requests_total", "5m")
   },
   { record: kpis.throughput.record, expr: `60 * ${byJob.rate("ai_requests_total", "5m")}` },

@@ -50,9 +50,12 @@ const make = (options: MetricsOptions): Metrics["Service"] => {
   if (options.processMetrics === true) addProcessMetrics(registry)
   const instruments = instrumentsOf(registry)
   for (const { model, provider } of options.configured ?? []) instruments.add(provider, model)
-  for (const provider of new Set(options.configured?.map((target) => target.provider))) {
+  const configured = new Set(options.configured?.map((target) => target.provider))
+  if (configured.size > 0) instruments.add(nobody.provider, nobody.model)
+  for (const provider of configured) {
     for (const kind of watchedErrors) instruments.errors.tally({ provider, ...kind })
     for (const outcome of watchedOutcomes) instruments.attempt(provider, outcome)
+    instruments.wait.distribution({ provider })
   }
 
   /** The series of a target; `answered` says that its provider knows the model, whoever made up the name. */
@@ -160,7 +163,7 @@ const refused: ReadonlySet<EngineError["_tag"]> = new Set(["ProviderRateLimited"
 
 const watchedOutcomes: ReadonlyArray<AttemptOutcome> = ["success", "error", "rate_limited"]
 
-/** Failures that alerting rules watch: counted from 0, so that the first of them is growth and not a new series. */
+/** What the rules count: counted from 0, so that the first of them is growth and not a new series. */
 const watchedErrors: ReadonlyArray<{ readonly kind: EngineError["_tag"]; readonly fault: EngineError["fault"] }> = [
   { kind: "ProviderAuthFailed", fault: "provider" },
   { kind: "ProviderRateLimited", fault: "provider" },
@@ -176,7 +179,8 @@ const watchedErrors: ReadonlyArray<{ readonly kind: EngineError["_tag"]; readonl
   { kind: "QueueFull", fault: "policy" },
   { kind: "RateLimitExceeded", fault: "policy" },
   { kind: "DeadlineExceeded", fault: "policy" },
-  { kind: "InternalError", fault: "engine" }
+  { kind: "InternalError", fault: "engine" },
+  { kind: "Cancelled", fault: "caller" }
 ]
 
 /** Gauges of prom-client that are named like counters; each is the sum of another one by type. */

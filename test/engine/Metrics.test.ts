@@ -40,7 +40,10 @@ const contract: ReadonlyArray<readonly [name: string, type: string, labels: Read
 
 /** What alerting rules and dashboards need beside it. */
 const added: typeof contract = [
+  ["ai_budget_alone_total", "counter", []],
+  ["ai_budget_refusals_total", "counter", ["budget", "unit"]],
   ["ai_budget_used_ratio", "gauge", ["budget", "scope"]],
+  ["ai_budget_warnings_total", "counter", ["budget"]],
   ["ai_build_info", "gauge", ["version"]],
   ["ai_cache_evictions_total", "counter", []],
   ["ai_queue_limit", "gauge", ["provider"]],
@@ -98,7 +101,12 @@ describe("the metrics", () => {
       }
       const empty = all.filter(([name]) => found.find((each) => each.name === name)!.values.length === 0)
       // Hedging is off here and nobody has a budget; their own tests count them.
-      expect(empty.map(([name]) => name)).toEqual(["ai_hedges_total", "ai_budget_used_ratio"])
+      expect(empty.map(([name]) => name)).toEqual([
+        "ai_hedges_total",
+        "ai_budget_refusals_total",
+        "ai_budget_used_ratio",
+        "ai_budget_warnings_total"
+      ])
     }).pipe(
       withEngine({
         providers,
@@ -116,7 +124,7 @@ describe("the metrics", () => {
       yield* ask()
       const counted = yield* samples
       const bounds = [...counted.keys()]
-        .filter((key) => key.startsWith("ai_response_duration_seconds_bucket"))
+        .filter((key) => key.startsWith("ai_response_duration_seconds_bucket") && key.includes('provider="a"'))
         .map((key) => Number(/le="([^"]+)"/.exec(key)![1]!.replace("+Inf", "Infinity")))
       expect(bounds).toEqual([...Array.from({ length: 14 }, (_, i) => 0.01 * 2 ** i), Infinity])
     }).pipe(withEngine({ providers: [scriptedProvider("a", () => answer, { model: "m" })] }))
@@ -293,7 +301,7 @@ describe("the metrics", () => {
       const models = [...counted.keys()].flatMap(
         (key) => /^ai_requests_total.*model="([^"]*)",status="error"/.exec(key)?.[1] ?? []
       )
-      expect(models.toSorted()).toEqual(["m", "other", "real"])
+      expect(models.toSorted()).toEqual(["m", "none", "other", "real"])
       expect(counted.get('ai_requests_total{provider="a",model="other",status="error"}')).toBe(300)
       expect(counted.get('ai_requests_total{provider="a",model="other",status="success"}')).toBe(1)
     }).pipe(withEngine({ providers, config: { retry: { maxAttempts: 1 } } }))
