@@ -13,12 +13,13 @@ import { version } from "../version.ts"
 import { cache } from "./cache.ts"
 import { check } from "./check.ts"
 import { serve } from "./serve.ts"
+import { usage } from "./usage.ts"
 
 const millrace = Command.make("millrace").pipe(
   Command.withDescription(
     "One pipeline for every LLM call: cache, limits, retries, fallback, token and cost accounting"
   ),
-  Command.withSubcommands([serve, cache, check])
+  Command.withSubcommands([serve, usage, cache, check])
 )
 
 const printErrors = (text: string): Effect.Effect<void> =>

@@ -1,19 +1,92 @@
 /**
- * The routes of the admin API about usage: sums, requests one by one.
+ * The routes of the admin API about usage: sums, requests one by one, failures, export, retention, prices of the past.
  *
- * They read what the usage log has kept, and never act on a request of a caller. A database that can't be read is a 503
- * that says why; a query that makes no sense is a 400 that names the field.
+ * They read what the usage log has kept, or change its history when told to, and never act on a request of a caller. A
+ * database that can't be read is a 503 that says why; a query that makes no sense is a 400 that names the field. An export
+ * is written as it is read, page after page, no faster than its reader takes it.
  */
-import { Effect } from "effect"
+import { Clock, Effect, Stream } from "effect"
+import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
-import { AdminApi, BadRequest, NotFound, type RequestQuery, StorageUnavailable, type UsageQuery } from "../admin-api.ts"
-import { UsageLog, type UsageUnavailable } from "../UsageLog.ts"
+import {
+  AdminApi,
+  BadRequest,
+  type ErrorsQuery,
+  NotFound,
+  type PruneOrder,
+  type RepriceOrder,
+  StorageUnavailable,
+  type UsageExportQuery
+} from "../admin-api.ts"
+import { Pricing } from "../Pricing.ts"
+import { contentTypeOf, fileNameOf, linesOf } from "../stores/UsageExport.ts"
+import { prunable } from "../stores/UsagePrune.ts"
+import { repriceStep } from "../stores/UsageReprice.ts"
+import { decodeCursor, encodeCursor, type ErrorGroup, UsageLog, type UsageUnavailable } from "../UsageLog.ts"
+
+const dayMs = 86_400_000
+/** Requests that one call prices anew at most. */
+const repriceRows = 20_000
 
 export const usageHandlers = HttpApiBuilder.group(
   AdminApi,
   "usage",
   Effect.fnUntraced(function* (handlers) {
     const log = yield* UsageLog
+    const { price } = yield* Pricing
+    const { store } = log
+
+    const errors = Effect.fnUntraced(function* (query: ErrorsQuery) {
+      const scan = yield* bounded(query)
+      const groups = yield* store.errors({
+        ...scan,
+        bucket: query.bucket ?? "hour",
+        limit: query.limit ?? 20
+      })
+      return { groups: groups.map(shown) }
+    })
+
+    const exported = Effect.fnUntraced(function* (query: UsageExportQuery) {
+      const { format = "csv", ...filters } = query
+      const scan = yield* bounded(filters)
+      const lines = yield* linesOf(store, format, scan)
+      return HttpServerResponse.stream(Stream.encodeText(lines), {
+        contentType: contentTypeOf(format),
+        headers: {
+          "content-disposition": `attachment; filename="${fileNameOf(format, scan.fromMs, scan.toMs)}"`
+        }
+      })
+    })
+
+    const prune = Effect.fnUntraced(function* ({ before, dryRun = false, keepRollups = false }: PruneOrder) {
+      const beforeMs = Math.floor(before / dayMs) * dayMs
+      const done = dryRun ? yield* prunable(store, beforeMs) : yield* store.prune({ beforeMs, keepRollups })
+      return {
+        dryRun,
+        before: new Date(beforeMs).toISOString(),
+        requests: done.rows,
+        rollups: done.rollups
+      }
+    })
+
+    const reprice = Effect.fnUntraced(function* ({ cursor, dryRun = false, from, to }: RepriceOrder) {
+      const after = cursor === undefined ? undefined : decodeCursor(cursor)
+      if (cursor !== undefined && after === undefined) {
+        return yield* badRequest([{ field: "cursor", detail: "expected the nextCursor of the call before" }])
+      }
+      const toMs = to ?? (yield* Clock.currentTimeMillis) + 1
+      yield* ranged({ from, to })
+      const { next, ...found } = yield* repriceStep(store, {
+        fromMs: from ?? 0,
+        toMs,
+        dryRun,
+        price,
+        after,
+        rows: repriceRows
+      })
+      return { dryRun, ...found, nextCursor: next === undefined ? null : encodeCursor(next) }
+    })
+
     return handlers.handleAll({
       usage: ({ query }) =>
         Effect.flatMap(ranged(query), (usage) => log.usage(usage)).pipe(
@@ -37,17 +110,43 @@ export const usageHandlers = HttpApiBuilder.group(
               ? Effect.fail(new NotFound({ message: "no request has this id, or its record is gone" }))
               : Effect.succeed(detail)
           )
-        )
+        ),
+      errors: ({ query }) => errors(query).pipe(Effect.catchTag("UsageUnavailable", unavailable)),
+      exportUsage: ({ query }) => exported(query).pipe(Effect.catchTag("UsageUnavailable", unavailable)),
+      pruneUsage: ({ payload }) => prune(payload).pipe(Effect.catchTag("UsageUnavailable", unavailable)),
+      repriceUsage: ({ payload }) => reprice(payload).pipe(Effect.catchTag("UsageUnavailable", unavailable))
     })
   })
 )
 
-const ranged = <Query extends RequestQuery | UsageQuery>({ from, to, ...query }: Query) =>
+interface Range {
+  readonly from?: number | undefined
+  readonly to?: number | undefined
+}
+
+const ranged = <Query extends Range>({ from, to, ...query }: Query) =>
   from !== undefined && to !== undefined && from > to
     ? Effect.fail(badRequest([{ field: "from", detail: "expected a time that is not after to" }]))
     : Effect.succeed({ ...query, fromMs: from, toMs: to })
 
+/** A range with its defaults: up to now, and the day before its end. */
+const bounded = <Query extends Range>(query: Query) =>
+  Effect.gen(function* () {
+    const { fromMs, toMs = (yield* Clock.currentTimeMillis) + 1, ...rest } = yield* ranged(query)
+    return { ...rest, fromMs: fromMs ?? toMs - dayMs, toMs }
+  })
+
+const shown = ({ firstSeenMs, lastSeenMs, series, ...group }: ErrorGroup) => ({
+  ...group,
+  firstSeen: new Date(firstSeenMs).toISOString(),
+  lastSeen: new Date(lastSeenMs).toISOString(),
+  series: series.map(({ count, startMs }) => ({ start: new Date(startMs).toISOString(), count }))
+})
+
 const unavailable = (error: UsageUnavailable) => Effect.fail(new StorageUnavailable({ message: error.message }))
 
 export const badRequest = (issues: BadRequest["issues"]) =>
-  new BadRequest({ message: issues.map(({ detail, field }) => `${field}: ${detail}`).join("\n"), issues })
+  new BadRequest({
+    message: issues.map(({ detail, field }) => `${field}: ${detail}`).join("\n"),
+    issues
+  })

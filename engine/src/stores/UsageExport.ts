@@ -3,10 +3,11 @@
  *
  * Both have the same columns in the same order, and NDJSON the attempts of each request besides. A text that a spreadsheet
  * would read as a formula gets an apostrophe before it (OWASP, CSV injection). Prompts and answers are never exported.
- * Pure: whoever exports reads page after page and writes each as it comes.
+ * A store is read page after page, as fast as the lines are taken, and no more than a page is in memory.
  */
-import type { UsageRecord } from "../UsageRecord.ts"
-import { promptTokensOf } from "../UsageRecord.ts"
+import { Effect, Option, Stream } from "effect"
+import type { Position, RowsScan, StoredRecord, UsageStore, UsageUnavailable } from "../UsageLog.ts"
+import { promptTokensOf, type UsageRecord } from "../UsageRecord.ts"
 
 export type ExportFormat = "csv" | "ndjson"
 
@@ -77,6 +78,38 @@ const stamp = (timeMs: number): string =>
     .toISOString()
     .replace(/\.\d+Z$/, "Z")
     .replaceAll(/[-:]/g, "")
+
+/** Records that are read at once. */
+const pageRows = 1000
+
+/**
+ * The lines of all records of a range, oldest first, a page at a time; fails at once where the store can't be read. A
+ * request that ends while they are read may be among them or not.
+ */
+export const linesOf = (
+  store: UsageStore,
+  format: ExportFormat,
+  range: Omit<RowsScan, "limit">
+): Effect.Effect<Stream.Stream<string, UsageUnavailable>, UsageUnavailable> => {
+  const scan = { ...range, limit: pageRows }
+  const textOf = (page: ReadonlyArray<StoredRecord>): string => {
+    let text = ""
+    for (const { record } of page) text += lineOf(format, record)
+    return text
+  }
+  const afterOf = (page: ReadonlyArray<StoredRecord>): Option.Option<Position> => {
+    const last = page.length < pageRows ? undefined : page.at(-1)
+    return last === undefined ? Option.none() : Option.some({ timeMs: last.record.timeMs, seq: last.seq })
+  }
+  return Effect.map(store.scanRows(scan, undefined), (first) =>
+    Stream.paginate(undefined as Position | undefined, (after) =>
+      Effect.map(after === undefined ? Effect.succeed(first) : store.scanRows(scan, after), (page) => [
+        [after === undefined ? headerOf(format) + textOf(page) : textOf(page)],
+        afterOf(page)
+      ])
+    )
+  )
+}
 
 const csvLine = (record: UsageRecord): string => {
   let line = ""
