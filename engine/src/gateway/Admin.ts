@@ -17,6 +17,7 @@ import type { ConfigControl } from "../ConfigControl.ts"
 import { describeIssues } from "../Issues.ts"
 import type { Keys } from "../Keys.ts"
 import type { RateLimiter } from "../RateLimiter.ts"
+import type { Pricing } from "../Pricing.ts"
 import type { Routing } from "../Routing.ts"
 import { StatusSource } from "../Status.ts"
 import type { UsageLog } from "../UsageLog.ts"
@@ -38,7 +39,7 @@ export interface AdminOptions {
 }
 
 /** What the routes read and change. */
-export type AdminServices = AdminSources | Cache | Keys | RateLimiter | Routing | StatusSource | UsageLog
+export type AdminServices = AdminSources | Cache | Keys | Pricing | RateLimiter | Routing | StatusSource | UsageLog
 
 /** Path under which everything is served. */
 export const prefix = "/admin/api"
