@@ -7,6 +7,7 @@
  */
 import { type Clock, Effect, type Tracer } from "effect"
 import type { EngineError } from "./Errors.ts"
+import { defectFields, logOf } from "./Log.ts"
 import type { Completion, Part } from "./Reply.ts"
 import type { ReportedLimit } from "./ReportedLimit.ts"
 import type { Request } from "./Request.ts"
@@ -244,18 +245,7 @@ const settled = (settler: Settler, outcome: Outcome): Effect.Effect<void> | unde
   }
 }
 
-/** Messages of defects can quote what was being read; the log gets the frames only (law 12). */
-const logDefect = (defect: unknown): Effect.Effect<void> =>
-  Effect.logError("a settler failed", {
-    name: defect instanceof Error ? defect.name : typeof defect,
-    frames: frames(defect)
-  })
+const log = logOf("Call")
 
-const frames = (defect: unknown): ReadonlyArray<string> =>
-  defect instanceof Error && defect.stack !== undefined
-    ? defect.stack
-        .split("\n")
-        .filter((line) => /^\s+at /.test(line))
-        .map((line) => line.trim())
-        .slice(0, 8)
-    : []
+/** Messages of defects can quote what was being read; the log gets the frames only (law 12). */
+const logDefect = (defect: unknown): Effect.Effect<void> => log.error("a settler failed", defectFields(defect))

@@ -15,6 +15,7 @@ import type { EngineConfig } from "./Config.ts"
 import { Hedge } from "./Hedge.ts"
 import { madeInfo, providersLayer } from "./LiveProviders.ts"
 import { adminLayer, gauges, statusLayer } from "./LiveStatus.ts"
+import * as LogConsole from "./LogConsole.ts"
 import { Metrics } from "./Metrics.ts"
 import * as ModelCatalog from "./ModelCatalog.ts"
 import { type Price, Pricing } from "./Pricing.ts"
@@ -46,8 +47,8 @@ export interface LiveOptions {
   readonly registry?: Registry | undefined
   /** Adds Node's process metrics. */
   readonly processMetrics?: boolean | undefined
-  /** Logs to the console as `logging` says; without it lines go to the loggers of the host. */
-  readonly console?: boolean | undefined
+  /** Logs to the console, or to standard output, as `logging` says; without it lines go to the loggers of the host. */
+  readonly console?: boolean | "stdout" | undefined
   /**
    * Providers made by code (tests, other SDKs). One that the configuration names answers in the place of that one and
    * under its limits; others bring their own and come after the configured ones, or alone when none are configured.
@@ -192,7 +193,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     Layer.provideMerge(metrics),
     Layer.provideMerge(concerns),
     Layer.provideMerge(keep("telemetry", config.telemetry, Telemetry.layer(config.telemetry))),
-    Layer.provideMerge(options.console === true ? RequestLog.layerConsole(config.logging) : Layer.empty)
+    Layer.provideMerge(loggers(config.logging, options.console))
   )
 }
 
@@ -216,6 +217,12 @@ export const priceOf =
   (config: EngineConfig): Price =>
   (target, usage, atMs) =>
     ModelCatalog.price(usage, modelRef(config, target), atMs)
+
+const loggers = (logging: EngineConfig["logging"], console: LiveOptions["console"]): Layer.Layer<never> => {
+  const settings = LogConsole.settings(logging)
+  if (console === "stdout") return Layer.merge(settings, LogConsole.layerStdout(logging))
+  return console === true ? Layer.merge(settings, LogConsole.layerConsole(logging)) : settings
+}
 
 const modelRef = (config: EngineConfig, target: { readonly provider: string; readonly model: string }) => {
   const provider = config.providers.find(({ name }) => name === target.provider)

@@ -33,6 +33,13 @@ export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "n
 
 export type LogLevel = (typeof logLevels)[number]
 
+/** Why something of ours could not be read or written: a file, a database. Made by `reasonOf` alone. */
+export type LogReason = string & { readonly LogReason: unique symbol }
+
+/** The words of a file system or a database, without what they quote: that can be a value of a row. */
+export const reasonOf = (text: string): LogReason =>
+  tidy(text.replaceAll(/"(?:[^"\\]|\\.)*"?|'[^']*'?|`[^`]*`?/g, "…")) as LogReason
+
 type Value = string | number | boolean | null | undefined
 
 /** Everything that a line can say beside its text. Names are documented in `docs/operations/logs.md`. */
@@ -69,14 +76,29 @@ export interface LogFields {
   readonly reasoningTokens?: number | undefined
   readonly costUsd?: number | null | undefined
   readonly savedUsd?: number | undefined
-  /** What the configuration calls something: a budget, a key, a file's place in it. */
+  /** What the configuration, or an operator, calls something: a budget, a key. */
   readonly name?: string | undefined
+  /** What was done. */
+  readonly action?: string | undefined
   readonly scope?: string | undefined
+  /** Whom a budget of a scope is of. */
+  readonly of?: string | undefined
+  readonly unit?: string | undefined
+  readonly limit?: number | undefined
+  readonly spent?: number | undefined
+  /** 0 to 1. */
+  readonly share?: number | undefined
+  readonly resetsAt?: string | number | null | undefined
+  readonly generation?: number | undefined
+  /** Paths of the configuration. */
+  readonly changed?: ReadonlyArray<string> | undefined
+  readonly issues?: ReadonlyArray<{ readonly field: string; readonly detail: LogReason }> | undefined
   readonly count?: number | undefined
   readonly line?: number | undefined
   readonly port?: number | undefined
   /** A code such as `ECONNREFUSED` or `SQLITE_BUSY`. */
   readonly code?: string | undefined
+  readonly reason?: LogReason | undefined
   /** The class of a defect. */
   readonly defect?: string | undefined
   /** Where a defect came from. */

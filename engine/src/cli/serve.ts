@@ -11,6 +11,7 @@ import * as Config from "../Config.ts"
 import * as ConfigFile from "../ConfigFile.ts"
 import * as Generations from "../gateway/Generations.ts"
 import { listen } from "../gateway/Server.ts"
+import { logOf, reasonOf } from "../Log.ts"
 import { version } from "../version.ts"
 
 const flags = {
@@ -60,7 +61,7 @@ export const serve = Command.make(
           load: Effect.map(load, (loaded) => loaded.config),
           decode: (document) => Config.decode(document, { door: "serve" }),
           adminToken,
-          live: { processMetrics: true, console: true }
+          live: { processMetrics: true, console: "stdout" }
         })
         yield* reloadOnSignal(generations)
         const address = yield* listen(generations.gateway, { host, port, drainMs: config.server.drainMs })
@@ -127,6 +128,8 @@ const json = ({ adminToken, config, file, url }: Started): string =>
     adminToken: adminToken ?? null
   })
 
+const log = logOf("Config")
+
 /** Puts the configuration in force that is there when SIGHUP comes, or says what is wrong with it. */
 const reloadOnSignal = ({ control, run }: Generations.Generations): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -140,10 +143,15 @@ const reloadOnSignal = ({ control, run }: Generations.Generations): Effect.Effec
       onSuccess: ({ changed, generation }) =>
         run(
           changed.length === 0
-            ? Effect.logInfo("the configuration is as before")
-            : Effect.logInfo("the configuration was changed", { generation, changed })
+            ? log.info("the configuration is as before")
+            : log.info("the configuration was changed", { generation, changed })
         ),
-      onFailure: ({ issues }) => run(Effect.logError("the configuration was refused; the one before stays", { issues }))
+      onFailure: ({ issues }) =>
+        run(
+          log.error("the configuration was refused; the one before stays", {
+            issues: issues.map(({ detail, field }) => ({ field, detail: reasonOf(detail) }))
+          })
+        )
     })
     yield* Effect.forkScoped(Effect.forever(Effect.andThen(Queue.take(asked), reload)))
   })

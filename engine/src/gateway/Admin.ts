@@ -16,6 +16,7 @@ import type { Cache } from "../Cache.ts"
 import type { ConfigControl } from "../ConfigControl.ts"
 import { describeIssues } from "../Issues.ts"
 import type { Keys } from "../Keys.ts"
+import { defectFields, logOf } from "../Log.ts"
 import type { RateLimiter } from "../RateLimiter.ts"
 import type { Pricing } from "../Pricing.ts"
 import type { Routing } from "../Routing.ts"
@@ -141,6 +142,8 @@ const statusHandlers = HttpApiBuilder.group(
   })
 )
 
+const log = logOf("Admin")
+
 /** Gives every failure of the routes an answer; only an interruption goes through. */
 const answered = <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
   Effect.catchCause(app, (cause) => {
@@ -149,7 +152,7 @@ const answered = <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse
     if (Option.isSome(failure) && isHttpServerError(failure.value) && failure.value.reason._tag === "RouteNotFound") {
       return Effect.succeed(noSuchRoute)
     }
-    return Effect.as(Effect.logError("an admin request failed", cause), failedInside)
+    return Effect.as(log.error("an admin request failed", defectFields(Cause.squash(cause))), failedInside)
   })
 
 const noSuchRoute = HttpServerResponse.jsonUnsafe(

@@ -13,6 +13,7 @@ import { Engine } from "../Engine.ts"
 import * as Kept from "../Kept.ts"
 import type { LiveOptions, Services } from "../Live.ts"
 import { gauges } from "../LiveStatus.ts"
+import { defectFields, logOf } from "../Log.ts"
 import { RateLimiter } from "../RateLimiter.ts"
 import * as Gateway from "./Gateway.ts"
 import { ResponseMemory } from "./ResponseMemory.ts"
@@ -44,6 +45,8 @@ interface Generation {
   /** Of what may be there once only, for the newest generation. */
   readonly newest: Scope.Closeable
 }
+
+const log = logOf("Config")
 
 export const make = (options: GenerationsOptions): Effect.Effect<Generations, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -118,7 +121,10 @@ export const make = (options: GenerationsOptions): Effect.Effect<Generations, ne
       if (changed.length === 0) return { generation, changed }
       const next = yield* Effect.catchCause(build(config), (cause) =>
         Effect.andThen(
-          Effect.provideContext(Effect.logError("the configuration could not be put in force", cause), old.context),
+          Effect.provideContext(
+            log.error("the configuration could not be put in force", defectFields(Cause.squash(cause))),
+            old.context
+          ),
           Cause.hasInterruptsOnly(cause)
             ? Effect.interrupt
             : Effect.fail(

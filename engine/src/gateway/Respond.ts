@@ -12,7 +12,7 @@ import { internalError } from "../Attempt.ts"
 import { Cancelled, type EngineError, ShuttingDown } from "../Errors.ts"
 import { retryAfterSeconds } from "../Fallback.ts"
 import * as Reply from "../Reply.ts"
-import { framesOf } from "../RequestLog.ts"
+import { defectFields, logOf } from "../Log.ts"
 import { lossesOf } from "./AnswerLosses.ts"
 import { answerHeaders } from "./CallHeaders.ts"
 import type { InboundDialect, StreamEncoder } from "./Dialect.ts"
@@ -123,9 +123,11 @@ export const errorOf = (cause: Cause.Cause<EngineError>): EngineError => {
   return defect === undefined ? new Cancelled() : internalError(defect.defect)
 }
 
+const log = logOf("Gateway")
+
 /** Logs what went wrong in the gateway itself; failures of calls are logged with their settlement. */
 export const logDefect = (cause: Cause.Cause<EngineError>, requestId: string): Effect.Effect<void> => {
   const defect = cause.reasons.find(Cause.isDieReason)
   if (defect === undefined) return Effect.void
-  return Effect.logError("answer failed", { requestId, cause: framesOf(internalError(defect.defect)) })
+  return log.error("answer failed", { requestId, ...defectFields(defect.defect) })
 }

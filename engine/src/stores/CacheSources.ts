@@ -5,6 +5,7 @@ import path from "node:path"
 import { Effect } from "effect"
 import type { CacheOptions } from "../Cache.ts"
 import type { CacheRecord } from "../CacheRecord.ts"
+import { logOf, reasonOf } from "../Log.ts"
 import * as CacheFile from "./CacheFile.ts"
 import * as CacheSqlite from "./CacheSqlite.ts"
 
@@ -29,13 +30,16 @@ export const cacheSources = (
   }
 }
 
+const log = logOf("Cache")
+
 /** Reads a file of entries, and logs what was wrong with it. */
 const warmUp = (file: string, take: (records: ReadonlyArray<CacheRecord>) => void): Effect.Effect<void> =>
   Effect.flatMap(CacheFile.read(file, take), ({ bad, badLines, failure, records }) =>
     Effect.gen(function* () {
-      if (failure !== undefined) yield* Effect.logWarning(`cache.warmup: ${failure}`)
-      for (const { detail, line } of badLines) yield* Effect.logWarning(`cache.warmup: line ${line} ${detail}`)
-      if (bad > 0) yield* Effect.logWarning(`cache.warmup: ${bad} lines were left out`)
-      yield* Effect.logInfo(`cache.warmup: ${records} entries were read`)
+      if (failure !== undefined) yield* log.warn("cache.warmup can't be read", { reason: reasonOf(failure) })
+      for (const { detail, line } of badLines)
+        yield* log.warn("cache.warmup has a wrong line", { line, reason: reasonOf(detail) })
+      if (bad > 0) yield* log.warn("lines of cache.warmup were left out", { count: bad })
+      yield* log.info("cache.warmup was read", { count: records })
     })
   )

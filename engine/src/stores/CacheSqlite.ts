@@ -8,6 +8,7 @@
 import { Clock, Effect, type Fiber, Result, type Scope } from "effect"
 import { type CacheRecord, decodeRecord } from "../CacheRecord.ts"
 import type { CacheStore } from "../CacheStore.ts"
+import { logOf, reasonOf } from "../Log.ts"
 import type { CacheChange, CacheRow, CacheScan } from "./CacheRows.ts"
 import type { CacheBatch, CacheWorkerOptions } from "./CacheSqliteWorker.ts"
 import { type Report, WorkerThread } from "./WorkerThread.ts"
@@ -35,6 +36,8 @@ const batchMax = 200
 /** Rows that are read in one go. */
 const pageRows = 100
 
+const log = logOf("Cache")
+
 /** Opens the database aside: the effect succeeds at once, and `health` says whether that went well. */
 export const make = (options: CacheSqliteOptions): Effect.Effect<CacheStore, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -45,7 +48,7 @@ export const make = (options: CacheSqliteOptions): Effect.Effect<CacheStore, nev
       (writer) =>
         Effect.flatMap(
           Effect.promise(() => writer.close(options.closeTimeoutMs ?? 3000)),
-          (lost) => (lost === 0 ? Effect.void : Effect.logWarning(`${lost} cache entries could not be stored`))
+          (lost) => (lost === 0 ? Effect.void : log.warn("cache entries could not be stored", { count: lost }))
         )
     )
 
@@ -199,13 +202,13 @@ class Writer {
   }
 
   private healed(): void {
-    if (this.reason !== null) this.run(Effect.logInfo("the cache's database is well again"))
+    if (this.reason !== null) this.run(log.info("the cache's database is well again"))
     this.reason = null
     this.wake()
   }
 
   private failed(reason: string): void {
-    if (this.reason === null) this.run(Effect.logWarning(`the cache's database can't be written: ${reason}`))
+    if (this.reason === null) this.run(log.warn("the cache's database can't be written", { reason: reasonOf(reason) }))
     this.reason = reason
     this.wake()
   }
