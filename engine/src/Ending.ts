@@ -6,14 +6,14 @@
  */
 import { Cause } from "effect"
 import { internalError } from "./Attempt.ts"
-import type { Call, Outcome } from "./Call.ts"
+import type { Call, Outcome, Target } from "./Call.ts"
 import { type EngineError, StreamTruncated } from "./Errors.ts"
 import * as Reply from "./Reply.ts"
 import type { Usage } from "./Usage.ts"
 
 export interface EndingOptions {
-  /** Tokens of a text, for answers that came without usage or broke off. */
-  readonly estimateTokens: (text: string) => number
+  /** Tokens of a text that a target wrote, for answers that came without usage or broke off. */
+  readonly estimateTokens: (text: string, target: Target | undefined) => number
 }
 
 type Chunk = readonly [Reply.Part, ...Array<Reply.Part>]
@@ -78,7 +78,7 @@ const estimated = (options: EndingOptions, call: Call, text: string): Usage => (
   uncachedInput: call.journal.promptTokens ?? 0,
   cacheReadInput: 0,
   cacheWriteInput: 0,
-  output: text === "" ? 0 : options.estimateTokens(text),
+  output: text === "" ? 0 : options.estimateTokens(text, call.journal.target),
   reasoning: 0,
   estimated: true
 })

@@ -35,7 +35,7 @@ import { settle } from "./Settle.ts"
 import { SingleFlight } from "./SingleFlight.ts"
 import { compose, composeAttempt, type Open, type Stage } from "./Stage.ts"
 import { StatusSource } from "./Status.ts"
-import { estimateText, Tokenizer } from "./Tokenizer.ts"
+import { Tokenizer } from "./Tokenizer.ts"
 import { Tracing } from "./Tracing.ts"
 import { UsageLog } from "./UsageLog.ts"
 
@@ -114,7 +114,7 @@ const pipeline = Effect.gen(function* () {
   // Calls that a stage makes of its own, for vectors and verdicts, take the whole way.
   const ask: Open = (call) => open(call)
   const admission: Stage = compose(
-    settle({ estimateTokens: estimateText }),
+    settle({ estimateTokens: tokenizer.estimateAnswer }),
     tracing.stage,
     requestLog.stage,
     usageLog.stage,

@@ -38,7 +38,7 @@ import * as Telemetry from "./Telemetry.ts"
 import { conventionsOf } from "./GenAiNames.ts"
 import { tracingLayer } from "./LiveTracing.ts"
 import type { Tracing } from "./Tracing.ts"
-import { estimateText, Tokenizer } from "./Tokenizer.ts"
+import { Tokenizer } from "./Tokenizer.ts"
 import type { StatusSource } from "./Status.ts"
 import type { UsageLog } from "./UsageLog.ts"
 
@@ -119,11 +119,6 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
       weight: (name) => weightOf(config, name),
       typicalUsd: (target, atMs) => typicalUsd(config, target, atMs)
     }),
-    keep(
-      "flights",
-      config.cache.coalesce,
-      SingleFlight.layer({ enabled: config.cache.coalesce, estimateTokens: estimateText })
-    ),
     tracingLayer(config, conventionsOf(process.env)),
     keep(
       "tokenizer",
@@ -176,6 +171,15 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
       )
     )
   )
+  const flights = keep(
+    "flights",
+    config.cache.coalesce,
+    Layer.unwrap(
+      Effect.map(Tokenizer, ({ estimateAnswer }) =>
+        SingleFlight.layer({ enabled: config.cache.coalesce, estimateTokens: estimateAnswer })
+      )
+    )
+  )
   const metrics = keep(
     "metrics",
     undefined,
@@ -190,6 +194,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     Layer.provideMerge(limiter),
     Layer.provideMerge(semantic),
     Layer.provideMerge(budgets),
+    Layer.provideMerge(flights),
     Layer.provideMerge(metrics),
     Layer.provideMerge(concerns),
     Layer.provideMerge(keep("telemetry", config.telemetry, Telemetry.layer(config.telemetry))),

@@ -1,74 +1,115 @@
 /**
- * What the reports of a model teach about our estimates of its prompts: `reported ≈ offset + ratio × measured`.
+ * What the reports of a model teach about our estimates of its texts: `reported ≈ offset + ratio × estimate + what its
+ * tokenizer takes otherwise for words, digits, white space, marks and scripts`.
  *
- * The offset is what a provider adds to every prompt (a template, a system prompt of its own), the ratio how its tokenizer
- * differs from ours. Both are fitted by least squares of the relative error over recent calls, with outliers weighted
- * down. One update is a few additions and the solution of a 2 × 2 system; nothing is stored per call.
+ * The offset is what a provider adds to every prompt (a template, a system prompt of its own), the rest how its tokenizer
+ * differs from the one that the estimate was fitted to. All are fitted together by least squares of the relative error over
+ * recent calls, with outliers weighted down and every weight held near what it was at first until the reports say otherwise.
+ * One update is some hundred additions, and for later reports only each eighth one solves the system; nothing is stored per
+ * call.
  */
+import { featureCount, type TextFeatures } from "./TokenEstimate.ts"
 
 /** Weight of all earlier calls against the next one: about the last hundred count. */
 const memory = 0.99
 
-/** How sure we are of offset 0 and ratio 1 at first, in squares of the expected relative error of 5 %. */
-const offsetTrust = (0.05 / 50) ** 2
-const ratioTrust = (0.05 / 0.2) ** 2
-
 /** Reports after which outliers are told from the rest. */
 const settled = 10
 
-/** Prompts of fewer tokens weigh as if they had so many: a few tokens more or less are no news. */
+/** Reports that are all solved for; of the later ones, each eighth is. */
+const eager = 64
+
+/** Texts of fewer tokens weigh as if they had so many: a few tokens more or less are no news. */
 const smallest = 16
 
-/** No prompt has more tokens. */
-const promptMax = 1e8
+/** No text has more tokens. */
+const tokensMax = 1e8
+
+/** The expected relative error of an estimate. */
+const expectedError = 0.05
+
+/**
+ * How far the weights may be from their first values, by the order of `TextFeatures`: the ratio, then what groups of
+ * characters take beyond it, then tokens for each letter, each space and each rare letter.
+ */
+const widths: ReadonlyArray<number> = [0.3, 0.3, 0.5, 0.5, 0.5, 1, 1, 1, 1, 0.05, 0.5, 0.5]
+
+/** Tokens that a provider may add to every prompt. */
+const offsetWidth = 50
+
+/** The offset and the weights. */
+const size = 1 + featureCount
+
+const trust = Float64Array.from([offsetWidth, ...widths], (width) => (expectedError / width) ** 2)
+
+const root = new Float64Array(size * size)
+const solution = new Float64Array(size)
+const row = new Float64Array(size)
 
 export class Calibration {
-  /** Tokens that are in every prompt. */
-  offset = 0
-  ratio = 1
   /** Reports seen. */
   count = 0
   /** Typical relative error of the corrected estimates, lately. */
   spread = 0.1
-  private s00 = 0
-  private s01 = 0
-  private s11 = 0
-  private t0 = 0
-  private t1 = 0
+  /** The offset, then by how much the weight of each feature differs from its first value: 1 for the estimate, else 0. */
+  private readonly learned = new Float64Array(size)
+  private readonly squares = new Float64Array(size * size)
+  private readonly targets = new Float64Array(size)
 
-  /** The estimate of a prompt, at least 1 and never below a quarter of what was measured. */
-  correct(measured: number): number {
-    return Math.max(1, Math.round(Math.max(this.offset + this.ratio * measured, measured / 4)))
+  /** The estimate of a text, at least 1 and never below a quarter of what was measured. */
+  correct(features: TextFeatures): number {
+    const { learned } = this
+    let tokens = learned[0]! + features[0]!
+    for (let i = 1; i < size; i++) tokens += learned[i]! * features[i - 1]!
+    return Math.max(1, Math.round(Math.max(tokens, features[0]! / 4)))
   }
 
-  /** What a prompt of this estimate has at least, in all likelihood. */
+  /** What a text of this estimate has at least, in all likelihood. */
   floor(estimated: number): number {
     const margin = this.count < settled ? 0.3 : Math.min(Math.max(4 * this.spread, 0.05), 0.3)
     return Math.max(1, Math.floor(estimated * (1 - margin)))
   }
 
-  /** Takes in one report; figures that can't be a prompt's are ignored. */
-  learn(measured: number, reported: number): void {
-    if (!(measured >= 1 && measured <= promptMax && reported >= 1 && reported <= promptMax)) return
+  /** Takes in one report; figures that can't be a text's are ignored. */
+  learn(features: TextFeatures, reported: number): void {
+    const measured = features[0]!
+    if (!(measured >= 1 && measured <= tokensMax && reported >= 1 && reported <= tokensMax)) return
+    const { squares, targets } = this
     const scale = Math.max(reported, smallest)
-    const error = Math.abs(this.correct(measured) - reported) / scale
+    const error = Math.abs(this.correct(features) - reported) / scale
     const weight = this.count < settled ? 1 : Math.min(1, Math.max(0.05, (3 * Math.max(this.spread, 0.02)) / error))
     const share = Math.max(1 / (this.count + 1), 0.05)
     this.spread += share * (Math.min(error, 1) - this.spread)
     this.count++
-    const x0 = 1 / scale
-    const x1 = measured / scale
-    const y = reported / scale
-    this.s00 = memory * this.s00 + weight * x0 * x0
-    this.s01 = memory * this.s01 + weight * x0 * x1
-    this.s11 = memory * this.s11 + weight * x1 * x1
-    this.t0 = memory * this.t0 + weight * x0 * y
-    this.t1 = memory * this.t1 + weight * x1 * y
-    const a = this.s00 + offsetTrust / this.count
-    const b = this.s01
-    const d = this.s11 + ratioTrust
-    const determinant = a * d - b * b
-    this.offset = (this.t0 * d - (this.t1 + ratioTrust) * b) / determinant
-    this.ratio = (a * (this.t1 + ratioTrust) - b * this.t0) / determinant
+    row[0] = 1 / scale
+    for (let i = 1; i < size; i++) row[i] = features[i - 1]! / scale
+    const left = (reported - measured) / scale
+    for (let i = 0; i < size; i++) {
+      const weighted = weight * row[i]!
+      targets[i] = memory * targets[i]! + weighted * left
+      for (let j = 0; j <= i; j++) squares[i * size + j] = memory * squares[i * size + j]! + weighted * row[j]!
+    }
+    if (this.count <= eager || this.count % 8 === 0) this.solve()
+  }
+
+  /** Cholesky's decomposition of what was seen and what is trusted. */
+  private solve(): void {
+    const { learned, squares, targets } = this
+    for (let i = 0; i < size; i++) {
+      for (let j = 0; j <= i; j++) {
+        let sum = squares[i * size + j]!
+        if (i === j) sum += i === 0 ? trust[0]! / this.count : trust[i]!
+        for (let k = 0; k < j; k++) sum -= root[i * size + k]! * root[j * size + k]!
+        root[i * size + j] = i === j ? Math.sqrt(Math.max(sum, 1e-12)) : sum / root[j * size + j]!
+      }
+      let sum = targets[i]!
+      for (let k = 0; k < i; k++) sum -= root[i * size + k]! * solution[k]!
+      solution[i] = sum / root[i * size + i]!
+    }
+    for (let i = size - 1; i >= 0; i--) {
+      let sum = solution[i]!
+      for (let k = i + 1; k < size; k++) sum -= root[k * size + i]! * learned[k]!
+      learned[i] = sum / root[i * size + i]!
+    }
   }
 }

@@ -8,6 +8,7 @@
  * request because it can't count.
  */
 import { Context, Effect, Layer, type Scope } from "effect"
+import { AnswerTokens } from "./AnswerTokens.ts"
 import type { Call, Target } from "./Call.ts"
 import { ContextWindowExceeded } from "./Errors.ts"
 import { type Family, lookup, type Model, type ModelRef } from "./ModelCatalog.ts"
@@ -16,7 +17,7 @@ import type { Request } from "./Request.ts"
 import type { Stage } from "./Stage.ts"
 import { Calibration } from "./TokenCalibration.ts"
 import { countInline, type CountTexts, type TokenCount } from "./TokenCount.ts"
-import { boundOfTexts, estimateText } from "./TokenEstimate.ts"
+import { addFeatures, boundOfTexts, estimateText, featureCount, type TextFeatures } from "./TokenEstimate.ts"
 import { promptTokens } from "./Usage.ts"
 
 export type { TokenCount } from "./TokenCount.ts"
@@ -42,6 +43,8 @@ export interface TokenizerOptions {
 export interface Measured {
   /** Tokens of the parts that are known. */
   readonly tokens: number
+  /** What the texts consist of; the first figure is `tokens`. */
+  readonly features: TextFeatures
   /** Tokens of parts that can only be guessed at (a document, audio), beside `tokens`. */
   readonly guessed: number
   /** No tokenizer counts more in the parts that are known. */
@@ -72,6 +75,8 @@ export class Tokenizer extends Context.Service<
     readonly estimate: (request: Request, target: ModelRef) => number
     /** Takes in how many prompt tokens a provider reported for a prompt. */
     readonly learn: (target: ModelRef, measured: Measured, reported: number) => void
+    /** Learned estimate of the text of an answer, for those that come without usage. */
+    readonly estimateAnswer: (text: string, target: Target | undefined) => number
   }
 >()("millrace/Tokenizer") {
   static readonly layer = (options: TokenizerOptions) =>
@@ -110,10 +115,12 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
   const measureWith = (request: Request, target: ModelRef, boundOf: typeof boundOfTexts | undefined): Measured => {
     const model = lookup(target)
     const prompt = promptOf(request, model, target.model)
-    let text = 0
-    for (const part of prompt.texts) text += estimateText(part)
+    const features = new Float64Array(featureCount)
+    for (const text of prompt.texts) if (text !== "") addFeatures(text, features)
+    features[0] = features[0]! * scales[model.family] + prompt.overhead
     return {
-      tokens: text * scales[model.family] + prompt.overhead,
+      tokens: features[0],
+      features,
       guessed: prompt.guessed,
       bound: boundOf === undefined ? Infinity : boundOf(prompt.texts) + 2 * prompt.overhead,
       complete: prompt.complete
@@ -123,10 +130,10 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
   const measure = (request: Request, target: ModelRef): Measured => measureWith(request, target, boundOfTexts)
 
   const correct = (target: ModelRef, measured: Measured): number =>
-    calibrationOf(target).correct(measured.tokens) + measured.guessed
+    calibrationOf(target).correct(measured.features) + measured.guessed
 
   const learn = (target: ModelRef, measured: Measured, reported: number): void => {
-    if (measured.complete) calibrationOf(target).learn(measured.tokens, reported)
+    if (measured.complete) calibrationOf(target).learn(measured.features, reported)
   }
 
   const countText = (text: string, model: string): Effect.Effect<TokenCount> => {
@@ -139,7 +146,7 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
   /** Without the parts that can only be guessed at. */
   const countKnown = (request: Request, target: ModelRef, ceiling?: number): Effect.Effect<TokenCount> => {
     const model = lookup(target)
-    const estimated = () => calibrationOf(target).correct(measureWith(request, target, undefined).tokens)
+    const estimated = () => calibrationOf(target).correct(measureWith(request, target, undefined).features)
     if (model.encoding === undefined) return Effect.sync(() => ({ tokens: estimated(), exact: false }))
     const prompt = promptOf(request, model, target.model)
     const exact = prompt.plain && target.kind === "openai"
@@ -158,6 +165,14 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
       return guessed === 0 ? count : { ...count, tokens: count.tokens + guessed }
     })
 
+  const answers = new AnswerTokens()
+
+  const estimateAnswer = (text: string, target: Target | undefined): number =>
+    answers.estimate(
+      text,
+      target === undefined ? undefined : lookup({ kind: options.limits(target).kind, model: target.model })
+    )
+
   const stage: Stage = (next) => (call) => {
     const { journal, request } = call
     const { candidates } = journal
@@ -171,9 +186,12 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
       if (outcome._tag !== "Success" || outcome.completion.usage.estimated) return
       const reported = promptTokens(outcome.completion.usage)
       const target = journal.target ?? first
-      if (target.provider === first.provider && target.model === first.model) return learn(ref, measured, reported)
-      const answered = { kind: options.limits(target).kind, model: target.model }
-      learn(answered, measure(request, answered), reported)
+      const same = target.provider === first.provider && target.model === first.model
+      const answered = same ? ref : { kind: options.limits(target).kind, model: target.model }
+      // Several choices are reported as one.
+      if ((request.wire?.needs.length ?? 0) === 0) answers.learn(outcome.completion, lookup(answered))
+      if (same) return learn(ref, measured, reported)
+      learn(answered, measureWith(request, answered, undefined), reported)
     })
     let fits = measured.bound <= roomOf(request, limits)
     if (fits && candidates.length > 1) {
@@ -201,7 +219,7 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
       const { encoding, family } = lookup(ref)
       // What can only be guessed at refuses nothing.
       const seen = measureWith(request, ref, undefined)
-      let tokens = calibrationOf(ref).correct(seen.tokens)
+      let tokens = calibrationOf(ref).correct(seen.features)
       let least = calibrationOf(ref).floor(tokens)
       if (bound > room && room > 0 && tokens > room * nearLimit && encoding !== undefined) {
         const key = `${encoding} ${family}`
@@ -237,7 +255,8 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
     measure,
     correct,
     estimate: (request, target) => correct(target, measure(request, target)),
-    learn
+    learn,
+    estimateAnswer
   })
 }
 

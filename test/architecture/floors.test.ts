@@ -22,6 +22,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "AdminQueries.ts",
       "AdminSemanticAnswers.ts",
       "AdminUsageAnswers.ts",
+      "AnswerTokens.ts",
       "Attempt.ts",
       "AdminBudgetAnswers.ts",
       "BlockEvents.ts",
@@ -218,6 +219,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
     floor: "doors",
     files: [
       "admin-api.ts",
+      "AdminUsageApi.ts",
       "AdminKeysApi.ts",
       "ai-sdk.ts",
       "ai-sdk/",
