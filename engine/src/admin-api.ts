@@ -26,24 +26,13 @@ import {
   ProviderList,
   PurgeResult,
   RedactedConfig,
-  RequestDetail,
-  RequestPage,
-  Status,
-  UsageReport
+  Status
 } from "./AdminAnswers.ts"
 import { ConfigCandidate, ConfigReload, ConfigValidation } from "./AdminConfigAnswers.ts"
 import { keysGroup } from "./AdminKeysApi.ts"
-import { BadRequest, NotFound, StorageUnavailable, TooManyRequests, Unauthorized } from "./AdminErrors.ts"
+import { BadRequest, NotFound, TooManyRequests, Unauthorized } from "./AdminErrors.ts"
 import { ModelsQuery, PriceList, PricesQuery } from "./AdminPriceAnswers.ts"
-import {
-  BreakerOrder,
-  CacheComparison,
-  CacheEntriesQuery,
-  CacheExportQuery,
-  CacheRecords,
-  RequestQuery,
-  UsageQuery
-} from "./AdminQueries.ts"
+import { BreakerOrder, CacheComparison, CacheEntriesQuery, CacheExportQuery, CacheRecords } from "./AdminQueries.ts"
 import {
   CacheFeedback,
   CacheFeedbackResult,
@@ -51,6 +40,7 @@ import {
   SemanticPairsTaken,
   SemanticStatus
 } from "./AdminSemanticAnswers.ts"
+import { usageGroup } from "./AdminUsageApi.ts"
 
 export * from "./AdminAnswers.ts"
 export * from "./AdminConfigAnswers.ts"
@@ -59,6 +49,7 @@ export * from "./AdminKeysAnswers.ts"
 export * from "./AdminPriceAnswers.ts"
 export * from "./AdminQueries.ts"
 export * from "./AdminSemanticAnswers.ts"
+export * from "./AdminUsageApi.ts"
 
 /** `Authorization: Bearer <adminToken>`, on every route. */
 export class AdminAuth extends HttpApiMiddleware.Service<AdminAuth>()("millrace/AdminAuth", {
@@ -94,24 +85,6 @@ const statusGroup = HttpApiGroup.make("status", { topLevel: true })
   .annotateMerge(
     OpenApi.annotations({ title: "Status", description: "What runs, how it is configured, how it is doing" })
   )
-
-const usageGroup = HttpApiGroup.make("usage", { topLevel: true })
-  .add(HttpApiEndpoint.get("usage", "/usage", { query: UsageQuery, success: UsageReport, error: StorageUnavailable }))
-  .add(
-    HttpApiEndpoint.get("requests", "/requests", {
-      query: RequestQuery,
-      success: RequestPage,
-      error: StorageUnavailable
-    })
-  )
-  .add(
-    HttpApiEndpoint.get("request", "/requests/:id", {
-      params: { id: Schema.NonEmptyString },
-      success: RequestDetail,
-      error: [NotFound, StorageUnavailable]
-    })
-  )
-  .annotateMerge(OpenApi.annotations({ title: "Usage", description: "Every settled request, as sums and one by one" }))
 
 const pricesGroup = HttpApiGroup.make("prices", { topLevel: true })
   .add(HttpApiEndpoint.get("prices", "/prices", { query: PricesQuery, success: PriceList, error: NotFound }))
