@@ -73,7 +73,14 @@ export const startPostgres = async (): Promise<Postgres> => {
   }
   let databases = 0
   const signal = (name: NodeJS.Signals) => {
-    for (const pid of [child.pid!, ...childrenOf(child.pid!)]) process.kill(pid, name)
+    for (const pid of [child.pid!, ...childrenOf(child.pid!)]) {
+      try {
+        process.kill(pid, name)
+      } catch (error) {
+        // One that has just ended needs no signal.
+        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error
+      }
+    }
   }
   return {
     port,
