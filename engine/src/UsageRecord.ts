@@ -9,7 +9,9 @@ import type { AttemptDetail, CacheKind, RequestDetail, RequestItem, RequestStatu
 import type { Attempt, Call, Outcome, Target } from "./Call.ts"
 import { type Failing, fingerprintOf, messageOf } from "./ErrorGroups.ts"
 import type { EngineError, Fault } from "./Errors.ts"
+import { servedByCache } from "./CacheKinds.ts"
 import { sumUsd } from "./Money.ts"
+import { withAskedTier } from "./ServiceTier.ts"
 import * as Usage from "./Usage.ts"
 import * as UsageContent from "./UsageContent.ts"
 import { linesOf, priceColumns } from "./UsagePrice.ts"
@@ -90,9 +92,7 @@ export interface AttemptRecord {
   readonly lost?: { readonly costUsd: number | null }
 }
 
-/** True when the answer came from the cache or from another request's upstream call. */
-export const servedByCache = (cache: CacheKind): boolean =>
-  cache === "hit" || cache === "semantic" || cache === "coalesced"
+export { servedByCache }
 
 /** Prompt tokens of a record in the sense of OpenAI: with cache reads and writes. */
 export const promptTokensOf = (record: UsageRecord): number =>
@@ -109,7 +109,7 @@ export const fromCall = (call: Call, outcome: Outcome, content = false): UsageRe
   const completion = outcome._tag === "Success" ? outcome.completion : outcome.partial
   const reported = completion === undefined ? Usage.zero : completion.usage
   const served = servedByCache(journal.cache)
-  const usage = served ? Usage.zero : reported
+  const usage = served ? Usage.zero : withAskedTier(reported, request)
   const { attempts, candidates, cost, endedAtMs, firstPartAtMs, saved, startedAtMs } = journal
   const target = journal.target ?? attempts.at(-1)?.target ?? candidates[0]
   const answering = served
