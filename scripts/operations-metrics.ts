@@ -54,8 +54,8 @@ their counters add up. [prometheus.yml](prometheus.yml) scrapes the gateway, [re
 
 No label holds a tenant, a key or a request. A label never takes more than a few hundred values: models that the configuration
 names (\`model\`, \`models\`, aliases) always have a label of their own, others from their first answer on, at most
-${unconfiguredModelsMax} of them, and names of more than ${modelLabelMax} characters never; the rest is \`other\`. Configured models, and the
-failures that alerts watch, are counted from 0 at the start, so that \`rate()\` sees the first of them.
+${unconfiguredModelsMax} of them, and names of more than ${modelLabelMax} characters never; the rest is \`other\`. The first 50 configured
+models, and the failures that alerts watch, are counted from 0 at the start, so that \`rate()\` sees the first of them.
 
 | metric | type | labels | meaning |
 |---|---|---|---|

@@ -5,13 +5,7 @@
  * models. They are made once for a registry and again when its host has cleared it. Nothing here decides what is counted.
  */
 import { Gauge, type Registry } from "prom-client"
-import {
-  type LabelOf,
-  type LabelValueOf,
-  metricDefinitions,
-  type NameOf,
-  optionsOf
-} from "./MetricDefinitions.ts"
+import { type LabelOf, type LabelValueOf, metricDefinitions, type NameOf, optionsOf } from "./MetricDefinitions.ts"
 import { type Distribution, type Tally, TallyCounter, TallyHistogram } from "./Tallies.ts"
 import { version } from "./version.ts"
 
@@ -48,6 +42,8 @@ export class Instruments {
   private readonly tokens: TallyCounter<LabelOf<"ai_tokens_used_total">>
   private readonly costs: TallyCounter<LabelOf<"ai_cost_usd_total">>
   private readonly children = new Map<string, Map<string, Children>>()
+  private readonly configured = new Map<string, Set<string>>()
+  private shown = 0
   private readonly outcomes = new Map<string, Map<string, Tally>>()
 
   constructor(registry: Registry) {
@@ -85,6 +81,17 @@ export class Instruments {
     return this.children.get(provider)?.get(model)
   }
 
+  /** Takes in a model that a configuration names; the first 50 are shown at once, the others when they are asked. */
+  know(provider: string, model: string): void {
+    const known = this.configured.get(provider) ?? new Set()
+    this.configured.set(provider, known.add(model))
+    if (this.shown++ < shownFromStart) this.add(provider, model)
+  }
+
+  knows(provider: string, model: string): boolean {
+    return this.configured.get(provider)?.has(model) === true
+  }
+
   /** The series of a provider and a model, which are shown from now on. */
   add(provider: string, model: string): Children {
     const found = this.find(provider, model)
@@ -115,6 +122,9 @@ export class Instruments {
     return tally
   }
 }
+
+/** Models with 40 series each, before anybody has asked them. */
+const shownFromStart = 50
 
 const made = new WeakMap<Registry, Instruments>()
 

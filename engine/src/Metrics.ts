@@ -49,7 +49,7 @@ const make = (options: MetricsOptions): Metrics["Service"] => {
   const registry = options.registry ?? new Registry()
   if (options.processMetrics === true) addProcessMetrics(registry)
   const instruments = instrumentsOf(registry)
-  for (const { model, provider } of options.configured ?? []) instruments.add(provider, model)
+  for (const { model, provider } of options.configured ?? []) instruments.know(provider, model)
   const configured = new Set(options.configured?.map((target) => target.provider))
   if (configured.size > 0) instruments.add(nobody.provider, nobody.model)
   for (const provider of configured) {
@@ -62,7 +62,9 @@ const make = (options: MetricsOptions): Metrics["Service"] => {
   const childrenOf = ({ model, provider }: Target, answered: boolean): Children => {
     const found = instruments.find(provider, model)
     if (found !== undefined) return found
-    if (model === nobody.model || model === otherModels) return instruments.add(provider, model)
+    if (model === nobody.model || model === otherModels || instruments.knows(provider, model)) {
+      return instruments.add(provider, model)
+    }
     if (!answered || model.length > modelLabelMax || instruments.unconfigured >= unconfiguredModelsMax) {
       return childrenOf({ provider, model: otherModels }, true)
     }

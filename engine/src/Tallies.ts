@@ -54,6 +54,11 @@ export interface Options<L extends string> {
   readonly labelNames: ReadonlyArray<L>
 }
 
+/** What a registry reads of a metric: its name, type and help, and the values of its series. */
+type Collected = Readonly<Record<string, unknown>>
+
+const noLabels = {}
+
 /** A counter whose series are tallies. A series is there from when it was made, at 0, so that `rate` sees its first growth. */
 export class TallyCounter<L extends string> {
   readonly name: string
@@ -75,8 +80,17 @@ export class TallyCounter<L extends string> {
     return this.series.get(labels)
   }
 
-  get(): Promise<Readonly<Record<string, unknown>>> {
-    const values = Array.from(this.series.entries(), ([labels, { value }]) => ({ labels, value }))
+  get(): Promise<Collected> {
+    return this.collect((labels) => ({ labels }))
+  }
+
+  /** The same for a text: prom-client writes shared labels once for a series and remembers them. */
+  getForPromString(): Promise<Collected> {
+    return this.collect((sharedLabels) => ({ sharedLabels }))
+  }
+
+  private collect(labelled: (labels: Labels<L>) => object): Promise<Collected> {
+    const values = Array.from(this.series.entries(), ([labels, { value }]) => ({ ...labelled(labels), value }))
     const { aggregator, help, name, type } = this
     return Promise.resolve({ name, help, type, aggregator, values })
   }
@@ -108,17 +122,26 @@ export class TallyHistogram<L extends string> {
     return this.series.get(labels)
   }
 
-  get(): Promise<Readonly<Record<string, unknown>>> {
-    const values: Array<{ readonly metricName: string; readonly labels: object; readonly value: number }> = []
+  get(): Promise<Collected> {
+    return this.collect((labels, le) => ({ labels: le === undefined ? labels : { le, ...labels } }))
+  }
+
+  /** The same for a text: prom-client writes shared labels once for a series and remembers them. */
+  getForPromString(): Promise<Collected> {
+    return this.collect((sharedLabels, le) => ({ labels: le === undefined ? noLabels : { le }, sharedLabels }))
+  }
+
+  private collect(labelled: (labels: Labels<L>, le?: number | "+Inf") => object): Promise<Collected> {
+    const values: Array<object> = []
     for (const [labels, { counts, sum, total }] of this.series.entries()) {
       let count = 0
       for (let bucket = 0; bucket < counts.length; bucket++) {
         count += counts[bucket]!
         const le = bucket < this.bounds.length ? this.bounds[bucket]! : "+Inf"
-        values.push({ metricName: `${this.name}_bucket`, labels: { le, ...labels }, value: count })
+        values.push({ metricName: `${this.name}_bucket`, ...labelled(labels, le), value: count })
       }
-      values.push({ metricName: `${this.name}_sum`, labels, value: sum })
-      values.push({ metricName: `${this.name}_count`, labels, value: total })
+      values.push({ metricName: `${this.name}_sum`, ...labelled(labels), value: sum })
+      values.push({ metricName: `${this.name}_count`, ...labelled(labels), value: total })
     }
     const { aggregator, help, name, type } = this
     return Promise.resolve({ name, help, type, aggregator, values })

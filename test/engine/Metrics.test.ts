@@ -307,6 +307,18 @@ describe("the metrics", () => {
     }).pipe(withEngine({ providers, config: { retry: { maxAttempts: 1 } } }))
   })
 
+  it.effect("give each configured model its own label, however many there are", () => {
+    const models = Array.from({ length: 300 }, (_, i) => `model-${i}`)
+    const providers = [scriptedProvider("a", () => answer, { model: "model-0", models })]
+    return Effect.gen(function* () {
+      for (const model of models) yield* ask({ model: `a/${model}` })
+      const counted = yield* samples
+      const named = [...counted].filter(([key]) => /^ai_requests_total.*model="model-\d+",status="success"/.test(key))
+      expect(named.map(([, count]) => count)).toEqual(models.map(() => 1))
+      expect([...counted.keys()].filter((key) => key.includes('model="other"'))).toEqual([])
+    }).pipe(withEngine({ providers }))
+  })
+
   it.effect("start at 0 for what is configured, so that the first request and the first failure are growth", () =>
     Effect.gen(function* () {
       const counted = yield* samples
