@@ -24,9 +24,12 @@ import {
 } from "./BudgetView.ts"
 import type { Outcome, Target } from "./Call.ts"
 import { BudgetExceeded } from "./Errors.ts"
+import { logOf } from "./Log.ts"
 import { picosOf } from "./Money.ts"
 import type { AttemptCall, AttemptStage, OpenAttempt } from "./Stage.ts"
 import { totalTokens, type Usage, zero as noUsage } from "./Usage.ts"
+
+const log = logOf("Budget")
 
 export interface BudgetLayerOptions<R> extends BoundOptions {
   /** The budgets in force. Asked at every attempt: the same list as long as nothing has changed. */
@@ -107,11 +110,9 @@ const make = (
 
     const onWarning = (slot: BudgetSlot, share: number): void => {
       warnings.set(slot.rule.label, (warnings.get(slot.rule.label) ?? 0) + 1)
-      const { budget, limit, of, resetsAt, scope, spent, unit } = statusOfSlot(slot, nowMs())
+      const { budget: name, limit, of, resetsAt, scope, spent, unit } = statusOfSlot(slot, nowMs())
       fork(
-        Effect.logWarning(`budget ${JSON.stringify(budget)}: ${share * 100} % spent`).pipe(
-          Effect.annotateLogs({ budget, scope, ...(of === null ? {} : { of }), unit, spent, limit, resetsAt })
-        )
+        log.warn("a budget is nearly spent", { name, share, scope, of: of ?? undefined, unit, spent, limit, resetsAt })
       )
     }
 

@@ -10,7 +10,10 @@ import { Clock, Context, Deferred, Effect, Layer, type Scope, Semaphore } from "
 import { type Grant, isNarrowed, permitted } from "./Grant.ts"
 import * as KeyRecord from "./KeyRecord.ts"
 import { type KeyStore, KeyStoreUnavailable } from "./KeyStore.ts"
+import { logOf, reasonOf } from "./Log.ts"
 import type { Stage } from "./Stage.ts"
+
+const log = logOf("Keys")
 
 export interface KeysOptions<R = never> {
   readonly store: Effect.Effect<KeyStore, never, R>
@@ -183,12 +186,12 @@ const make = <R>({ refreshMs = () => 10_000, required = () => false, store: open
           onSuccess: () => {
             const again = reason !== null
             reason = null
-            return again ? Effect.logInfo("the keys can be read again") : Effect.void
+            return again ? log.info("the keys can be read again") : Effect.void
           },
           onFailure: ({ detail, message }) => {
             const first = reason === null
             reason = detail
-            return first ? Effect.logWarning(message) : Effect.void
+            return first ? log.warn("the keys can't be read", { reason: reasonOf(message) }) : Effect.void
           }
         })
       )
@@ -229,7 +232,7 @@ const make = <R>({ refreshMs = () => 10_000, required = () => false, store: open
       )
 
     const told = (what: string, { id, name, tenant }: KeyRecord.KeyRecord) =>
-      Effect.logInfo(`key ${what}`, { keyId: id, name, tenant })
+      log.info("a key was changed", { action: what, keyId: id, name, tenant })
 
     return Keys.of({
       stage,

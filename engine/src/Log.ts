@@ -114,6 +114,59 @@ export interface LogContent {
   readonly error?: string | undefined
 }
 
+/** The fields that there are: whatever else is handed in, by a spread, is left out. */
+const known: { readonly [Name in keyof LogFields]-?: true } = {
+  requestId: true,
+  traceId: true,
+  spanId: true,
+  tenant: true,
+  keyId: true,
+  provider: true,
+  model: true,
+  modelRequested: true,
+  status: true,
+  fault: true,
+  errorKind: true,
+  httpStatus: true,
+  upstreamStatus: true,
+  retryAfterMs: true,
+  cache: true,
+  cacheAgeMs: true,
+  cacheSimilarity: true,
+  stream: true,
+  attempts: true,
+  attempt: true,
+  latencyMs: true,
+  ttftMs: true,
+  queueMs: true,
+  promptTokens: true,
+  completionTokens: true,
+  cachedTokens: true,
+  reasoningTokens: true,
+  costUsd: true,
+  savedUsd: true,
+  name: true,
+  action: true,
+  scope: true,
+  of: true,
+  unit: true,
+  limit: true,
+  spent: true,
+  share: true,
+  resetsAt: true,
+  generation: true,
+  changed: true,
+  issues: true,
+  count: true,
+  line: true,
+  port: true,
+  code: true,
+  reason: true,
+  defect: true,
+  frames: true,
+  content: true
+}
+
 /** The fields of one line, as loggers are handed them. */
 export class LogEntry {
   readonly module: LogModule
@@ -124,7 +177,7 @@ export class LogEntry {
     if (fields === undefined) return
     for (const field in fields) {
       const value = (fields as { readonly [field: string]: Value })[field]
-      if (value === undefined) continue
+      if (value === undefined || !Object.hasOwn(known, field)) continue
       if (field !== "content") target[field] = typeof value === "string" ? tidy(value) : value
       else if (content) Object.assign(target, value)
     }

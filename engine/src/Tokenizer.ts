@@ -11,13 +11,22 @@ import { Context, Effect, Layer, type Scope } from "effect"
 import { AnswerTokens } from "./AnswerTokens.ts"
 import type { Call, Target } from "./Call.ts"
 import { ContextWindowExceeded } from "./Errors.ts"
+import { defectFields, logOf } from "./Log.ts"
 import { type Family, lookup, type Model, type ModelRef } from "./ModelCatalog.ts"
 import { boundOf, promptOf } from "./Prompt.ts"
 import type { Request } from "./Request.ts"
 import type { Stage } from "./Stage.ts"
 import { Calibration } from "./TokenCalibration.ts"
 import { countInline, type CountTexts, type TokenCount } from "./TokenCount.ts"
-import { addFeatures, boundOfTexts, estimateText, featureCount, type TextFeatures } from "./TokenEstimate.ts"
+import {
+  addFeatures,
+  boundOfTexts,
+  estimateText,
+  featureCount,
+  type TextFeatures,
+  toolsFeature,
+  toolTokensFeature
+} from "./TokenEstimate.ts"
 import { promptTokens } from "./Usage.ts"
 
 export type { TokenCount } from "./TokenCount.ts"
@@ -116,7 +125,14 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
     const model = lookup(target)
     const prompt = promptOf(request, model, target.model)
     const features = new Float64Array(featureCount)
-    for (const text of prompt.texts) if (text !== "") addFeatures(text, features)
+    prompt.texts.forEach((text, index) => {
+      const before = features[0]!
+      if (text !== "") addFeatures(text, features)
+      if (index >= prompt.toolsFrom) {
+        features[toolsFeature] = 1
+        features[toolTokensFeature]! += features[0]! - before
+      }
+    })
     features[0] = features[0]! * scales[model.family] + prompt.overhead
     return {
       tokens: features[0],
@@ -297,10 +313,12 @@ const exceeded = (
   })
 }
 
+const log = logOf("Tokenizer")
+
 /** An encoding that can't be imported is no reason to fail a request. */
 const orEstimate = (count: Effect.Effect<TokenCount>, estimate: () => number): Effect.Effect<TokenCount> =>
   Effect.catchDefect(count, (defect) =>
-    Effect.as(Effect.logWarning("tokens are estimated, because they can't be counted", defect), {
+    Effect.as(log.warn("tokens are estimated, because they can't be counted", defectFields(defect)), {
       tokens: estimate(),
       exact: false
     })

@@ -16,6 +16,7 @@ import {
   UsageUnavailable,
   type UsageStore
 } from "../UsageLog.ts"
+import { logOf } from "../Log.ts"
 import { bucketMs } from "./UsageAggregate.ts"
 import type { Answer, CellsPruned, Question } from "./UsageQuestions.ts"
 import { firstCell } from "./UsageWrites.ts"
@@ -38,6 +39,8 @@ export interface UsageThreadsOptions extends UsageWriterOptions {
 /** Records or cells that one step of pruning looks at. */
 const pruneStep = 2000
 
+const log = logOf("UsageLog")
+
 export const make = (options: UsageThreadsOptions): Effect.Effect<UsageStore, never, Scope.Scope> =>
   Effect.gen(function* () {
     const run = Effect.runForkWith(yield* Effect.context<never>())
@@ -49,7 +52,7 @@ export const make = (options: UsageThreadsOptions): Effect.Effect<UsageStore, ne
       (writer) =>
         Effect.flatMap(
           Effect.promise(() => writer.close(closeTimeoutMs)),
-          (lost) => (lost === 0 ? Effect.void : Effect.logWarning(`${lost} usage records could not be written`))
+          (lost) => (lost === 0 ? Effect.void : log.warn("usage records could not be written", { count: lost }))
         )
     )
     const reader =

@@ -7,10 +7,13 @@
  */
 import { randomUUID } from "node:crypto"
 import { Effect, type Fiber } from "effect"
+import { logOf, reasonOf } from "../Log.ts"
 import type { UsageRecord } from "../UsageRecord.ts"
 import { type UsageBatch, UsagePacker } from "./UsageBatch.ts"
 import type { Answer, Question } from "./UsageQuestions.ts"
 import type { Report, WorkerThread } from "./WorkerThread.ts"
+
+const log = logOf("UsageLog")
 
 export interface UsageWriterOptions {
   /** Records that may wait for the database, 20,000 by default. */
@@ -152,13 +155,13 @@ export class UsageWriter {
 
   private healed(): void {
     this.open = true
-    if (this.reason !== null) this.run(Effect.logInfo("the usage database is well again"))
+    if (this.reason !== null) this.run(log.info("the usage database is well again"))
     this.reason = null
     this.wake()
   }
 
   private failed(reason: string): void {
-    if (this.reason === null) this.run(Effect.logWarning(`the usage database can't be written: ${reason}`))
+    if (this.reason === null) this.run(log.warn("the usage database can't be written", { reason: reasonOf(reason) }))
     this.reason = reason
     this.wake()
   }
