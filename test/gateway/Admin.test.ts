@@ -9,6 +9,7 @@ import { AdminApi, type Provider, type Status } from "../../engine/src/admin-api
 import { Cache } from "../../engine/src/Cache.ts"
 import { Keys } from "../../engine/src/Keys.ts"
 import { RateLimiter } from "../../engine/src/RateLimiter.ts"
+import { Pricing } from "../../engine/src/Pricing.ts"
 import { Routing } from "../../engine/src/Routing.ts"
 import { handler } from "../../engine/src/gateway/Admin.ts"
 import { AdminSources } from "../../engine/src/AdminSources.ts"
@@ -91,10 +92,13 @@ const sources = Layer.succeed(AdminSources, {
   semanticCache: Effect.die(new Error("not asked for here")),
   wrongPairs: Effect.succeed([]),
   takeWrongPairs: () => Effect.succeed(0),
+  prices: () => Effect.die(new Error("not asked for here")),
+  models: () => Effect.die(new Error("not asked for here")),
   cacheFeedback: () => Effect.succeed(undefined)
 })
 
 const answers = Layer.mergeAll(
+  Pricing.layer(() => ({ _tag: "Unpriced", reason: "not asked for here" })),
   Keys.layer({ store: KeysMemory.make }),
   RateLimiter.layer({ providers: [], queue: { maxWaiting: 1, maxWaitMs: 1 } }),
   Cache.layer({ enabled: true, maxSize: 10, ttlMs: 60_000, maxTemperature: undefined }),
@@ -180,7 +184,21 @@ const cachePaths = [
   "cache/semantic/pairs"
 ]
 const paths = ["status", "usage", "requests", "requests/req_1", "config", "providers", "cache", "cache/purge", "events"]
-const everyPath = ["", "/", ...[...paths, "openapi.json", "keys", "no/such/route", "%ff"].map((path) => `/${path}`)]
+const everyPath = [
+  "",
+  "/",
+  ...[
+    ...paths,
+    "openapi.json",
+    "keys",
+    "errors",
+    "usage/export",
+    "usage/prune",
+    "usage/reprice",
+    "no/such/route",
+    "%ff"
+  ].map((path) => `/${path}`)
+]
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
 
 describe("the token", () => {
@@ -324,7 +342,9 @@ describe("the routes", () => {
       "requests/{id}",
       "providers/{name}/breaker",
       ...cachePaths,
-      ...["keys", "keys/{id}", "keys/{id}/rotate"]
+      ...["keys", "keys/{id}", "keys/{id}/rotate"],
+      ...["errors", "usage/export", "usage/prune", "usage/reprice"],
+      ...["config/reload", "config/validate", "models", "prices"]
     ]
     expect(Object.keys(api.paths).toSorted()).toEqual(templates.map((path) => `/admin/api/${path}`).toSorted())
     for (const operations of Object.values(api.paths)) {
