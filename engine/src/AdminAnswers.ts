@@ -133,7 +133,9 @@ export const Totals = Schema.Struct({
   completionTokens: Schema.Finite,
   costUsd: Schema.Finite,
   savedUsd: Schema.Finite,
-  savedTokens: Schema.Finite
+  savedTokens: Schema.Finite,
+  /** What the providers' own prompt caches saved; negative where they wrote more than they read. */
+  providerCacheSavedUsd: Schema.Finite
 }).annotate({ identifier: "Totals" })
 export type Totals = typeof Totals.Type
 

@@ -39,6 +39,8 @@ const rowFields = {
   unpriced: Schema.Finite,
   savedUsd: Schema.Finite,
   savedTokens: Schema.Finite,
+  /** What the providers' own prompt caches saved; negative where they wrote more than they read. Not in `savedUsd`. */
+  providerCacheSavedUsd: Schema.Finite,
   latencyMsP50: NullableNumber,
   latencyMsP95: NullableNumber,
   ttftMsP50: NullableNumber,

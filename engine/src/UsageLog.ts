@@ -19,6 +19,7 @@ import type {
   UsageReport
 } from "./AdminAnswers.ts"
 import type { Fault } from "./Errors.ts"
+import { MoneySum } from "./Money.ts"
 import { ProviderTotals } from "./ProviderTotals.ts"
 import type { Stage } from "./Stage.ts"
 import * as UsageRecord from "./UsageRecord.ts"
@@ -235,10 +236,11 @@ const make = (store: UsageStore, { content = false }: UsageLogOptions): UsageLog
     errors: 0,
     promptTokens: 0,
     completionTokens: 0,
-    costUsd: 0,
-    savedUsd: 0,
     savedTokens: 0
   }
+  const cost = new MoneySum()
+  const saved = new MoneySum()
+  const providerCacheSaved = new MoneySum()
   const providers = new ProviderTotals()
 
   const record = (entry: UsageRecord.UsageRecord) => {
@@ -246,9 +248,10 @@ const make = (store: UsageStore, { content = false }: UsageLogOptions): UsageLog
     if (entry.status === "error") totals.errors += 1
     totals.promptTokens += UsageRecord.promptTokensOf(entry)
     totals.completionTokens += entry.output
-    totals.costUsd += entry.costUsd ?? 0
-    totals.savedUsd += entry.savedUsd ?? 0
     totals.savedTokens += entry.savedTokens
+    cost.add(entry.costUsd)
+    saved.add(entry.savedUsd)
+    providerCacheSaved.add(entry.providerCacheSavedUsd)
     providers.add(entry)
     return store.write(entry)
   }
@@ -283,7 +286,12 @@ const make = (store: UsageStore, { content = false }: UsageLogOptions): UsageLog
       return next(call)
     },
     record,
-    totals: () => ({ ...totals }),
+    totals: () => ({
+      ...totals,
+      costUsd: cost.usd,
+      savedUsd: saved.usd,
+      providerCacheSavedUsd: providerCacheSaved.usd
+    }),
     attemptsAt: (provider) => providers.get(provider),
     usage,
     requests,

@@ -45,13 +45,19 @@ export const usageStoreContract = (name: string, layer: () => Layer.Layer<UsageL
           { id: "a" },
           { id: "b", status: "error", fault: "provider", errorKind: "ProviderTimeout", costUsd: null },
           { id: "c", status: "cancelled", fault: "caller", errorKind: "Cancelled", costUsd: null },
-          { id: "d", cache: "hit", costUsd: 0, savedUsd: 0.01, savedTokens: 163 },
-          { id: "e", cache: "semantic", costUsd: 0, savedUsd: 0.02, savedTokens: 100 },
+          { id: "d", cache: "hit", costUsd: 0, savedUsd: 0.01, savedTokens: 163, providerCacheSavedUsd: -0.25 },
+          { id: "e", cache: "semantic", costUsd: 0, savedUsd: 0.02, savedTokens: 100, providerCacheSavedUsd: 0.1 },
           { id: "f", cache: "coalesced", costUsd: 0 },
           { id: "g", cache: "bypass" }
         ])
         const { series, totals } = yield* log.usage(day)
-        expect(totals).toMatchObject({ requests: 7, errors: 1, cacheHits: 3, savedTokens: 263 })
+        expect(totals).toMatchObject({
+          requests: 7,
+          errors: 1,
+          cacheHits: 3,
+          savedTokens: 263,
+          providerCacheSavedUsd: -0.15
+        })
         expect(totals.savedUsd).toBeCloseTo(0.03, 12)
         expect(series).toEqual([{ start: "2026-11-22T10:00:00.000Z", group: null, ...totals }])
       }))
@@ -400,7 +406,8 @@ export const usageStoreContract = (name: string, layer: () => Layer.Layer<UsageL
           completionTokens: 40_000,
           costUsd: 1000,
           savedUsd: 0,
-          savedTokens: 0
+          savedTokens: 0,
+          providerCacheSavedUsd: 0
         })
         expect(log.health()).toMatchObject({ healthy: true, rowsDropped: 0, reason: null })
       }))

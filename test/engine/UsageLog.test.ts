@@ -357,9 +357,9 @@ describe("UsageLog.totals", () => {
   it.effect("adds up every record since the process started, also those the store forgets", () =>
     Effect.gen(function* () {
       const log = yield* UsageLog
-      log.record(recordOf({ costUsd: 0.25 }))
+      log.record(recordOf({ costUsd: 0.25, providerCacheSavedUsd: 0.125 }))
       log.record(recordOf({ status: "error", costUsd: null, savedUsd: 0.5, savedTokens: 7 }))
-      log.record(recordOf({ status: "cancelled", costUsd: 0.25 }))
+      log.record(recordOf({ status: "cancelled", costUsd: 0.25, providerCacheSavedUsd: -0.5 }))
       expect(log.totals()).toEqual({
         requests: 3,
         errors: 1,
@@ -367,7 +367,8 @@ describe("UsageLog.totals", () => {
         completionTokens: 120,
         costUsd: 0.5,
         savedUsd: 0.5,
-        savedTokens: 7
+        savedTokens: 7,
+        providerCacheSavedUsd: -0.375
       })
     }).pipe(Effect.provide(UsageLog.layer(Effect.succeed(recording([])))))
   )

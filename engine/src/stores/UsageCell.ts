@@ -25,6 +25,7 @@ export type UsageFigures = Pick<
   | "unpricedReason"
   | "savedUsd"
   | "savedTokens"
+  | "providerCacheSavedUsd"
   | "latencyMs"
   | "ttftMs"
 >
@@ -48,6 +49,8 @@ export class UsageCell {
   savedTokens = 0
   readonly cost = new MoneySum()
   readonly saved = new MoneySum()
+  /** May be negative. */
+  readonly providerCacheSaved = new MoneySum()
   readonly latencyMs = new UsageSketch()
   readonly ttftMs = new UsageSketch()
 
@@ -63,6 +66,7 @@ export class UsageCell {
     if (isUnpriced(figures)) this.unpriced += 1
     this.saved.add(figures.savedUsd)
     this.savedTokens += figures.savedTokens
+    this.providerCacheSaved.add(figures.providerCacheSavedUsd)
     if (figures.latencyMs !== null) this.latencyMs.add(figures.latencyMs)
     if (figures.ttftMs !== null) this.ttftMs.add(figures.ttftMs)
   }
@@ -79,6 +83,7 @@ export class UsageCell {
     this.savedTokens += other.savedTokens
     this.cost.addPicos(other.cost.picos)
     this.saved.addPicos(other.saved.picos)
+    this.providerCacheSaved.addPicos(other.providerCacheSaved.picos)
     this.latencyMs.merge(other.latencyMs)
     this.ttftMs.merge(other.ttftMs)
   }
@@ -97,6 +102,7 @@ export class UsageCell {
     this.savedTokens += reader.number()
     reader.money(this.cost)
     reader.money(this.saved)
+    reader.signedMoney(this.providerCacheSaved)
     reader.sketch(this.latencyMs)
     reader.sketch(this.ttftMs)
   }
@@ -114,6 +120,7 @@ export class UsageCell {
     writer.number(this.savedTokens)
     writer.money(this.cost)
     writer.money(this.saved)
+    writer.signedMoney(this.providerCacheSaved)
     writer.sketch(this.latencyMs)
     writer.sketch(this.ttftMs)
     return writer.bytes()
@@ -132,6 +139,7 @@ export class UsageCell {
       unpriced: this.unpriced,
       savedUsd: this.saved.usd,
       savedTokens: this.savedTokens,
+      providerCacheSavedUsd: this.providerCacheSaved.usd,
       latencyMsP50: this.latencyMs.percentile(50),
       latencyMsP95: this.latencyMs.percentile(95),
       ttftMsP50: this.ttftMs.percentile(50),
@@ -160,6 +168,13 @@ class Writer {
       rest = Math.floor(rest / 128)
     }
     room[this.used++] = rest
+  }
+
+  /** The lowest bit of the first number is the sign. */
+  signedMoney({ picos }: MoneySum): void {
+    const whole = picos < 0n ? -picos : picos
+    this.number(Number(whole / BigInt(half)) * 2 + (picos < 0n ? 1 : 0))
+    this.number(Number(whole % BigInt(half)))
   }
 
   money(sum: MoneySum): void {
@@ -209,6 +224,13 @@ class Reader {
       factor *= 128
     } while (byte >= 128)
     return value
+  }
+
+  signedMoney(sum: MoneySum): void {
+    const high = this.number()
+    const low = this.number()
+    const whole = BigInt(Math.floor(high / 2)) * BigInt(half) + BigInt(low)
+    if (high + low > 0) sum.addPicos(high % 2 === 1 ? -whole : whole)
   }
 
   money(sum: MoneySum): void {

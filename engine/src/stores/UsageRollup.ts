@@ -28,7 +28,8 @@ const figureColumns = [
   "latency_ms",
   "ttft_ms",
   "status",
-  "cache"
+  "cache",
+  "provider_cache_saved_picos"
 ] as const
 
 export const selectFigures = (dialect: Dialect): string =>
@@ -51,7 +52,8 @@ export const figuresOf = (row: SqlRow, at: number): UsageFigures => ({
   latencyMs: row[at + 10] as number | null,
   ttftMs: row[at + 11] as number | null,
   status: row[at + 12] as UsageFigures["status"],
-  cache: row[at + 13] as UsageFigures["cache"]
+  cache: row[at + 13] as UsageFigures["cache"],
+  providerCacheSavedUsd: usdOrNull(row[at + 14]!)
 })
 
 const usdOrNull = (picos: SqlValue): number | null => (picos === null ? null : usdOf(picos as number))

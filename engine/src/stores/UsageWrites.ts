@@ -111,6 +111,9 @@ const withoutSeq = ({ seq: _, ...price }: PriceChange): Omit<PriceChange, "seq">
 const addDifference = (cell: UsageCell, before: UsageRecord, after: UsageRecord): void => {
   cell.cost.addPicos(picosOf(after.costUsd ?? 0) - picosOf(before.costUsd ?? 0))
   cell.saved.addPicos(picosOf(after.savedUsd ?? 0) - picosOf(before.savedUsd ?? 0))
+  cell.providerCacheSaved.addPicos(
+    picosOf(after.providerCacheSavedUsd ?? 0) - picosOf(before.providerCacheSavedUsd ?? 0)
+  )
   cell.unpriced += Number(isUnpriced(after)) - Number(isUnpriced(before))
 }
 

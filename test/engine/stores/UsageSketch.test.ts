@@ -67,6 +67,7 @@ const record = fc
     unpricedReason: fc.option(fc.constant("none")),
     savedUsd: fc.option(fc.double({ min: 0, max: 9000, noNaN: true })),
     savedTokens: fc.nat(),
+    providerCacheSavedUsd: fc.option(fc.integer({ min: -1e12, max: 1e12 }).map((picos) => picos / 1e12)),
     latencyMs: fc.option(durationMs),
     ttftMs: fc.option(durationMs)
   })
