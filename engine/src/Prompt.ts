@@ -17,6 +17,8 @@ import { jsonOf, typescriptOf } from "./ToolText.ts"
 export interface Prompt {
   /** Every text that the model reads. */
   readonly texts: ReadonlyArray<string>
+  /** Those of `texts` from here on are tools and schemas. */
+  readonly toolsFrom: number
   /** Tokens of framing and of images. */
   readonly overhead: number
   /** Tokens of parts that can only be guessed at; not in `overhead`. */
@@ -30,7 +32,7 @@ export interface Prompt {
 const nameTokens = 1
 
 /** The most tokens that framing takes for a message, a part or a tool, in any family. */
-const framingMax = { message: 10, part: 40, tools: 600, format: 24 }
+const framingMax = { message: 10, part: 40, tools: 600, format: 160, thinking: 32 }
 
 /** The API of OpenAI's that a request goes to where a provider has both: that of its own dialect, else chat. */
 export const apiOf = (request: Request): OpenAiApi =>
@@ -44,7 +46,8 @@ export const promptOf = (
   api: OpenAiApi = apiOf(request)
 ): Prompt => {
   if (request.embed !== undefined) {
-    return { texts: request.embed.input, overhead: 0, guessed: 0, plain: true, complete: true }
+    const texts = request.embed.input
+    return { texts, toolsFrom: texts.length, overhead: 0, guessed: 0, plain: true, complete: true }
   }
   const framing = framingOf(family, model, api)
   const reader = new Reader(framing, family, model)
@@ -52,6 +55,7 @@ export const promptOf = (
   const lastUser = messages.findLastIndex(({ role }) => role === "user")
   messages.forEach((message, index) => reader.message(message, index > lastUser, api))
   const { texts } = reader
+  const toolsFrom = texts.length
   let { overhead, plain } = reader
   const hasTools = tools !== undefined && tools.length > 0
   if (hasTools) {
@@ -64,16 +68,19 @@ export const promptOf = (
     plain = false
     overhead += framing.format
     const { description, name } = responseFormat
-    if (framing.format > 0 && name !== undefined) texts.push(name)
-    if (framing.format > 0 && description !== undefined && description !== "") texts.push(`${description}\n`)
+    if (framing.callsAreMessages && name !== undefined) texts.push(name)
+    if (framing.callsAreMessages && description !== undefined && description !== "") texts.push(`${description}\n`)
     texts.push(framing.renderSchema(responseFormat.schema))
   }
   if ((hasTools || responseFormat?.type === "json-schema") && messages[0]?.role === "system") {
     overhead -= framing.joinsSystem
   }
+  const { reasoning } = request
+  if (reasoning !== undefined && reasoning.effort !== "none") overhead += framing.thinking
   const hidden = request.wire?.needs.some((need) => !harmless.test(need)) === true
   return {
     texts,
+    toolsFrom,
     overhead: overhead + framing.priming,
     guessed: reader.guessed,
     plain: plain && !hidden,
@@ -89,7 +96,7 @@ const harmless =
 export const boundOf = (request: Request): number => {
   if (request.embed !== undefined) return boundOfTexts(request.embed.input)
   const texts: Array<string> = []
-  let tokens = framingMax.message
+  let tokens = framingMax.message + framingMax.thinking
   for (const { content, name } of request.messages) {
     tokens += framingMax.message
     if (name !== undefined) texts.push(name)

@@ -8,7 +8,7 @@
  */
 import type { Family } from "./ModelCatalog.ts"
 import type { Tool } from "./Request.ts"
-import { jsonOf, schemaTextOf, typescriptOf } from "./ToolText.ts"
+import { jsonOf, schemaTextOf, typescriptOf, wordsOf } from "./ToolText.ts"
 
 /** The API of OpenAI's that a prompt goes to; other families have one. */
 export type OpenAiApi = "chat" | "responses"
@@ -34,6 +34,8 @@ export interface Framing {
   readonly namedChoice: number
   /** Once, when the answer has a schema. */
   readonly format: number
+  /** When the model is asked to think. */
+  readonly thinking: number
   /** Saved where tools or a schema join the system message that the caller wrote. */
   readonly joinsSystem: number
   /** Whether reasoning of earlier turns is read again. */
@@ -49,8 +51,12 @@ export const framingOf = (family: Family, model: string, api: OpenAiApi): Framin
       return /audio/.test(model) ? openaiAudio : openaiChat
     case "openai-reasoning":
       return api === "chat" ? reasoningChat : reasoningResponses(model)
-    default:
-      return foreign[family]
+    case "claude":
+      return /claude-3-[57]/.test(model) ? claude3 : claude
+    case "gemini":
+      return gemini
+    case "other":
+      return other
   }
 }
 
@@ -61,6 +67,7 @@ const openai = {
   parallelCalls: 15,
   callsAreMessages: true,
   namedChoice: 10,
+  thinking: 0,
   joinsSystem: 0,
   readsReasoning: false,
   renderTools: typescriptOf,
@@ -120,14 +127,34 @@ const others = {
   callNames: 1,
   namedChoice: 0,
   format: 0,
+  thinking: 0,
   joinsSystem: 0,
   readsReasoning: true,
   renderTools: jsonOf,
   renderSchema: jsonOf
 } satisfies Partial<Framing>
 
-const foreign: { readonly [family in Exclude<Family, "openai" | "openai-reasoning">]: Framing } = {
-  claude: { ...others, message: 4, priming: 3, toolCall: 8, tools: () => 430 },
-  gemini: { ...others, message: 0, priming: 0, toolCall: 4, tools: () => 0 },
-  other: { ...others, message: 4, priming: 3, toolCall: 8, tools: () => 50 }
+const claude: Framing = {
+  ...others,
+  message: 4,
+  priming: 3,
+  toolCall: 8,
+  tools: () => 530,
+  format: 130,
+  thinking: 26
 }
+
+const claude3: Framing = { ...claude, tools: () => 310 }
+
+/** Gemini reads what tools say without their JSON, and counts no schemas. */
+const gemini: Framing = {
+  ...others,
+  message: 0,
+  priming: 0,
+  toolCall: 4,
+  tools: (tools) => 14 * tools.length,
+  renderTools: wordsOf,
+  renderSchema: () => ""
+}
+
+const other: Framing = { ...others, message: 4, priming: 3, toolCall: 8, tools: () => 50 }

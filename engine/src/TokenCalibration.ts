@@ -30,9 +30,10 @@ const expectedError = 0.05
 
 /**
  * How far the weights may be from their first values, by the order of `TextFeatures`: the ratio, then what groups of
- * characters take beyond it, then tokens for each letter, each space and each rare letter.
+ * characters take beyond it, then tokens for each letter, each space and each rare letter, then tokens of having tools and
+ * the ratio of these.
  */
-const widths: ReadonlyArray<number> = [0.3, 0.3, 0.5, 0.5, 0.5, 1, 1, 1, 1, 0.05, 0.5, 0.5]
+const widths: ReadonlyArray<number> = [0.3, 0.3, 0.5, 0.5, 0.5, 1, 1, 1, 1, 0.05, 0.5, 0.5, 200, 0.5]
 
 /** Tokens that a provider may add to every prompt. */
 const offsetWidth = 50

@@ -20,11 +20,15 @@ const units = new Uint16Array(bytes.buffer, bytes.byteOffset, wholeMax)
 /**
  * What a text consists of, first as tokens of o200k_base: all of it; words, digits, white space, marks; East Asian
  * characters, Greek and Cyrillic, other alphabets, other characters. Then as numbers: small letters, spaces after another
- * one, and letters that are rare in English (j, k, y, z), by which other languages in Latin script are told.
+ * one, and letters that are rare in English (j, k, y, z), by which other languages in Latin script are told. Last, for prompts: 1 where there are tools, and their tokens.
  */
 export type TextFeatures = Float64Array
 
-export const featureCount = 12
+export const featureCount = 14
+
+/** Places of the features of tools. */
+export const toolsFeature = 12
+export const toolTokensFeature = 13
 
 const scratch: TextFeatures = new Float64Array(featureCount)
 

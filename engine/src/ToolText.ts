@@ -60,6 +60,33 @@ const readable = (value: unknown, named: boolean, depth: number): unknown => {
   )
 }
 
+const wordTexts = new WeakMap<object, string>()
+
+/** Names and descriptions of tools and of what they take, without any syntax. */
+export const wordsOf = (tools: ReadonlyArray<Tool>): string =>
+  remembered(wordTexts, tools, () => {
+    const words: Array<string> = []
+    for (const { description, name, parameters } of tools) {
+      words.push(name)
+      if (description !== undefined) words.push(description)
+      addWords(parameters, words, 0)
+    }
+    return words.join(" ")
+  })
+
+const addWords = (schema: unknown, words: Array<string>, depth: number): void => {
+  if (!isRecord(schema) || depth > depthMax) return
+  const { description, items, properties } = schema
+  if (depth > 0 && typeof description === "string") words.push(description)
+  if (Array.isArray(schema["enum"])) words.push(...schema["enum"].map(String))
+  addWords(items, words, depth + 1)
+  if (!isRecord(properties)) return
+  for (const [name, property] of Object.entries(properties)) {
+    words.push(name)
+    addWords(property, words, depth + 1)
+  }
+}
+
 const typescriptTexts = new WeakMap<object, string>()
 
 /** Tools in the TypeScript-like form that OpenAI's models are shown. */

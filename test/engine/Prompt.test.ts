@@ -38,6 +38,7 @@ describe("promptOf", () => {
     })
     expect(promptOf(request, openai, "gpt-4o")).toEqual({
       texts: ["a", "ann", "b"],
+      toolsFrom: 3,
       overhead: 4 + 4 + 1 + 3,
       guessed: 0,
       plain: true,
