@@ -83,6 +83,7 @@ export class Instruments {
 
   /** Takes in a model that a configuration names; the first 50 are shown at once, the others when they are asked. */
   know(provider: string, model: string): void {
+    if (this.knows(provider, model)) return
     const known = this.configured.get(provider) ?? new Set()
     this.configured.set(provider, known.add(model))
     if (this.shown++ < shownFromStart) this.add(provider, model)

@@ -183,11 +183,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
   const metrics = keep(
     "metrics",
     undefined,
-    Metrics.layer({
-      registry: options.registry,
-      processMetrics: options.processMetrics,
-      configured: configuredTargets(config)
-    })
+    Metrics.layer({ registry: options.registry, processMetrics: options.processMetrics })
   )
   const views = Layer.mergeAll(statusLayer(config, kept?.sinceMs), adminLayer(config), keyLimits)
   return (options.gauges === false ? views : Layer.merge(views, gauges(config))).pipe(
@@ -200,21 +196,6 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     Layer.provideMerge(keep("telemetry", config.telemetry, Telemetry.layer(config.telemetry))),
     Layer.provideMerge(loggers(config.logging, options.console))
   )
-}
-
-/** Every model that the configuration names with its provider. */
-const configuredTargets = (config: EngineConfig): ReadonlyArray<Target> => {
-  const names = new Set(config.providers.map(({ name }) => name))
-  const ofAliases = Object.values(config.aliases)
-    .flat()
-    .filter((id) => id.includes("/"))
-    .map((id) => ({ provider: id.slice(0, id.indexOf("/")), model: id.slice(id.indexOf("/") + 1) }))
-  return [
-    ...config.providers.flatMap(({ model, models = [], name }) =>
-      [model, ...models].map((each) => ({ provider: name, model: each }))
-    ),
-    ...ofAliases.filter(({ provider }) => names.has(provider))
-  ]
 }
 
 /** What a usage costs by the prices of a configuration and of the price table, once `ModelCatalog.load` has run. */

@@ -10,6 +10,7 @@ import { Breaker } from "./Breaker.ts"
 import { Budget } from "./Budget.ts"
 import { Cache } from "./Cache.ts"
 import type { EngineConfig, ProviderConfig } from "./Config.ts"
+import type { Target } from "./Call.ts"
 import { redact } from "./ConfigRedact.ts"
 import type { ProviderGauges } from "./Gauges.ts"
 import { Keys } from "./Keys.ts"
@@ -172,6 +173,22 @@ const gaugesOf = (status: ProviderStatus, queue: EngineConfig["queue"]): Provide
   }
 }
 
+/** Every model that the configuration names with its provider. */
+const targetsOf = (config: EngineConfig): ReadonlyArray<Target> => {
+  const names = new Set(config.providers.map(({ name }) => name))
+  const ofAliases = Object.values(config.aliases)
+    .flat()
+    .filter((id) => id.includes("/"))
+    .map((id) => ({ provider: id.slice(0, id.indexOf("/")), model: id.slice(id.indexOf("/") + 1) }))
+  return [
+    ...config.providers.flatMap(({ model, models = [], name }) =>
+      [model, ...models].map((each) => ({ provider: name, model: each }))
+    ),
+    ...ofAliases.filter(({ provider }) => names.has(provider))
+  ]
+}
+
+/** Tells the metrics what is configured, and where gauges are read. */
 export const gauges = (config: EngineConfig) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
@@ -182,6 +199,7 @@ export const gauges = (config: EngineConfig) =>
       const usageLog = yield* UsageLog
       const metrics = yield* Metrics
       const statusOf = yield* providerStatus
+      metrics.configured(targetsOf(config))
       const stop = metrics.observe({
         budgets: () => budget.gauges(clock.currentTimeMillisUnsafe()),
         budgetCounts: budget.tallies,

@@ -20,8 +20,6 @@ export interface MetricsOptions {
   readonly registry?: Registry | undefined
   /** Adds Node's process metrics to the registry, unless it has them. */
   readonly processMetrics?: boolean | undefined
-  /** Models that the configuration names: counted from 0 at the start, always under their own label. */
-  readonly configured?: ReadonlyArray<Target> | undefined
 }
 
 export class Metrics extends Context.Service<
@@ -33,6 +31,8 @@ export class Metrics extends Context.Service<
     readonly text: Effect.Effect<string>
     /** Seconds that an admitted request waited for a provider's limits. */
     readonly waited: (provider: string, waitedMs: number) => void
+    /** Takes in the models that a configuration names: counted from 0, and always under their own label. */
+    readonly configured: (targets: ReadonlyArray<Target>) => void
     /** Reads gauges from these sources, beside those of other engines in the registry; returns how to stop. */
     readonly observe: (sources: GaugeSources) => () => void
   }
@@ -49,13 +49,15 @@ const make = (options: MetricsOptions): Metrics["Service"] => {
   const registry = options.registry ?? new Registry()
   if (options.processMetrics === true) addProcessMetrics(registry)
   const instruments = instrumentsOf(registry)
-  for (const { model, provider } of options.configured ?? []) instruments.know(provider, model)
-  const configured = new Set(options.configured?.map((target) => target.provider))
-  if (configured.size > 0) instruments.add(nobody.provider, nobody.model)
-  for (const provider of configured) {
-    for (const kind of watchedErrors) instruments.errors.tally({ provider, ...kind })
-    for (const outcome of watchedOutcomes) instruments.attempt(provider, outcome)
-    instruments.wait.distribution({ provider })
+
+  const configured = (targets: ReadonlyArray<Target>): void => {
+    for (const { model, provider } of targets) instruments.know(provider, model)
+    instruments.add(nobody.provider, nobody.model)
+    for (const provider of new Set(targets.map((target) => target.provider))) {
+      for (const kind of watchedErrors) instruments.errors.tally({ provider, ...kind })
+      for (const outcome of watchedOutcomes) instruments.attempt(provider, outcome)
+      instruments.wait.distribution({ provider })
+    }
   }
 
   /** The series of a target; `answered` says that its provider knows the model, whoever made up the name. */
@@ -139,6 +141,7 @@ const make = (options: MetricsOptions): Metrics["Service"] => {
     registry,
     text: Effect.promise(() => registry.metrics()),
     waited: (provider, waitedMs) => instruments.wait.distribution({ provider }).observe(waitedMs / 1000),
+    configured,
     observe: (sources) => observeGauges(registry, sources),
     stage: (next) => (call) => {
       call.settlement.add((outcome) => settle(call, outcome))

@@ -378,13 +378,11 @@ describe("the metrics", () => {
   it("are OpenMetrics in a registry of that type", async () => {
     const registry = new Registry()
     Reflect.apply(registry.setContentType, registry, [Registry.OPENMETRICS_CONTENT_TYPE])
-    const layer = Metrics.layer({ registry, configured: [{ provider: "a", model: "m" }] })
-    const all = await Effect.runPromise(
-      Effect.provide(
-        Effect.flatMap(Metrics, ({ text }) => text),
-        layer
-      )
-    )
+    const read = Effect.flatMap(Metrics, ({ configured, text }) => {
+      configured([{ provider: "a", model: "m" }])
+      return text
+    })
+    const all = await Effect.runPromise(Effect.provide(read, Metrics.layer({ registry })))
     expect(all).toContain("# TYPE ai_requests counter")
     expect(all).toContain('ai_requests_total{provider="a",model="m",status="success"} 0')
   })
