@@ -10,6 +10,7 @@ import { Context, Effect, Layer } from "effect"
 import type { Outcome, Target } from "./Call.ts"
 import { Circuit, type CircuitState, type CircuitStatus, type Verdict } from "./Circuit.ts"
 import { CircuitOpen } from "./Errors.ts"
+import { logOf } from "./Log.ts"
 import type { AttemptStage } from "./Stage.ts"
 
 export type { CircuitState, CircuitStatus } from "./Circuit.ts"
@@ -98,7 +99,11 @@ const make = (options: BreakerOptions): Breaker["Service"] => {
         }
         call.settlement.add((outcome) => {
           const verdict = call.attempt.otherKey === true ? "ignored" : verdictOf(outcome)
-          circuit.record(verdict, call.clock.currentTimeMillisUnsafe(), ticket)
+          const endedAtMs = call.clock.currentTimeMillisUnsafe()
+          const before = circuit.state(endedAtMs)
+          circuit.record(verdict, endedAtMs, ticket)
+          const after = circuit.state(endedAtMs)
+          return before === after ? undefined : told(call.target, after)
         })
         return next(call)
       }),
@@ -123,6 +128,14 @@ const make = (options: BreakerOptions): Breaker["Service"] => {
     },
     circuits: (provider, nowMs) => [...(circuits.get(provider)?.values() ?? [])].map((circuit) => circuit.status(nowMs))
   })
+}
+
+const log = logOf("Breaker")
+
+/** An outage begins or ends; the probes between are told at `debug`. */
+const told = (target: Target, state: CircuitState): Effect.Effect<void> => {
+  if (state === "open") return log.warn("a circuit opened", target)
+  return state === "closed" ? log.info("a circuit closed", target) : log.debug("a circuit is probed", target)
 }
 
 const obey = (circuit: Circuit, { forMs, state }: ManualState, nowMs: number): void => {
