@@ -201,7 +201,16 @@ export const ErrorGroup = Schema.Struct({
   /** The request that failed last: `GET requests/{id}`. */
   sampleId: Schema.String,
   /** Buckets that have a failure, in the order of time. */
-  series: Schema.Array(Schema.Struct({ start: Schema.String, count: Schema.Finite }))
+  series: Schema.Array(Schema.Struct({ start: Schema.String, count: Schema.Finite })),
+  /** Who the newest failures met, the most affected first; null unless one fingerprint was asked for. */
+  affected: Schema.NullOr(
+    Schema.Struct({
+      /** Failures that were looked at; fewer than `count` where there are thousands. */
+      counted: Schema.Finite,
+      keys: Schema.Array(Schema.Struct({ keyId: NullableString, count: Schema.Finite })),
+      tenants: Schema.Array(Schema.Struct({ tenant: Schema.String, count: Schema.Finite }))
+    })
+  )
 }).annotate({ identifier: "ErrorGroup" })
 export type ErrorGroup = typeof ErrorGroup.Type
 
