@@ -48,7 +48,10 @@ const lineLabels: Record<PriceLine["kind"], string> = {
   uncachedInput: "Prompt",
   cacheReadInput: "Prompt, read from the provider's cache",
   cacheWriteInput: "Prompt, written to the provider's cache",
-  output: "Completion"
+  output: "Completion",
+  reasoning: "Reasoning",
+  fees: "Fees beside tokens",
+  lostAttempts: "Answers that nobody read"
 }
 
 /** Everything that is known of a settled request: what each stage did, attempts, tokens, price. */
@@ -91,12 +94,9 @@ export function RequestDetailView({ request }: { readonly request: RequestDetail
         <dl className="grid grid-cols-[1fr_auto] gap-x-4 gap-y-2 text-[13px] tabular-nums">
           {priceLines(request).map((line) => (
             <Sum key={line.kind} name={lineLabels[line.kind]}>
-              {exactCount(line.tokens)} tokens
+              {lineText(line)}
             </Sum>
           ))}
-          {request.reasoningTokens === 0 ? null : (
-            <Sum name="Reasoning, part of the completion">{exactCount(request.reasoningTokens)} tokens</Sum>
-          )}
           {request.savedTokens === 0 ? null : (
             <Sum name="Saved by the cache">{exactCount(request.savedTokens)} tokens</Sum>
           )}
@@ -105,6 +105,9 @@ export function RequestDetailView({ request }: { readonly request: RequestDetail
             {request.price.usd === null ? "No price" : text(usd(request.price.usd))}
           </Sum>
           {request.savedUsd === null ? null : <Sum name="Saved by the cache">{text(usd(request.savedUsd))}</Sum>}
+          {request.providerCacheSavedUsd === null || request.providerCacheSavedUsd === 0 ? null : (
+            <Sum name="Saved by the provider's cache">{text(usd(request.providerCacheSavedUsd))}</Sum>
+          )}
         </dl>
         <p className="mt-3 text-xs text-muted">
           {request.price.usd === null
@@ -123,10 +126,21 @@ export function RequestDetailView({ request }: { readonly request: RequestDetail
 const priceLines = ({ price, promptTokens, completionTokens }: RequestDetail): ReadonlyArray<PriceLine> =>
   price.lines.length === 0
     ? [
-        { kind: "uncachedInput", tokens: promptTokens },
-        { kind: "output", tokens: completionTokens }
+        { kind: "uncachedInput", tokens: promptTokens, usd: null, usdPerMillion: null },
+        { kind: "output", tokens: completionTokens, usd: null, usdPerMillion: null }
       ]
-    : price.lines.filter((line) => line.tokens > 0 || line.kind === "uncachedInput" || line.kind === "output")
+    : price.lines.filter(
+        ({ kind, tokens, usd: dollars }) =>
+          tokens > 0 || (dollars ?? 0) !== 0 || kind === "uncachedInput" || kind === "output"
+      )
+
+/** Tokens, the rate and what they cost; fees have dollars alone. */
+const lineText = ({ kind, tokens, usd: dollars, usdPerMillion }: PriceLine): string => {
+  if (kind === "fees" || kind === "lostAttempts") return text(usd(dollars))
+  const counted = `${exactCount(tokens)} tokens`
+  if (dollars === null || usdPerMillion === null) return counted
+  return `${counted} at ${text(usd(usdPerMillion))} a million: ${text(usd(dollars))}`
+}
 
 const cacheText = ({ cache, cacheAgeMs, cacheSimilarity }: RequestDetail): string =>
   [
