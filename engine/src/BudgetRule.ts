@@ -111,7 +111,7 @@ const ownOptions = (name: string, budget: KeyBudget): BudgetOptions => ({
 const accountOf = ({ of, scope }: BudgetOptions): BudgetRule["accountOf"] => {
   const selected = of === undefined ? undefined : new Selection(of)
   const chosen = (...names: ReadonlyArray<string>): string | undefined =>
-    selected === undefined ? names[0] : names.some((name) => selected.has(name)) ? shared : undefined
+    selected === undefined ? storable(names[0]!) : names.some((name) => selected.has(name)) ? shared : undefined
   switch (scope) {
     case "global":
       return () => shared
@@ -123,8 +123,16 @@ const accountOf = ({ of, scope }: BudgetOptions): BudgetRule["accountOf"] => {
       return ({ target }) => chosen(target.provider)
     case "model":
       return ({ target: { model, provider } }) =>
-        selected === undefined ? model : selected.hasModel(provider, model) ? shared : undefined
+        selected === undefined ? storable(model) : selected.hasModel(provider, model) ? shared : undefined
   }
+}
+
+const nameLengthMax = 256
+
+/** Names come from callers: every database takes what is left of one, and bounded. */
+const storable = (name: string): string => {
+  const clipped = name.length <= nameLengthMax ? name : name.slice(0, nameLengthMax)
+  return clipped.isWellFormed() && !clipped.includes("\0") ? clipped : clipped.toWellFormed().replaceAll("\0", "\ufffd")
 }
 
 /** Names that are remembered with what the patterns said of them; callers choose tenants and models. */

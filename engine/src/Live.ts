@@ -167,7 +167,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     storage.database,
     Layer.unwrap(
       Effect.map(Tokenizer, ({ measure }) =>
-        budgetLayer({ config: inForce, refOf: (target) => modelRef(inForce(), target), promptBound: measure })
+        budgetLayer({ config: inForce, refOf: (target) => modelRef(inForce(), target), promptBound: measure }, database)
       )
     )
   )

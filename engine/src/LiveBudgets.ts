@@ -9,6 +9,8 @@ import type { EngineConfig } from "./Config.ts"
 import * as ModelCatalog from "./ModelCatalog.ts"
 import type { Request } from "./Request.ts"
 import * as BudgetMemory from "./stores/BudgetMemory.ts"
+import * as BudgetSql from "./stores/BudgetSql.ts"
+import type { Database } from "./stores/Database.ts"
 import type { Cost, Usage } from "./Usage.ts"
 
 export interface LiveBudgetOptions {
@@ -21,7 +23,10 @@ export interface LiveBudgetOptions {
   ) => { readonly bound: number; readonly complete: boolean }
 }
 
-export const budgetLayer = (options: LiveBudgetOptions): Layer.Layer<Budget> => {
+export const budgetLayer = (
+  options: LiveBudgetOptions,
+  database: Layer.Layer<Database> | undefined
+): Layer.Layer<Budget> => {
   const { config, refOf } = options
   const providerOf = (name: string) => config().providers.find((provider) => provider.name === name)
   const bounds = (target: Target): TargetBounds => {
@@ -32,15 +37,17 @@ export const budgetLayer = (options: LiveBudgetOptions): Layer.Layer<Budget> => 
       maxTokens: provider?.maxTokens ?? maxOutputTokens
     }
   }
-  return Budget.layer({
+  const shared = {
     budgets: () => config().budgets,
-    store: BudgetMemory.make,
     price: (target: Target, usage: Usage, atMs: number): Cost => ModelCatalog.price(usage, refOf(target), atMs),
     bounds,
-    promptBound: (request, target) => options.promptBound(request, refOf(target)),
-    isFree: (name) => {
+    promptBound: (request: Request, target: Target) => options.promptBound(request, refOf(target)),
+    isFree: (name: string) => {
       const provider = providerOf(name)
       return provider?.kind === "simulated" && provider.pricing === undefined
     }
-  })
+  }
+  return database === undefined
+    ? Budget.layer({ ...shared, store: BudgetMemory.make })
+    : Budget.layer({ ...shared, store: BudgetSql.make() }).pipe(Layer.provide(database))
 }

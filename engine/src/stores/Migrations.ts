@@ -6,6 +6,10 @@
  */
 import { Effect } from "effect"
 import type { ResolvedMigration } from "effect/sql/Migrator"
+import * as BudgetTables from "./BudgetTables.ts"
 import * as KeysTables from "./KeysTables.ts"
 
-export const migrations: ReadonlyArray<ResolvedMigration> = [[1, "virtual_keys", Effect.succeed(KeysTables.tables)]]
+export const migrations: ReadonlyArray<ResolvedMigration> = [
+  [1, "virtual_keys", Effect.succeed(KeysTables.tables)],
+  [2, "budgets", Effect.succeed(BudgetTables.tables)]
+]
