@@ -33,6 +33,17 @@ export const filters = {
   cache: Schema.optional(CacheKind)
 }
 
+/** What requests one by one can be found by besides; no sums are kept for it. */
+export const recordFilters = {
+  errorKind: Schema.optional(Schema.NonEmptyString),
+  fault: Schema.optional(Schema.Literals(["caller", "policy", "provider", "engine"])),
+  /** Of `GET errors`. */
+  fingerprint: Schema.optional(Schema.NonEmptyString),
+  /** Beginning of the request's id. */
+  search: Schema.optional(Schema.NonEmptyString),
+  minLatencyMs: Schema.optional(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)))
+}
+
 /** `from` is included, `to` is not. */
 export const range = {
   from: Schema.optional(Time),
@@ -48,12 +59,13 @@ export const UsageQuery = Schema.Struct({
 })
 export type UsageQuery = typeof UsageQuery.Type
 
-/** `limit` is 50 by default. */
+/** `limit` is 50 by default. A page may be short, or empty, and still have a next one where few requests are what is asked for. */
 export const RequestQuery = Schema.Struct({
   limit: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 500 }))),
   cursor: Schema.optional(Schema.NonEmptyString),
   ...range,
-  ...filters
+  ...filters,
+  ...recordFilters
 })
 export type RequestQuery = typeof RequestQuery.Type
 

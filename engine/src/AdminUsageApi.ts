@@ -15,9 +15,9 @@ import {
   UsageReport
 } from "./AdminUsageAnswers.ts"
 import { NotFound, StorageUnavailable } from "./AdminErrors.ts"
-import { filters, range, RequestQuery, Time, UsageQuery } from "./AdminQueries.ts"
+import { filters, range, recordFilters, RequestQuery, Time, UsageQuery } from "./AdminQueries.ts"
 
-/** The 24 hours before `to` where `from` is missing; buckets of an hour and 20 groups by default. */
+/** The 24 hours before `to` where `from` is missing; buckets of an hour and 20 groups by default. One fingerprint alone says who is affected. */
 export const ErrorsQuery = Schema.Struct({
   ...range,
   bucket: Schema.optional(Bucket),
@@ -35,7 +35,8 @@ export type ErrorsQuery = typeof ErrorsQuery.Type
 export const UsageExportQuery = Schema.Struct({
   format: Schema.optional(Schema.Literals(["csv", "ndjson"])),
   ...range,
-  ...filters
+  ...filters,
+  ...recordFilters
 })
 export type UsageExportQuery = typeof UsageExportQuery.Type
 

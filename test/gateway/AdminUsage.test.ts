@@ -164,6 +164,102 @@ describe("GET usage/export", () => {
   })
 })
 
+describe("GET requests", () => {
+  const failed = { status: "error" as const, fault: "provider" as const, errorKind: "ProviderServerError" }
+  const hundreds = Array.from({ length: 12_000 }, (_, index) => ({
+    id: `req_${(noonMs + index).toString(36)}abc`,
+    timeMs: noonMs + index,
+    latencyMs: index % 1000 === 7 ? 9000 : 5
+  }))
+
+  it("finds by what no sums are kept for", async () => {
+    const served = await serve(
+      memory([
+        { id: "a", ...failed, fingerprint: "f1", keyId: "key_1", tenant: "acme" },
+        { id: "b", ...failed, fingerprint: "f1", keyId: "key_1", timeMs: noonMs + 1 },
+        { id: "c", ...failed, fault: "caller", errorKind: "InvalidRequest", fingerprint: "f2" },
+        { id: "d", status: "cancelled", fault: "caller", errorKind: "Cancelled" },
+        { id: "slow", latencyMs: 5000, cache: "bypass" },
+        { id: "unfinished", latencyMs: null }
+      ])
+    )
+    const ids = async (query: string) => {
+      const { items } = (await (await served.get(`requests?${query}`)).json()) as RequestPage
+      return items.map(({ id }) => id)
+    }
+    expect(await ids("fingerprint=f1")).toEqual(["b", "a"])
+    expect(await ids("fingerprint=f1&tenant=acme")).toEqual(["a"])
+    expect(await ids("errorKind=ProviderServerError")).toEqual(["b", "a"])
+    expect(await ids("errorKind=Cancelled")).toEqual(["d"])
+    expect(await ids("fault=caller")).toEqual(["d", "c"])
+    expect(await ids("fault=provider&limit=1")).toEqual(["b"])
+    expect(await ids("minLatencyMs=1000")).toEqual(["slow"])
+    expect(await ids("minLatencyMs=1000&cache=miss")).toEqual([])
+    expect(await ids("search=unf")).toEqual(["unfinished"])
+    expect(await ids("search=%25")).toEqual([])
+    const { groups } = (await (await served.get(`errors?${all}&fingerprint=f1`)).json()) as ErrorReport
+    expect(groups).toMatchObject([
+      {
+        fingerprint: "f1",
+        count: 2,
+        affected: {
+          counted: 2,
+          keys: [{ keyId: "key_1", count: 2 }],
+          tenants: [
+            { tenant: "default", count: 1 },
+            { tenant: "acme", count: 1 }
+          ]
+        }
+      }
+    ])
+    const list = (await (await served.get(`errors?${all}`)).json()) as ErrorReport
+    expect(list.groups.map(({ affected }) => affected)).toEqual([null, null])
+    for (const query of ["fault=nobody", "minLatencyMs=-1", "minLatencyMs=x", "search=", "fingerprint=f1&cursor=zz"]) {
+      expect((await served.get(`requests?${query}`)).status, query).toBe(400)
+    }
+    await served.close()
+  })
+
+  it("goes on from page to page over what it did not look for, and misses nothing", async () => {
+    const served = await serve(memory(hundreds))
+    const found: Array<string> = []
+    const sizes: Array<number> = []
+    let cursor: string | null = null
+    do {
+      const more = cursor === null ? "" : `&cursor=${cursor}`
+      const page = (await (await served.get(`requests?minLatencyMs=1000&limit=3${more}`)).json()) as RequestPage
+      sizes.push(page.items.length)
+      found.push(...page.items.map(({ id }) => id))
+      cursor = page.nextCursor
+    } while (cursor !== null)
+    // The store keeps the last 10,000.
+    expect(found).toEqual(
+      hundreds
+        .slice(2000)
+        .flatMap(({ id, latencyMs }) => (latencyMs === 9000 ? [id] : []))
+        .toReversed()
+    )
+    expect(Math.max(...sizes)).toBe(3)
+    await served.close()
+  })
+
+  it("finds the beginning of an id without looking at requests of other times", async () => {
+    const scans: Array<{ readonly fromMs: number | undefined; readonly toMs: number | undefined }> = []
+    const store = memory(hundreds)
+    const served = await serve({ ...store, page: (scan) => (scans.push(scan), store.page(scan)) })
+    const { id } = hundreds[9000]!
+    for (const search of [id, id.slice(0, 12)]) {
+      const { items } = (await (await served.get(`requests?search=${search}`)).json()) as RequestPage
+      expect(items.map((item) => item.id)).toEqual([id])
+    }
+    expect(scans[0]!.toMs! - scans[0]!.fromMs!).toBeLessThan(1_300_000)
+    const some = (await (await served.get(`requests?search=${id.slice(0, 9)}&limit=500`)).json()) as RequestPage
+    expect(some.items.length).toBeGreaterThan(100)
+    expect(some.items.every((item) => item.id.startsWith(id.slice(0, 9)))).toBe(true)
+    await served.close()
+  })
+})
+
 describe("POST usage/prune", () => {
   it("forgets whole days, or says what it would forget", async () => {
     const served = await serve(memory([{ id: "old", timeMs: noonMs - dayMs }, { id: "new" }]))

@@ -15,6 +15,7 @@ import {
   NotFound,
   type PruneOrder,
   type RepriceOrder,
+  type RequestQuery,
   StorageUnavailable,
   type UsageExportQuery
 } from "../admin-api.ts"
@@ -22,7 +23,16 @@ import { Pricing } from "../Pricing.ts"
 import { contentTypeOf, fileNameOf, linesOf } from "../stores/UsageExport.ts"
 import { prunable } from "../stores/UsagePrune.ts"
 import { repriceStep } from "../stores/UsageReprice.ts"
-import { decodeCursor, encodeCursor, type ErrorGroup, UsageLog, type UsageUnavailable } from "../UsageLog.ts"
+import { affectedBy, hasRecordFilters, search } from "../stores/UsageSearch.ts"
+import {
+  decodeCursor,
+  encodeCursor,
+  type ErrorGroup,
+  InvalidCursor,
+  UsageLog,
+  type UsageUnavailable
+} from "../UsageLog.ts"
+import { toItem } from "../UsageRecord.ts"
 
 const dayMs = 86_400_000
 /** Requests that one call prices anew at most. */
@@ -43,7 +53,24 @@ export const usageHandlers = HttpApiBuilder.group(
         bucket: query.bucket ?? "hour",
         limit: query.limit ?? 20
       })
-      return { groups: groups.map(shown) }
+      const [only] = groups
+      const affected =
+        query.fingerprint === undefined || only === undefined ? null : yield* affectedBy(store, only, scan)
+      return { groups: groups.map((group) => ({ ...shown(group), affected })) }
+    })
+
+    /** Requests one by one, by values that sums are kept for, or by any. */
+    const requests = Effect.fnUntraced(function* (query: RequestQuery) {
+      const asked = yield* ranged(query)
+      if (!hasRecordFilters(query)) return yield* log.requests(asked)
+      const { cursor, limit = 50, ...filters } = asked
+      const after = cursor === undefined ? undefined : decodeCursor(cursor)
+      if (cursor !== undefined && after === undefined) return yield* new InvalidCursor()
+      const { found, next } = yield* search(store, { ...filters, limit, after })
+      return {
+        items: found.map(({ record }) => toItem(record)),
+        nextCursor: next === undefined ? null : encodeCursor(next)
+      }
     })
 
     const exported = Effect.fnUntraced(function* (query: UsageExportQuery) {
@@ -96,7 +123,7 @@ export const usageHandlers = HttpApiBuilder.group(
           })
         ),
       requests: ({ query }) =>
-        Effect.flatMap(ranged(query), (requests) => log.requests(requests)).pipe(
+        requests(query).pipe(
           Effect.catchTags({
             InvalidCursor: (error) => Effect.fail(badRequest([{ field: "cursor", detail: error.message }])),
             UsageUnavailable: unavailable

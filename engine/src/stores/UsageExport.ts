@@ -8,6 +8,7 @@
 import { Effect, Option, Stream } from "effect"
 import type { Position, RowsScan, StoredRecord, UsageStore, UsageUnavailable } from "../UsageLog.ts"
 import { promptTokensOf, type UsageRecord } from "../UsageRecord.ts"
+import { matches, type RecordFilters } from "./UsageSearch.ts"
 
 export type ExportFormat = "csv" | "ndjson"
 
@@ -89,12 +90,12 @@ const pageRows = 1000
 export const linesOf = (
   store: UsageStore,
   format: ExportFormat,
-  range: Omit<RowsScan, "limit">
+  asked: Omit<RowsScan, "limit"> & RecordFilters
 ): Effect.Effect<Stream.Stream<string, UsageUnavailable>, UsageUnavailable> => {
-  const scan = { ...range, limit: pageRows }
+  const scan = { ...asked, limit: pageRows }
   const textOf = (page: ReadonlyArray<StoredRecord>): string => {
     let text = ""
-    for (const { record } of page) text += lineOf(format, record)
+    for (const { record } of page) if (matches(record, asked)) text += lineOf(format, record)
     return text
   }
   const afterOf = (page: ReadonlyArray<StoredRecord>): Option.Option<Position> => {

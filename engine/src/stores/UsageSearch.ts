@@ -1,0 +1,146 @@
+/**
+ * Finding requests by what no sums are kept for: the failure, the latency, the beginning of the id.
+ *
+ * The places of a store lead to the records that have the other values asked for; these are looked at one by one, newest
+ * first. A search looks at a bounded number of them and then says where to go on, so a page may be short, or empty, and
+ * still have a next one.
+ */
+import { Effect } from "effect"
+import type { Fault } from "../Errors.ts"
+import type {
+  ErrorGroup,
+  PageScan,
+  Position,
+  StoredRecord,
+  UsageFilters,
+  UsageStore,
+  UsageUnavailable
+} from "../UsageLog.ts"
+import type { UsageRecord } from "../UsageRecord.ts"
+
+/** Values that a record must have, beside those that sums are kept for. */
+export interface RecordFilters {
+  readonly errorKind?: string | undefined
+  readonly fault?: Fault | undefined
+  readonly fingerprint?: string | undefined
+  /** Beginning of the request's id. */
+  readonly search?: string | undefined
+  readonly minLatencyMs?: number | undefined
+}
+
+export interface SearchScan extends UsageFilters, RecordFilters {
+  readonly fromMs: number | undefined
+  readonly toMs: number | undefined
+  readonly limit: number
+  readonly after: Position | undefined
+}
+
+export interface SearchPage {
+  /** Newest first. */
+  readonly found: ReadonlyArray<StoredRecord>
+  /** Where to go on; undefined at the end. */
+  readonly next: Position | undefined
+}
+
+/** Records that one search looks at. */
+const lookedMax = 5000
+const pageRows = 500
+
+export const hasRecordFilters = ({ errorKind, fault, fingerprint, minLatencyMs, search }: RecordFilters): boolean =>
+  (errorKind ?? fault ?? fingerprint ?? search ?? minLatencyMs) !== undefined
+
+export const matches = (record: UsageRecord, filters: RecordFilters): boolean =>
+  (filters.errorKind === undefined || record.errorKind === filters.errorKind) &&
+  (filters.fault === undefined || record.fault === filters.fault) &&
+  (filters.fingerprint === undefined || record.fingerprint === filters.fingerprint) &&
+  (filters.search === undefined || record.id.startsWith(filters.search)) &&
+  (filters.minLatencyMs === undefined || (record.latencyMs !== null && record.latencyMs >= filters.minLatencyMs))
+
+export const search = (store: UsageStore, scan: SearchScan): Effect.Effect<SearchPage, UsageUnavailable> =>
+  Effect.gen(function* () {
+    const { errorKind, fault, fingerprint, limit, minLatencyMs, search: prefix, ...rest } = scan
+    const filters: RecordFilters = { errorKind, fault, fingerprint, minLatencyMs, search: prefix }
+    const narrowed = { ...rest, ...statusOf(scan), ...rangeOf(scan), limit: pageRows }
+    if (narrowed.fromMs !== undefined && narrowed.toMs !== undefined && narrowed.fromMs >= narrowed.toMs) return nothing
+    const found: Array<StoredRecord> = []
+    let after = scan.after
+    let looked = 0
+    for (;;) {
+      const page: ReadonlyArray<StoredRecord> = yield* store.page({ ...narrowed, after } satisfies PageScan)
+      for (const stored of page) {
+        after = positionOf(stored)
+        if (!matches(stored.record, filters)) continue
+        if (found.length === limit) return { found, next: positionOf(found.at(-1)!) }
+        found.push(stored)
+      }
+      looked += page.length
+      if (page.length < pageRows) return { found, next: undefined }
+      if (looked >= lookedMax) return { found, next: after }
+    }
+  })
+
+const positionOf = ({ record, seq }: StoredRecord): Position => ({ timeMs: record.timeMs, seq })
+
+const nothing: SearchPage = { found: [], next: undefined }
+
+/** What has failed has that status; what its caller left is told apart by its own kind of error. */
+const statusOf = ({ errorKind, fault, fingerprint, status }: SearchScan): Pick<UsageFilters, "status"> => {
+  if (status !== undefined) return {}
+  if (errorKind === "Cancelled") return { status: "cancelled" }
+  const failed = fingerprint !== undefined || errorKind !== undefined || (fault !== undefined && fault !== "caller")
+  return failed ? { status: "error" } : {}
+}
+
+/** Digits of the time in an id, in base 36; enough until the year 2059. */
+const timeDigits = 8
+/** 2020; an id of an earlier time was made by somebody else. */
+const firstIdMs = 1_577_836_800_000
+/** Time that a request may take to come in: its id is made when it begins to. */
+const slackMs = 600_000
+
+/** The range, narrowed to the times that ids with such a beginning can be from (`RequestId.ts`). */
+const rangeOf = ({ fromMs, search: prefix, toMs }: SearchScan): Pick<SearchScan, "fromMs" | "toMs"> => {
+  const digits = /^req_([0-9a-z]+)/.exec(prefix ?? "")?.[1]?.slice(0, timeDigits)
+  if (digits === undefined) return { fromMs, toMs }
+  const first = Number.parseInt(digits.padEnd(timeDigits, "0"), 36)
+  const last = Number.parseInt(digits.padEnd(timeDigits, "z"), 36)
+  if (Number.isNaN(first) || last < firstIdMs) return { fromMs, toMs }
+  return {
+    fromMs: Math.max(fromMs ?? 0, first - slackMs),
+    toMs: Math.min(toMs ?? Number.POSITIVE_INFINITY, last + slackMs)
+  }
+}
+
+/** Who the failures of a group met, as far as they are counted. */
+export interface Affected {
+  /** The newest failures of the group, which is all of them where they are not too many. */
+  readonly counted: number
+  readonly keys: ReadonlyArray<{ readonly keyId: string | null; readonly count: number }>
+  readonly tenants: ReadonlyArray<{ readonly tenant: string; readonly count: number }>
+}
+
+/** Keys and tenants of a group's failures in a range, the most affected first. */
+export const affectedBy = (
+  store: UsageStore,
+  { fingerprint, model, provider }: Pick<ErrorGroup, "fingerprint" | "model" | "provider">,
+  scan: UsageFilters & { readonly fromMs: number; readonly toMs: number }
+): Effect.Effect<Affected, UsageUnavailable> => {
+  const { fromMs, key, tenant, toMs } = scan
+  const target = { model: model ?? undefined, provider: provider ?? undefined }
+  return Effect.map(
+    search(store, { fromMs, toMs, key, tenant, ...target, fingerprint, limit: lookedMax, after: undefined }),
+    ({ found }) => ({
+      counted: found.length,
+      keys: counted(found.map(({ record }) => record.keyId)).map(([keyId, count]) => ({ keyId, count })),
+      tenants: counted(found.map(({ record }) => record.tenant)).map(([name, count]) => ({ tenant: name, count }))
+    })
+  )
+}
+
+const affectedMax = 50
+
+const counted = <Value>(values: ReadonlyArray<Value>): ReadonlyArray<readonly [Value, number]> => {
+  const counts = new Map<Value, number>()
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return [...counts].sort(([, a], [, b]) => b - a).slice(0, affectedMax)
+}
