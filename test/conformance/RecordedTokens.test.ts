@@ -34,7 +34,7 @@ interface Counted {
 
 type Decode = (body: { readonly [key: string]: unknown }) => Result.Result<DecodedBody, unknown>
 
-/** Recorded with another prompt than the file has, or with one that the file refers to. */
+/** Recorded with another prompt than the file has, or answered by gpt-3.5-turbo-0301, which took a token more a message. */
 const artefacts = new Set([
   "chat-openai-s-chat-completion-tool-call-streamed-d08557.json",
   "chat-openai-j-chat-completion-f2c710.json",

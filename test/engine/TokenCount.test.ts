@@ -158,14 +158,23 @@ describe("TextCounter", () => {
     expect(counter.remaining).toBeGreaterThan(8000)
   })
 
-  it.effect("counts special tokens in a text as the text that they are", () =>
-    Effect.gen(function* () {
-      for (const text of ["<|endoftext|>", "say <|im_start|> and <|endoftext|> please", "<|start|>system<|message|>"]) {
-        const { tokens } = yield* counted("o200k_base", [text])
-        expect(tokens).toBe(o200k(text, plain))
-        expect(tokens).toBeGreaterThan(1)
-      }
-    })
+  const special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|fim_prefix|>", "<|endofprompt|>", "<|start|>"]
+
+  it.effect.each([...encodings, "o200k_harmony", "p50k_edit", "gpt2"] as const)(
+    "counts special tokens in a text as the text that they are in %s",
+    (encoding) =>
+      Effect.gen(function* () {
+        const shared = { o200k_harmony: "o200k_base", p50k_edit: "p50k_base", gpt2: "r50k_base" } as const
+        const library =
+          libraries[encoding in shared ? shared[encoding as keyof typeof shared] : (encoding as "o200k_base")]
+        for (const token of special) {
+          for (const text of [token, `say ${token} and ${token}${token} please`, `${token}system<|message|>`]) {
+            const { tokens } = yield* counted(encoding, [text])
+            expect(tokens).toBe(library(text, plain))
+            expect(tokens).toBeGreaterThan(text.split(token).length)
+          }
+        }
+      })
   )
 
   it.effect("counts o200k_harmony and p50k_edit like the encodings whose ranks they share", () =>
