@@ -104,7 +104,12 @@ server: { adminToken: "\${TOKEN}" }
         "provider       simulated (simulated) · model simulated · any other model · answers by itself · key no · 64 at once",
         "alias          fast: openai/gpt-5.4, backup/llama",
         "storage        sqlite:./millrace.db, relaxed",
-        "server         http://127.0.0.1:4000, admin token set"
+        "server         http://127.0.0.1:4000, admin token set",
+        expect.stringMatching(
+          /^price {10}openai\/gpt-5\.4-mini · window 400000 tokens · \$0\.75 in, 0\.075 cached, 4\.5 out a million · genai-prices@/
+        ),
+        "price          backup/llama · window unknown · no price: no price table covers this openai-compatible provider; set its pricing",
+        "price          simulated/simulated · window unknown · no price: simulated provider"
       ])
     )
   })
@@ -125,6 +130,7 @@ server: { adminToken: "\${TOKEN}" }
       ok: true,
       file: null,
       providers: [{ name: "openai", kind: "openai", apiKeys: 1, baseUrl: expect.stringContaining("api.openai.com") }],
+      prices: [{ model: "gpt-5.4-mini", contextWindow: 400_000, steps: [{ input: 0.75, output: 4.5 }] }],
       server: { host: "127.0.0.1", port: 4000, adminToken: false },
       notes: []
     })
