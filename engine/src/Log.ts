@@ -114,57 +114,57 @@ export interface LogContent {
   readonly error?: string | undefined
 }
 
-/** The fields that there are: whatever else is handed in, by a spread, is left out. */
-const known: { readonly [Name in keyof LogFields]-?: true } = {
-  requestId: true,
-  traceId: true,
-  spanId: true,
-  tenant: true,
-  keyId: true,
-  provider: true,
-  model: true,
-  modelRequested: true,
-  status: true,
-  fault: true,
-  errorKind: true,
-  httpStatus: true,
-  upstreamStatus: true,
-  retryAfterMs: true,
-  cache: true,
-  cacheAgeMs: true,
-  cacheSimilarity: true,
-  stream: true,
-  attempts: true,
-  attempt: true,
-  latencyMs: true,
-  ttftMs: true,
-  queueMs: true,
-  promptTokens: true,
-  completionTokens: true,
-  cachedTokens: true,
-  reasoningTokens: true,
-  costUsd: true,
-  savedUsd: true,
-  name: true,
-  action: true,
-  scope: true,
-  of: true,
-  unit: true,
-  limit: true,
-  spent: true,
-  share: true,
-  resetsAt: true,
-  generation: true,
-  changed: true,
-  issues: true,
-  count: true,
-  line: true,
-  port: true,
-  code: true,
-  reason: true,
-  defect: true,
-  frames: true,
-  content: true
+/** The fields that there are: whatever else is handed in, by a spread, is left out. Some have values that others choose. */
+const known: { readonly [Name in keyof LogFields]-?: "ours" | "others" } = {
+  requestId: "ours",
+  traceId: "ours",
+  spanId: "ours",
+  tenant: "others",
+  keyId: "others",
+  provider: "others",
+  model: "others",
+  modelRequested: "others",
+  status: "ours",
+  fault: "ours",
+  errorKind: "ours",
+  httpStatus: "ours",
+  upstreamStatus: "ours",
+  retryAfterMs: "ours",
+  cache: "ours",
+  cacheAgeMs: "ours",
+  cacheSimilarity: "ours",
+  stream: "ours",
+  attempts: "ours",
+  attempt: "ours",
+  latencyMs: "ours",
+  ttftMs: "ours",
+  queueMs: "ours",
+  promptTokens: "ours",
+  completionTokens: "ours",
+  cachedTokens: "ours",
+  reasoningTokens: "ours",
+  costUsd: "ours",
+  savedUsd: "ours",
+  name: "others",
+  action: "ours",
+  scope: "ours",
+  of: "others",
+  unit: "ours",
+  limit: "ours",
+  spent: "ours",
+  share: "ours",
+  resetsAt: "others",
+  generation: "ours",
+  changed: "ours",
+  issues: "ours",
+  count: "ours",
+  line: "ours",
+  port: "ours",
+  code: "others",
+  reason: "ours",
+  defect: "others",
+  frames: "ours",
+  content: "ours"
 }
 
 /** The fields of one line, as loggers are handed them. */
@@ -178,8 +178,9 @@ export class LogEntry {
     for (const field in fields) {
       const value = (fields as { readonly [field: string]: Value })[field]
       if (value === undefined || !Object.hasOwn(known, field)) continue
-      if (field !== "content") target[field] = typeof value === "string" ? tidy(value) : value
-      else if (content) Object.assign(target, value)
+      if (field === "content") {
+        if (content) Object.assign(target, value)
+      } else target[field] = typeof value === "string" && known[field as "name"] === "others" ? tidy(value) : value
     }
   }
 }

@@ -67,6 +67,6 @@ const stdout = (format: "pretty" | "json"): LogSink => {
 const droppedLine = (format: "pretty" | "json", count: number): string => {
   const message = "log lines were dropped: nobody read them"
   return format === "json"
-    ? JSON.stringify({ time: new Date().toISOString(), level: "warn", module: "RequestLog", message, count })
+    ? JSON.stringify({ time: new Date().toISOString(), level: "warn", message, module: "RequestLog", count })
     : `${message} (${count})`
 }

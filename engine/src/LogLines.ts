@@ -7,13 +7,12 @@
 import { Cause, Logger } from "effect"
 import { defectFields, LogEntry } from "./Log.ts"
 
-export interface LogLine {
+interface LogLine {
   readonly time: Date
-  /** `trace`, `debug`, `info`, `warn`, `error` or `fatal`. */
   readonly level: string
-  readonly module: string
   readonly message: string
-  readonly fields: { readonly [name: string]: unknown }
+  /** The fields, the module first. */
+  readonly entry: { readonly [name: string]: unknown }
 }
 
 export interface LogLinesOptions {
@@ -44,27 +43,39 @@ const lineOf = (time: Date, level: string, message: unknown, cause: Cause.Cause<
   const parts = Array.isArray(message) ? (message as ReadonlyArray<unknown>) : [message]
   const [text, entry] = parts
   if (parts.length === 2 && entry instanceof LogEntry && typeof text === "string") {
-    const { module, ...fields } = entry as LogEntry & { readonly [name: string]: unknown }
-    return { time, level, module, message: text, fields }
+    return { time, level, message: text, entry: entry as unknown as LogLine["entry"] }
   }
   const words = parts.filter((part) => typeof part === "string" || typeof part === "number").join(" ")
   return {
     time,
     level,
-    module: "other",
     message: words.length > foreignMax ? `${words.slice(0, foreignMax)}…` : words,
-    fields: defectOf(cause)
+    entry: { module: "other", ...defectOf(cause) }
   }
 }
 
-const defectOf = (cause: Cause.Cause<unknown>): LogLine["fields"] => {
+const defectOf = (cause: Cause.Cause<unknown>): LogLine["entry"] => {
   const reason = cause.reasons.find((found) => Cause.isDieReason(found) || Cause.isFailReason(found))
   if (reason === undefined) return {}
   return { ...defectFields(Cause.isDieReason(reason) ? reason.defect : reason.error) }
 }
 
-const json = ({ fields, level, message, module, time }: LogLine): string =>
-  JSON.stringify({ time: time.toISOString(), level, module, message, ...fields })
+/** The fields follow in the order in which they were said. */
+const json = ({ entry, level, message, time }: LogLine): string =>
+  `{"time":"${isoOf(time)}","level":"${level}","message":${JSON.stringify(message)},${JSON.stringify(entry).slice(1)}`
+
+let lastMs = Number.NaN
+let lastIso = ""
+
+/** Many lines have the same millisecond. */
+const isoOf = (time: Date): string => {
+  const ms = time.getTime()
+  if (ms !== lastMs) {
+    lastMs = ms
+    lastIso = time.toISOString()
+  }
+  return lastIso
+}
 
 const colours: { readonly [level: string]: string } = {
   trace: "90",
@@ -75,12 +86,12 @@ const colours: { readonly [level: string]: string } = {
   fatal: "35"
 }
 
-const pretty = ({ fields, level, message, module, time }: LogLine, colour: boolean): string => {
+const pretty = ({ entry: { module, ...fields }, level, message, time }: LogLine, colour: boolean): string => {
   const paint = (code: string, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text)
   const head = [
-    paint("90", time.toISOString().slice(11, 23)),
+    paint("90", isoOf(time).slice(11, 23)),
     paint(colours[level] ?? "0", level.toUpperCase().padEnd(5)),
-    paint("36", module.padEnd(11)),
+    paint("36", String(module).padEnd(11)),
     oneLine(message)
   ].join(" ")
   const said: Array<string> = []

@@ -89,7 +89,7 @@ describe("a server's log in JSON", () => {
     })
     expect(lines.length).toBe(1)
     const line = JSON.parse(lines[0]!) as Line
-    expect(Object.keys(line).slice(0, 5)).toEqual(["time", "level", "module", "message", "requestId"])
+    expect(Object.keys(line).slice(0, 5)).toEqual(["time", "level", "message", "module", "requestId"])
     expect(line).toMatchObject({
       level: "info",
       module: "RequestLog",
