@@ -9,11 +9,24 @@ import { CliError, Command, Flag } from "effect/cli"
 import type { PruneResult, RepriceResult } from "../AdminUsageAnswers.ts"
 import { type ExportFormat, fileNameOf, linesOf } from "../stores/UsageExport.ts"
 import { prunable } from "../stores/UsagePrune.ts"
+import type { RecordFilters } from "../stores/UsageSearch.ts"
 import { mergeSteps, type Repriced, repriceStep } from "../stores/UsageReprice.ts"
 import type { Position, RowsScan, UsageStore } from "../UsageLog.ts"
 import { clientOf, CommandFailed, connection, defaultUrl, number, print, told } from "./AdminConnection.ts"
 import { isDirect, openStore, pricesOf } from "./usageDatabase.ts"
-import { before, filters, givenOf, olderThan, onePlace, origin, place, type Place, range } from "./usageFlags.ts"
+import {
+  before,
+  filters,
+  fingerprint,
+  givenOf,
+  olderThan,
+  onePlace,
+  origin,
+  place,
+  type Place,
+  range,
+  recordFilters
+} from "./usageFlags.ts"
 import { errorLines, repriceLines, reportLines } from "./usageTables.ts"
 
 const dayMs = 86_400_000
@@ -61,6 +74,7 @@ const errors = Command.make(
     ...range,
     bucket,
     limit: Flag.Int("limit").pipe(Flag.withDescription("Groups at most (20 by default)"), Flag.optional),
+    fingerprint,
     ...origin
   },
   Effect.fnUntraced(function* ({ json, token, url, ...asked }) {
@@ -76,6 +90,7 @@ const exportRows = Command.make(
     ...place,
     ...range,
     ...filters,
+    ...recordFilters,
     format: Flag.Literals("format", ["csv", "ndjson"]).pipe(
       Flag.withDescription("csv by default"),
       Flag.withDefault("csv" as const)
@@ -87,8 +102,10 @@ const exportRows = Command.make(
     )
   },
   Effect.fnUntraced(function* (options) {
-    const { cache, format, from, key, model, out, provider, status, tenant, to } = options
-    const asked = givenOf({ model, provider, tenant, key, status, cache })
+    const { format, from, out, to } = options
+    const { cache, errorKind, fault, fingerprint: group, key, minLatencyMs, model, provider, status, tenant } = options
+    const records = { errorKind, fault, fingerprint: group, minLatencyMs }
+    const asked = givenOf({ model, provider, tenant, key, status, cache, ...records })
     const toMs = Option.isSome(to) ? to.value : (yield* Clock.currentTimeMillis) + 1
     const fromMs = Option.getOrElse(from, () => toMs - dayMs)
     const file = Option.getOrElse(out, () => fileNameOf(format, fromMs, toMs))
@@ -119,7 +136,7 @@ const exportRows = Command.make(
   ])
 )
 
-const fromStore = (options: Place & { readonly format: ExportFormat }, scan: Omit<RowsScan, "limit">) =>
+const fromStore = (options: Place & { readonly format: ExportFormat }, scan: Omit<RowsScan, "limit"> & RecordFilters) =>
   Effect.map(
     Effect.flatMap(openStore(options), (store) => told(linesOf(store, options.format, scan))),
     Stream.encodeText

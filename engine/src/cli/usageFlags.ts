@@ -77,6 +77,28 @@ export const filters = {
   )
 }
 
+export const fingerprint = Flag.String("fingerprint").pipe(
+  Flag.withDescription("Only failures of this group (millrace usage errors)"),
+  Flag.optional
+)
+
+/** What single requests are told apart by besides. */
+export const recordFilters = {
+  errorKind: Flag.String("error-kind").pipe(
+    Flag.withDescription("Only failures of this kind, such as ProviderRateLimited"),
+    Flag.optional
+  ),
+  fault: Flag.Literals("fault", ["caller", "policy", "provider", "engine"]).pipe(
+    Flag.withDescription("Only failures by this fault"),
+    Flag.optional
+  ),
+  fingerprint,
+  minLatencyMs: Flag.Finite("min-latency").pipe(
+    Flag.withDescription("Only requests that took so many milliseconds"),
+    Flag.optional
+  )
+}
+
 /** A running gateway by default; a database when it is named, or by the configuration that names it. */
 export const place = {
   ...connection,

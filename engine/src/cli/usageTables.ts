@@ -76,29 +76,43 @@ export const reportLines = ({ series, totals }: UsageReport, groupBy: string | u
   )
 }
 
-export const errorLines = (groups: ReadonlyArray<ErrorGroup>): ReadonlyArray<string> =>
-  groups.length === 0
-    ? ["no failures"]
-    : table(
-        [
-          { name: "count" },
-          { name: "first seen (UTC)", left: true },
-          { name: "last seen (UTC)", left: true },
-          { name: "kind", left: true },
-          { name: "model", left: true },
-          { name: "sample", left: true },
-          { name: "message", left: true }
-        ],
-        groups.map((group) => [
-          number(group.count),
-          minute(group.firstSeen),
-          minute(group.lastSeen),
-          group.kind ?? "",
-          group.provider === null ? "" : `${group.provider}/${group.model ?? ""}`,
-          group.sampleId,
-          group.message ?? ""
-        ])
-      )
+/** A line for each group; where one was asked for, whom it met. */
+export const errorLines = (groups: ReadonlyArray<ErrorGroup>): ReadonlyArray<string> => {
+  if (groups.length === 0) return ["no failures"]
+  const lines = table(
+    [
+      { name: "count" },
+      { name: "first seen (UTC)", left: true },
+      { name: "last seen (UTC)", left: true },
+      { name: "kind", left: true },
+      { name: "model", left: true },
+      { name: "fingerprint", left: true },
+      { name: "sample", left: true },
+      { name: "message", left: true }
+    ],
+    groups.map((group) => [
+      number(group.count),
+      minute(group.firstSeen),
+      minute(group.lastSeen),
+      group.kind ?? "",
+      group.provider === null ? "" : `${group.provider}/${group.model ?? ""}`,
+      group.fingerprint,
+      group.sampleId,
+      group.message ?? ""
+    ])
+  )
+  return [...lines, ...groups.flatMap(affectedLines)]
+}
+
+const affectedLines = ({ affected }: ErrorGroup): ReadonlyArray<string> => {
+  if (affected === null) return []
+  const named = (pairs: ReadonlyArray<readonly [string, number]>) =>
+    pairs.map(([name, count]) => `${name} (${number(count)})`).join(", ")
+  return [
+    `keys:    ${named(affected.keys.map(({ count, keyId }) => [keyId ?? "none", count]))}`,
+    `tenants: ${named(affected.tenants.map(({ count, tenant }) => [tenant, count]))}`
+  ]
+}
 
 /** What each model cost before and after, the sums, and what has no price. */
 export const repriceLines = (result: Omit<RepriceResult, "nextCursor">): ReadonlyArray<string> => {

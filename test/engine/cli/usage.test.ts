@@ -95,21 +95,23 @@ describe("millrace usage, by a gateway", () => {
   }, 120_000)
 
   it("lists failures that are alike", async () => {
-    const [lines, machine, none] = await Promise.all([
+    const [lines, machine, one] = await Promise.all([
       asked("errors"),
       asked("errors", "--json"),
-      asked("errors", "--tenant", "x")
+      asked("errors", "--fingerprint", "0123456789abcdef")
     ])
-    expect(lines.stdout).toMatch(/^ +1 .*ProviderServerError +openai\/gpt-5\.4-mini +c +Internal server error$/m)
+    expect(lines.stdout).toMatch(
+      /^ +1 .*ProviderServerError +openai\/gpt-5\.4-mini +0123456789abcdef +c +Internal server error$/m
+    )
     expect(json(machine)["groups"]).toMatchObject([{ fingerprint: "0123456789abcdef", count: 1, sampleId: "c" }])
-    expect(none.stdout).toBe("no failures\n")
+    expect(one.stdout).toMatch(/^keys: +none \(1\)\ntenants: +default \(1\)$/m)
   }, 120_000)
 
   it("exports to a file or to stdout", async () => {
     const file = path.join(folder, "a.csv")
     const [toFile, toStdout, named] = await Promise.all([
       asked("export", "--out", file, "--from", "60d", "--json"),
-      asked("export", "--out", "-", "--format", "ndjson", "--status", "error"),
+      asked("export", "--out", "-", "--format", "ndjson", "--fault", "provider"),
       asked("export", "--from", "2026-01-01", "--to", "2026-01-02")
     ])
     const [names, ...rows] = readFileSync(file, "utf8").trim().split("\r\n")
