@@ -163,7 +163,19 @@ describe("a signal", () => {
       const file = config(`drain-${signal}`)
       const cli = await start(file)
       const ready = await get(`${cli.url}/health/ready`)
-      expect([ready.status, (ready.json as { status: string }).status]).toEqual([200, "ready"])
+      expect([ready.status, ready.json]).toEqual([
+        200,
+        {
+          status: "ready",
+          reasons: [],
+          checks: {
+            database: { healthy: true, kind: "sqlite" },
+            cache: { healthy: true, kind: "memory" },
+            keys: { required: false, loaded: true },
+            providers: { up: "closed" }
+          }
+        }
+      ])
       const stream = await begun(cli.url)
       cli.signal(signal)
       const unready = await untilStatus(`${cli.url}/health/ready`, 503)
