@@ -26,7 +26,7 @@ const ordinary: ReadonlySet<string> = new Set([
 export const serviceTierOf = (stated: string): string | undefined => {
   const name = stated.trim().toLowerCase()
   if (ordinary.has(name)) return undefined
-  return /^[a-z0-9_-]{1,32}$/.test(name) ? name.replace(/^(on_demand|service_tier)_/, "") : "other"
+  return /^[a-z0-9_-]{1,32}$/.test(name) ? name.replace(/^(on_demand|service_tier)_(?=.)/, "") : "other"
 }
 
 /** The tier of an answer that states one, else the one that was asked for. */
