@@ -49,7 +49,7 @@ export class KeyAuth {
     let refused: Authentication | undefined
     const { authorization, "x-api-key": apiKey, "x-goog-api-key": googleKey } = headers
     for (const presented of [bearerOf(authorization), apiKey, googleKey, queryKey]) {
-      if (typeof presented !== "string") continue
+      if (typeof presented !== "string" || presented === "") continue
       const found = this.keys.authenticate(presented.trim(), nowMs)
       if (found._tag === "Granted") return { _tag: "Admitted", grant: found.grant }
       if (refused === undefined || isUnknown(refused)) refused = found
