@@ -29,6 +29,7 @@ import {
   Status
 } from "./AdminAnswers.ts"
 import { ConfigCandidate, ConfigReload, ConfigValidation } from "./AdminConfigAnswers.ts"
+import { budgetsGroup } from "./AdminBudgetApi.ts"
 import { keysGroup } from "./AdminKeysApi.ts"
 import { BadRequest, NotFound, TooManyRequests, Unauthorized } from "./AdminErrors.ts"
 import { ModelsQuery, PriceList, PricesQuery } from "./AdminPriceAnswers.ts"
@@ -49,6 +50,7 @@ export * from "./AdminKeysAnswers.ts"
 export * from "./AdminPriceAnswers.ts"
 export * from "./AdminQueries.ts"
 export * from "./AdminSemanticAnswers.ts"
+export * from "./AdminBudgetApi.ts"
 export * from "./AdminUsageApi.ts"
 
 /** `Authorization: Bearer <adminToken>`, on every route. */
@@ -150,7 +152,7 @@ const configurationGroup = HttpApiGroup.make("configuration", { topLevel: true }
 
 /** The whole admin API under `/admin/api`. A query parameter that is not known is an error. */
 export const AdminApi = HttpApi.make("millrace-admin")
-  .add(statusGroup, configurationGroup, usageGroup, pricesGroup, cacheGroup, semanticGroup, keysGroup)
+  .add(statusGroup, configurationGroup, usageGroup, pricesGroup, cacheGroup, semanticGroup, keysGroup, budgetsGroup)
   .annotate(HttpApi.QueryParseOptions, { errors: "all", onExcessProperty: "error" })
   .annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" })
   .middleware(RequestCheck)

@@ -218,6 +218,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
   {
     floor: "doors",
     files: [
+      "AdminBudgetApi.ts",
       "admin-api.ts",
       "AdminUsageApi.ts",
       "AdminKeysApi.ts",

@@ -7,6 +7,7 @@ import { TestClock } from "effect/testing"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { AdminApi, type Provider, type Status } from "../../engine/src/admin-api.ts"
 import { Cache } from "../../engine/src/Cache.ts"
+import { Budget } from "../../engine/src/Budget.ts"
 import { Keys } from "../../engine/src/Keys.ts"
 import { RateLimiter } from "../../engine/src/RateLimiter.ts"
 import { Pricing } from "../../engine/src/Pricing.ts"
@@ -100,6 +101,7 @@ const sources = Layer.succeed(AdminSources, {
 const answers = Layer.mergeAll(
   Pricing.layer(() => ({ _tag: "Unpriced", reason: "not asked for here" })),
   Keys.layer({ store: KeysMemory.make }),
+  Layer.succeed(Budget, {} as Budget["Service"]),
   RateLimiter.layer({ providers: [], queue: { maxWaiting: 1, maxWaitMs: 1 } }),
   Cache.layer({ enabled: true, maxSize: 10, ttlMs: 60_000, maxTemperature: undefined }),
   Routing.layer({
@@ -344,7 +346,7 @@ describe("the routes", () => {
       ...cachePaths,
       ...["keys", "keys/{id}", "keys/{id}/rotate"],
       ...["errors", "usage/export", "usage/prune", "usage/reprice"],
-      ...["config/reload", "config/validate", "models", "prices"]
+      ...["budgets", "config/reload", "config/validate", "models", "prices"]
     ]
     expect(Object.keys(api.paths).toSorted()).toEqual(templates.map((path) => `/admin/api/${path}`).toSorted())
     for (const operations of Object.values(api.paths)) {

@@ -16,6 +16,7 @@ import type {
 } from "../../engine/src/admin-api.ts"
 import { Cache } from "../../engine/src/Cache.ts"
 import { handler } from "../../engine/src/gateway/Admin.ts"
+import { Budget } from "../../engine/src/Budget.ts"
 import { Keys } from "../../engine/src/Keys.ts"
 import { Pricing } from "../../engine/src/Pricing.ts"
 import { RateLimiter } from "../../engine/src/RateLimiter.ts"
@@ -40,6 +41,7 @@ const serve = async (store: UsageStore, price = 2) => {
     Layer.succeed(Cache, {} as Cache["Service"]),
     Layer.succeed(Routing, {} as Routing["Service"]),
     Layer.succeed(Keys, {} as Keys["Service"]),
+    Layer.succeed(Budget, {} as Budget["Service"]),
     Layer.succeed(RateLimiter, {} as RateLimiter["Service"]),
     Pricing.layer((target, usage) =>
       target.model === "free"

@@ -12,17 +12,19 @@ import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import { isHttpServerError } from "effect/http/HttpServerError"
 import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
 import { AdminApi, AdminAuth as AdminAuthMiddleware, NotFound, RequestCheck, Unauthorized } from "../admin-api.ts"
+import type { Budget } from "../Budget.ts"
 import type { Cache } from "../Cache.ts"
 import type { ConfigControl } from "../ConfigControl.ts"
 import { describeIssues } from "../Issues.ts"
-import type { Keys } from "../Keys.ts"
 import { defectFields, logOf } from "../Log.ts"
+import type { Keys } from "../Keys.ts"
 import type { RateLimiter } from "../RateLimiter.ts"
 import type { Pricing } from "../Pricing.ts"
 import type { Routing } from "../Routing.ts"
 import { StatusSource } from "../Status.ts"
 import type { UsageLog } from "../UsageLog.ts"
 import { type Admission, AdminAuth } from "./AdminAuth.ts"
+import { budgetHandlers } from "./AdminBudgets.ts"
 import { cacheHandlers } from "./AdminCache.ts"
 import { configHandlers, noControl } from "./AdminConfig.ts"
 import { AdminSources } from "../AdminSources.ts"
@@ -40,7 +42,16 @@ export interface AdminOptions {
 }
 
 /** What the routes read and change. */
-export type AdminServices = AdminSources | Cache | Keys | Pricing | RateLimiter | Routing | StatusSource | UsageLog
+export type AdminServices =
+  | AdminSources
+  | Budget
+  | Cache
+  | Keys
+  | Pricing
+  | RateLimiter
+  | Routing
+  | StatusSource
+  | UsageLog
 
 /** Path under which everything is served. */
 export const prefix = "/admin/api"
@@ -48,9 +59,7 @@ export const prefix = "/admin/api"
 /** Serves one request whose path is `/admin/api` or below it. Requests that run are cut off when the scope closes. */
 export type AdminHandler = (request: IncomingMessage, response: ServerResponse) => void
 
-export const handler = (
-  options: AdminOptions
-): Effect.Effect<AdminHandler, never, AdminServices | Scope.Scope> =>
+export const handler = (options: AdminOptions): Effect.Effect<AdminHandler, never, AdminServices | Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     const clock = yield* Clock.Clock
@@ -97,6 +106,7 @@ const routes = (auth: AdminAuth, control: ConfigControl["Service"]) =>
       configHandlers(control),
       usageHandlers,
       keysHandlers,
+      budgetHandlers,
       priceHandlers,
       cacheHandlers,
       semanticHandlers
