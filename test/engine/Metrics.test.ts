@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { collectDefaultMetrics, Counter, Registry } from "prom-client"
+import { AIEngine } from "../../engine/src/AIEngine.ts"
 import { Engine } from "../../engine/src/Engine.ts"
 import {
   ProviderQuotaExceeded,
@@ -360,6 +361,23 @@ describe("the metrics", () => {
       expect(all).toContain('ai_requests_total{provider="a",model="m",status="success"} 2')
       expect(yield* (yield* Metrics).text).toBe(all)
     }).pipe(withEngine({ providers: providers(), registry }))
+  })
+
+  it("go into the registry that a library's host hands in, and getMetrics is its text", async () => {
+    const registry = new Registry()
+    new Counter({ name: "host_things_total", help: "things of the host", registers: [registry] }).inc(3)
+    const options = () => ({ registry, providers: [scriptedProvider("a", () => answer, { model: "m" })] })
+    await using first = new AIEngine({}, options())
+    await using second = new AIEngine({}, options())
+    await first.generateText({ prompt: "one" })
+    await second.generateText({ prompt: "two" })
+    const all = await registry.metrics()
+    expect(all).toContain("host_things_total 3")
+    expect(all).toContain('ai_requests_total{provider="a",model="m",status="success"} 2')
+    expect(all).toContain('ai_circuit_state{provider="a"} 0')
+    expect(await first.getMetrics()).toBe(await second.getMetrics())
+    await second.dispose()
+    expect(await registry.metrics()).toContain('ai_queue_limit{provider="a"} 10000')
   })
 
   it.effect("go on in a registry that its host has cleared, with the next engine", () => {
