@@ -13,6 +13,8 @@ import { boundText } from "./TokenEstimate.ts"
 export interface TokenCount {
   readonly tokens: number
   readonly exact: boolean
+  /** Nothing was counted, because it can't be now. */
+  readonly estimated?: true
 }
 
 /** Counts the tokens of a text that is known to be short and to have no long pieces. */

@@ -241,7 +241,7 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
         const key = `${encoding} ${family}`
         const count = counts.get(key) ?? (yield* countKnown(request, ref, ceilingFactor * roomMax))
         counts.set(key, count)
-        tokens = least = count.tokens
+        if (count.estimated !== true) tokens = least = count.tokens
       }
       if (bound <= room || least <= room) {
         if (keptTokens === undefined) {
@@ -320,6 +320,7 @@ const orEstimate = (count: Effect.Effect<TokenCount>, estimate: () => number): E
   Effect.catchDefect(count, (defect) =>
     Effect.as(log.warn("tokens are estimated, because they can't be counted", defectFields(defect)), {
       tokens: estimate(),
-      exact: false
+      exact: false,
+      estimated: true as const
     })
   )

@@ -10,7 +10,7 @@ import { Cause, Effect, Exit, type Scope } from "effect"
 import { Worker } from "node:worker_threads"
 import type { Encoding } from "../ModelCatalog.ts"
 import type { CountTexts, TokenCount } from "../TokenCount.ts"
-import type { FromTokenThread, ToTokenThread } from "./TokenThreadWorker.ts"
+import type { FromTokenThread, TokenThreadData, ToTokenThread } from "./TokenThreadWorker.ts"
 
 export interface TokenThreadOptions {
   /** Milliseconds without a count after which the thread ends. */
@@ -21,6 +21,8 @@ export interface TokenThreadOptions {
   readonly countsMax?: number
   /** UTF-16 units that may be under way at once. */
   readonly unitsMax?: number
+  /** Milliseconds of its own that a count may take; then it extrapolates. 10 MB of words take about one second. */
+  readonly countMsMax?: number
   /** What runs in the thread. */
   readonly file?: URL
 }
@@ -30,6 +32,15 @@ const workerFile = new URL(`./TokenThreadWorker${import.meta.url.endsWith(".ts")
 
 /** UTF-16 units that are handed over in one turn: a copy of 64 to 128 kB. */
 const pieceUnits = 65_536
+
+const defaults: Required<TokenThreadOptions> = {
+  idleMs: 60_000,
+  pauseMs: 30_000,
+  countsMax: 64,
+  unitsMax: 64_000_000,
+  countMsMax: 3000,
+  file: workerFile
+}
 
 type Answer = (counted: Exit.Exit<TokenCount>) => void
 
@@ -49,14 +60,7 @@ class Thread {
   private closed = false
 
   constructor(options: TokenThreadOptions) {
-    this.options = {
-      idleMs: 60_000,
-      pauseMs: 30_000,
-      countsMax: 64,
-      unitsMax: 64_000_000,
-      file: workerFile,
-      ...options
-    }
+    this.options = { ...defaults, ...options }
   }
 
   /** Begins a count; the result drops it. */
@@ -90,7 +94,9 @@ class Thread {
     clearTimeout(this.idle)
     if (this.worker !== undefined) return true
     if (this.closed || performance.now() < this.pausedUntilMs) return false
-    const worker = new Worker(this.options.file, { env: {}, execArgv: [] })
+    const { countMsMax, file } = this.options
+    const workerData: TokenThreadData = { countMsMax }
+    const worker = new Worker(file, { workerData, env: {}, execArgv: [] })
     this.worker = worker
     worker.on("message", (message: FromTokenThread) => {
       this.take(message.id)?.answer(

@@ -66,6 +66,20 @@ describe("TokenThread", () => {
       )
     ))
 
+  it("extrapolates a count that takes too long", () =>
+    live(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const count = yield* make({ countMsMax: 20 })
+          const text = pathological["Chinese without punctuation"]!(400_000)
+          const counted = yield* count([text], "o200k_base")
+          expect(counted.exact).toBe(false)
+          const whole = yield* countInline([text.slice(0, 20_000)], "o200k_base")
+          expect(Math.abs(counted.tokens / (20 * whole.tokens) - 1)).toBeLessThan(0.1)
+        })
+      )
+    ))
+
   it("holds the event loop for no long stretch, its start and the import of an encoding included", () =>
     live(
       Effect.scoped(
