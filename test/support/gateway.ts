@@ -43,7 +43,7 @@ export const startGateway = async (
 ): Promise<TestGateway> => {
   const decoded = await Effect.runPromise(Config.decode(config))
   const logger = Logger.layer([
-    Logger.make(({ cause, message }) => options.log?.push(`${String(message)} ${String(cause)}`))
+    Logger.make(({ cause, message }) => options.log?.push(`${shown(message)} ${String(cause)}`))
   ])
   const engine = Engine.layerOf(decoded, { providers: options.providers })
   const clock = options.virtual === true ? TestClock.layer() : Layer.empty
@@ -79,6 +79,13 @@ export const startGateway = async (
     }
   }
 }
+
+/** A line with all its fields, so that a test sees what a log would. */
+const shown = (message: unknown): string =>
+  [message]
+    .flat()
+    .map((part) => (typeof part === "string" ? part : JSON.stringify(part)))
+    .join(",")
 
 /** Waits, real time, until nothing is being served: what a client sees ends a moment before what the server settles. */
 export const idle = async (gateway: TestGateway): Promise<Status> => {
