@@ -4,10 +4,11 @@
  */
 import { Cause, Effect, Logger, References } from "effect"
 import { execFileSync } from "node:child_process"
-import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from "node:fs"
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { parse } from "yaml"
 import { decode } from "../../engine/src/Config.ts"
 import { logModules, logOf } from "../../engine/src/Log.ts"
 import { logger, showsColour } from "../../engine/src/LogLines.ts"
@@ -283,12 +284,93 @@ describe("the section logging", () => {
     expect(decoded.map(({ logging }) => logging.requests)).toEqual([1, 0])
   })
 
-  it("documents every module and every field", async () => {
-    const { readFileSync } = await import("node:fs")
+  it("documents every module and every field", () => {
     const guide = readFileSync(path.resolve(import.meta.dirname, "../../docs/operations/logs.md"), "utf8")
     for (const module of logModules) expect(guide).toContain(`\`${module}\``)
     const source = readFileSync(path.resolve(import.meta.dirname, "../../engine/src/Log.ts"), "utf8")
     const fields = /export interface LogFields \{([\s\S]*?)\n\}/.exec(source)![1]!.matchAll(/^ {2}readonly (\w+)\?/gm)
     for (const [, field] of fields) if (field !== "content") expect(guide).toContain(`\`${field}\``)
+  })
+})
+
+describe("shipping to Loki", () => {
+  const file = path.resolve(import.meta.dirname, "../../docs/operations/fluent-bit/fluent-bit.yaml")
+  const shipping = parse(readFileSync(file, "utf8")) as {
+    readonly service: Line
+    readonly parsers: ReadonlyArray<Line>
+    readonly pipeline: { readonly [part in "inputs" | "filters" | "outputs"]: ReadonlyArray<Line> }
+  }
+  const { filters, inputs, outputs } = shipping.pipeline
+  const [input, filter, output, parser] = [inputs[0]!, filters[0]!, outputs[0]!, shipping.parsers[0]!]
+
+  /** Options by plugin, as Fluent Bit's manual lists them. */
+  const options: { readonly [plugin: string]: ReadonlyArray<string> } = {
+    service:
+      "flush grace log_level http_server http_listen http_port health_check storage.path storage.sync storage.backlog.mem_limit".split(
+        " "
+      ),
+    parser: "name format time_key time_format time_keep".split(" "),
+    tail: "name tag path parser db read_from_head refresh_interval buffer_max_size skip_long_lines storage.type".split(
+      " "
+    ),
+    grep: "name match regex".split(" "),
+    loki: "name match host port labels label_keys structured_metadata line_format compress retry_limit storage.total_limit_size".split(
+      " "
+    )
+  }
+
+  it("has no option that its plugins don't know, and its parts find each other", () => {
+    expect(Object.keys(shipping)).toEqual(["service", "parsers", "pipeline"])
+    expect(Object.keys(shipping.service).filter((name) => !options["service"]!.includes(name))).toEqual([])
+    expect(Object.keys(parser).filter((name) => !options["parser"]!.includes(name))).toEqual([])
+    for (const plugin of [input, filter, output]) {
+      expect(Object.keys(plugin).filter((name) => !options[plugin["name"] as string]!.includes(name))).toEqual([])
+    }
+    expect([input["name"], filter["name"], output["name"]]).toEqual(["tail", "grep", "loki"])
+    expect(input["parser"]).toBe(parser["name"])
+    expect([filter["match"], output["match"]]).toEqual([input["tag"], input["tag"]])
+  })
+
+  it("takes from lines what is in them, lets through what is a line and nothing else", async () => {
+    const lines = await logged({ format: "json" }, async (url) => {
+      upstream.respond = answer("Hello.")
+      await ask(url, user("one"), {
+        headers: { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" }
+      })
+      upstream.respond = sendJson(500, {})
+      await ask(url, user("two"))
+    })
+    const records = lines.map((line) => JSON.parse(line) as Line)
+    const [key, pattern] = (filter["regex"] as string).split(" ") as [string, string]
+    for (const record of records) expect(record[key]).toMatch(new RegExp(pattern))
+    const started = JSON.parse(`{"url":"http://127.0.0.1:1","adminToken":"x"}`) as Line
+    expect(started[key]).toBeUndefined()
+    const seen = new Set(records.flatMap((record) => Object.keys(record)))
+    const labels = (output["label_keys"] as string).split(",").map((name) => name.trim().replace("$", ""))
+    const metadata = (output["structured_metadata"] as string)
+      .split(",")
+      .map((pair) => /^\w+=\$(\w+)$/.exec(pair.trim())?.[1])
+    for (const name of [...labels, ...metadata]) expect(seen).toContain(name)
+    // A label is a stream: nothing that callers choose, or that is new with each request, may be one.
+    for (const name of ["requestId", "traceId", "spanId", "tenant", "keyId", "model", "modelRequested"]) {
+      expect(labels).not.toContain(name)
+    }
+  })
+
+  it("reads the time of a line by its format", () => {
+    const patterns: { readonly [letter: string]: string } = {
+      Y: "\\d{4}",
+      m: "\\d\\d",
+      d: "\\d\\d",
+      H: "\\d\\d",
+      M: "\\d\\d",
+      S: "\\d\\d",
+      L: "\\d+"
+    }
+    const pattern = (parser["time_format"] as string)
+      .replaceAll(".", "\\.")
+      .replaceAll(/%(\w)/g, (_, letter: string) => patterns[letter]!)
+    expect(new Date().toISOString()).toMatch(new RegExp(`^${pattern}$`))
+    expect(parser["time_key"]).toBe("time")
   })
 })
