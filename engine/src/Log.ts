@@ -183,6 +183,11 @@ export class LogEntry {
       } else target[field] = typeof value === "string" && known[field as "name"] === "others" ? tidy(value) : value
     }
   }
+
+  /** The fields as JSON, for loggers that know texts alone. */
+  toString(): string {
+    return JSON.stringify(this)
+  }
 }
 
 export interface LogSettings {

@@ -437,12 +437,14 @@ describe("wrong requests", () => {
     }
   })
 
-  it("a failure inside is 500 without details, and is logged", async () => {
+  it("a failure inside is 500 without details, and the log says where it came from", async () => {
     statusFails = true
     const response = await served.get("/admin/api/status")
     expect(response.status).toBe(500)
     expect(JSON.stringify(await json(response))).not.toContain("secret detail")
-    expect(logged.join("\n")).toContain("secret detail")
+    expect(logged.join("\n")).toContain("an admin request failed")
+    expect(logged.join("\n")).toContain("Admin.test.ts")
+    expect(logged.join("\n")).not.toContain("secret detail")
   })
 
   it("a database that can't be read is 503", async () => {
