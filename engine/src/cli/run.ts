@@ -12,6 +12,7 @@ import { ConfigError } from "../Config.ts"
 import { version } from "../version.ts"
 import { cache } from "./cache.ts"
 import { check } from "./check.ts"
+import { keys } from "./keys.ts"
 import { serve } from "./serve.ts"
 import { usage } from "./usage.ts"
 
@@ -19,7 +20,7 @@ const millrace = Command.make("millrace").pipe(
   Command.withDescription(
     "One pipeline for every LLM call: cache, limits, retries, fallback, token and cost accounting"
   ),
-  Command.withSubcommands([serve, usage, cache, check])
+  Command.withSubcommands([serve, keys, usage, cache, check])
 )
 
 const printErrors = (text: string): Effect.Effect<void> =>
