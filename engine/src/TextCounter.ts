@@ -28,7 +28,7 @@ const otherWork = 3
 const textWork = 16
 
 /** UTF-16 units without a break after which a text is cut by force. */
-const pieceMax = 256
+const pieceMax = 512
 
 /** A cut can spare the tokenizer a bad merge. Added for each, so that the sum stays above the true count. */
 const cutTokens = 3
