@@ -15,6 +15,7 @@ import { picosPerUsd } from "./Money.ts"
 import { picosOfUsage } from "./PriceLines.ts"
 import { overrideOf, type Pricing } from "./PriceOverrides.ts"
 import { fromTable, type Prices, type Rates, stepOf, times } from "./PriceRates.ts"
+import { always, type PriceSchedule, ratesAt, scheduleOf } from "./PriceSchedule.ts"
 import { type Cost, promptTokens, type Usage } from "./Usage.ts"
 
 export type { Encoding, Family } from "./ModelNames.ts"
@@ -107,7 +108,7 @@ export const ratesOf = (ref: ModelRef, serviceTier: string | undefined, atMs: nu
     return `no price is known for the service tier ${serviceTier}; set pricing.serviceTiers.${serviceTier}`
   }
   if (typeof tier === "object") return tier
-  const ordinary = override?.rates ?? tableRates(entryOf(ref), ref, atMs)
+  const ordinary = override?.rates ?? ratesAt(entryOf(ref).prices, atMs)
   return tier === undefined || typeof ordinary === "string" ? ordinary : times(ordinary, tier)
 }
 
@@ -135,23 +136,19 @@ export const modelsOf = (provider: Omit<ModelRef, "model">): ReadonlyArray<strin
 
 interface Entry {
   readonly model: Model
-  /** Whether the price depends on the time. */
-  readonly timed: boolean
-  /** The minute that `rates` are from. */
-  minute: number
-  /** A string is the reason why there are none. */
-  rates: Rates | string
+  readonly prices: PriceSchedule
 }
 
-/** Entries by kind and base URL, then by model. Bounded, because callers choose model ids. */
-const entries = new Map<string, Map<string, Entry>>()
+/** Entries by kind, base URL and model. Bounded, because callers choose model ids. */
+const entries = new Map<string, Map<string | undefined, Map<string, Entry>>>()
 const entriesMax = 2000
 const modelLengthMax = 200
 
 const entryOf = (ref: ModelRef): Entry => {
-  const scope = ref.baseUrl === undefined ? ref.kind : `${ref.kind} ${ref.baseUrl}`
-  let models = entries.get(scope)
-  if (models === undefined) entries.set(scope, (models = new Map()))
+  let places = entries.get(ref.kind)
+  if (places === undefined) entries.set(ref.kind, (places = new Map()))
+  let models = places.get(ref.baseUrl)
+  if (models === undefined) places.set(ref.baseUrl, (models = new Map()))
   let entry = models.get(ref.model)
   if (entry === undefined) {
     entry = makeEntry(ref)
@@ -175,9 +172,7 @@ const makeEntry = (ref: ModelRef): Entry => {
       abilities: undefined,
       deprecated: false
     },
-    timed: false,
-    minute: 0,
-    rates: reason
+    prices: always(reason)
   })
   if (kind === "simulated") return missing("simulated provider")
   if (tables === undefined) return missing("the price table is not loaded")
@@ -196,25 +191,11 @@ const makeEntry = (ref: ModelRef): Entry => {
       abilities: openai === undefined ? undefined : abilitiesOf(openai),
       deprecated: openai?.deprecated === true || priced?.model.deprecated === true
     },
-    timed: Array.isArray(priced?.model.prices) && priced.model.prices.length > 1,
-    minute: Number.NaN,
-    rates:
+    prices:
       priced === null
-        ? `${priceTable} has no price for ${provider} ${model}`
-        : fromTable(priced.model_price, { table: priceTable, provider, model })
+        ? always(`${priceTable} has no price for ${provider} ${model}`)
+        : scheduleOf(priced.model.prices, (prices) => fromTable(prices, { table: priceTable, provider, model }))
   }
-}
-
-const tableRates = (entry: Entry, ref: ModelRef, atMs: number): Rates | string => {
-  if (!entry.timed) return entry.rates
-  const minute = Math.floor(atMs / 60_000)
-  if (entry.minute === minute) return entry.rates
-  const { prices } = tables!
-  const provider = providerIdOf(ref, prices)!
-  const priced = prices.calcPrice({}, ref.model, { providerId: provider, timestamp: new Date(minute * 60_000) })
-  entry.minute = minute
-  entry.rates = fromTable(priced!.model_price, { table: priceTable, provider, model: ref.model })
-  return entry.rates
 }
 
 /** Who sets the prices: the host behind the base URL, else the kind. A server of one's own has no list prices. */

@@ -85,6 +85,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "PriceLines.ts",
       "PriceOverrides.ts",
       "PriceRates.ts",
+      "PriceSchedule.ts",
       "Prompt.ts",
       "PromptFraming.ts",
       "Provider.ts",

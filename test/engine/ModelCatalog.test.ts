@@ -11,6 +11,14 @@ const { lookup, price, pricesOf } = ModelCatalog
 
 const noon = Date.parse("2026-11-22T12:00:00Z")
 const thousand = fromInclusive({ input: 1000, output: 100 })
+const urls = [
+  "https://api.openai.com/v1",
+  "https://api.anthropic.com",
+  "https://generativelanguage.googleapis.com",
+  "https://api.mistral.ai/v1",
+  "https://api.deepseek.com",
+  "https://api.x.ai/v1"
+]
 /** How a cost names the configuration's prices: with a hash of them. */
 const configured = expect.stringMatching(/^config:[0-9a-f]{8}$/)
 
@@ -186,6 +194,40 @@ describe("ModelCatalog", () => {
           { numRuns: 400 }
         )
       }
+    })
+
+    it("equals the table's own library at any time, for every model whose price changes", () => {
+      const changing = ["openai", "anthropic", "google", "mistral", "deepseek", "x-ai"].flatMap((provider) => {
+        const { api_pattern: pattern, models } = findProvider({ providerId: provider })!
+        const baseUrl = urls.find((url) => new RegExp(pattern).test(url))
+        return models
+          .filter(({ prices }) => Array.isArray(prices) && prices.length > 1)
+          .map(({ id }) => ({ provider, model: id, baseUrl }))
+      })
+      expect(changing.length).toBeGreaterThan(15)
+      // Days and hours at which prices change, and any time between them.
+      const times = fc.oneof(
+        fc.integer({ min: Date.parse("2025-01-01"), max: Date.parse("2027-06-01") }),
+        fc
+          .tuple(
+            fc.integer({ min: 20_089, max: 20_970 }),
+            fc.integer({ min: 0, max: 48 }),
+            fc.integer({ min: -1, max: 1 })
+          )
+          .map(([day, half, offset]) => day * 86_400_000 + half * 1_800_000 + offset)
+      )
+      fc.assert(
+        fc.property(fc.constantFrom(...changing), times, ({ baseUrl, model, provider }, atMs) => {
+          const cost = price(thousand, { kind: "openai-compatible", model, baseUrl }, atMs)
+          if (cost._tag === "Unpriced") return
+          const expected = calcPrice({ input_tokens: 1000, output_tokens: 100 }, model, {
+            providerId: provider,
+            timestamp: new Date(atMs)
+          })!
+          expect(Math.abs(cost.usd - expected.total_price)).toBeLessThan(1e-12)
+        }),
+        { numRuns: 3000 }
+      )
     })
 
     it("has no price of the providers themselves that its unit of account would round", () => {
