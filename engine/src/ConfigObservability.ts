@@ -28,11 +28,14 @@ export const Logging = section({
   content: Schema.optional(Flag)
 })
 
+/** A token for a collector goes into `OTEL_EXPORTER_OTLP_HEADERS`; a URL is shown by the admin API. */
+const collector = "an http or https URL without credentials and query"
+
 export const Telemetry = section({
   /** Where traces are sent by OTLP over HTTP. */
   otlp: Schema.optional(
-    Schema.NullOr(text("an http or https URL without credentials", isHttpUrl)).annotate({
-      expected: "an http or https URL without credentials, or null"
+    Schema.NullOr(text(collector, (value) => isHttpUrl(value) && !value.includes("?"))).annotate({
+      expected: `${collector}, or null`
     })
   ),
   /** Share of the traces that begin here and are recorded; those of callers are as the caller says. */

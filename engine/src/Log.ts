@@ -194,11 +194,13 @@ export interface LogSettings {
   /** Levels of modules; the others have the level of the loggers. */
   readonly levels: { readonly [M in LogModule]?: LogLevel }
   readonly content: boolean
+  /** Only modules with a level of their own write. */
+  readonly off: boolean
 }
 
 /** What `logging` says of lines; nothing is set by default, and no content is written. */
 export const LogSettings = Context.Reference<LogSettings>("millrace/LogSettings", {
-  defaultValue: () => ({ levels: {}, content: false })
+  defaultValue: () => ({ levels: {}, content: false, off: false })
 })
 
 /** A text that is written in the code as it is; anything else is `never`. */
@@ -263,9 +265,9 @@ const writer = (module: LogModule, level: "debug" | "info" | "warn" | "error"): 
   const log = Effect.logWithLevel(effectLevels[level])
   return (message, fields) =>
     Effect.withFiber((fiber) => {
-      const { content, levels } = fiber.getRef(LogSettings)
+      const { content, levels, off } = fiber.getRef(LogSettings)
       const own = levels[module]
-      if (own === undefined) return log(message, new LogEntry(module, fields, content))
+      if (own === undefined) return off ? Effect.void : log(message, new LogEntry(module, fields, content))
       if (rank < logLevels.indexOf(own)) return Effect.void
       const line = log(message, new LogEntry(module, fields, content))
       return Effect.provideService(line, References.MinimumLogLevel, effectLevels[own])

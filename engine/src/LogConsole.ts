@@ -16,9 +16,9 @@ export interface LogConsoleOptions {
   readonly content: boolean
 }
 
-/** Levels of modules and whether there is content, for whatever loggers there are. */
-export const settings = ({ content, levels }: Pick<LogConsoleOptions, "content" | "levels">): Layer.Layer<never> =>
-  Layer.succeed(LogSettings, { content, levels })
+/** Levels of modules and whether there is content, for whatever loggers there are; `level: none` leaves those alone. */
+export const settings = ({ content, level, levels }: LogConsoleOptions): Layer.Layer<never> =>
+  Layer.succeed(LogSettings, { content, levels, off: level === "none" })
 
 /** Lines by `console.log`, which a host may have put something else behind. */
 export const layerConsole = (options: LogConsoleOptions): Layer.Layer<never> =>

@@ -563,7 +563,7 @@ describe("other sections", () => {
     })
     expect(config({ telemetry: { otlp: "http://127.0.0.1:4318" } }).telemetry.otlp).toBe("http://127.0.0.1:4318")
     expect(lines({ telemetry: { otlp: "grpc://x" } })).toEqual([
-      'telemetry.otlp: expected an http or https URL without credentials, or null, got "grpc://x"'
+      'telemetry.otlp: expected an http or https URL without credentials and query, or null, got "grpc://x"'
     ])
   })
 

@@ -15,6 +15,7 @@ import {
 } from "millrace"
 import { completionOf, scriptedProvider } from "millrace/testing"
 import { type Constant, LogEntry, logOf, reasonOf } from "../../engine/src/Log.ts"
+import { fromAIRequest } from "../../engine/src/Request.ts"
 import * as Reply from "../../engine/src/Reply.ts"
 import { UsageLog } from "../../engine/src/UsageLog.ts"
 
@@ -102,6 +103,30 @@ it.effect("joins traces and usage rows by their ids", () =>
     const [line] = yield* linesOf({ level: "debug" }, () => "fine", call)
     expect(fields(line)).toMatchObject({ traceId, spanId: "b7ad6b7169203331", requestId: rowId })
     expect(rowId).toMatch(/^req_/)
+  })
+)
+
+it.effect("names the virtual key that a request came with by its id", () =>
+  Effect.gen(function* () {
+    const keyed = Effect.gen(function* () {
+      const engine = yield* Engine
+      const request = yield* fromAIRequest({ prompt }, "req_keyed")
+      const key = { keyId: "key_0123456789abcdef", name: "canary", tenant: "acme" }
+      const call = yield* engine.call({ ...request, tenant: key.tenant, key })
+      yield* Effect.scoped(Effect.flatMap(engine.open(call), Reply.collect))
+    })
+    const [line] = yield* linesOf({ requests: "all" }, () => "fine", keyed)
+    expect(fields(line)).toMatchObject({ keyId: "key_0123456789abcdef", tenant: "acme" })
+  })
+)
+
+it.effect("is silent everywhere at none, also about what is no request", () =>
+  Effect.gen(function* () {
+    const more = { breaker: { minimumCalls: 1, failureRate: 0.1 } }
+    expect((yield* linesOf(undefined, broken, undefined, more)).map((line) => fields(line)["module"])).toContain(
+      "Breaker"
+    )
+    expect(yield* linesOf({ level: "none" }, broken, undefined, more)).toEqual([])
   })
 )
 

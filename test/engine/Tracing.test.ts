@@ -28,6 +28,7 @@ import {
 import { completionOf, scriptedProvider } from "millrace/testing"
 import { conventionsOf, names, providerNameOf } from "../../engine/src/GenAiNames.ts"
 import { isLocal } from "../../engine/src/LiveTracing.ts"
+import { fromAIRequest } from "../../engine/src/Request.ts"
 import * as Reply from "../../engine/src/Reply.ts"
 
 type Script = Parameters<typeof scriptedProvider>[1]
@@ -237,6 +238,25 @@ describe("a request's span", () => {
       )
       expect(attempts.map(({ attributes }) => attributes["error.type"] ?? null)).toEqual(["Cancelled", null])
       expect(attempts.map(({ attributes }) => attributes["millrace.hedge"] ?? false)).toEqual([false, true])
+    })
+  )
+
+  it.effect("names the tenant, and a virtual key by its id", () =>
+    Effect.gen(function* () {
+      const keyed = Effect.gen(function* () {
+        const engine = yield* Engine
+        const request = yield* fromAIRequest({ prompt: "Hi" }, "req_keyed")
+        const key = { keyId: "key_0123456789abcdef", name: "canary", tenant: "acme" }
+        const call = yield* engine.call({ ...request, tenant: key.tenant, key })
+        yield* Effect.scoped(Effect.flatMap(engine.open(call), Reply.collect))
+      })
+      const [request] = named(yield* spansOf(config, () => "fine", keyed), "Engine.generate")
+      expect(request!.attributes).toMatchObject({
+        "millrace.tenant": "acme",
+        "millrace.key.id": "key_0123456789abcdef",
+        "millrace.request.id": "req_keyed"
+      })
+      expect(JSON.stringify(request!.attributes)).not.toContain("canary")
     })
   )
 
