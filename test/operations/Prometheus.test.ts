@@ -154,6 +154,7 @@ describe.skipIf(noPrometheus !== undefined)(suite, () => {
     upstreams.narrow.respond = narrow.respond
     const calls = Array.from({ length: 1 + expected.queued + 1 }, (_, i) => say("narrow/m", `narrow ${i}`))
     await eventually(() => value('ai_queue_depth{provider="narrow"}'), expected.queued)
+    await prometheus.scraped()
     await is('ai_active_requests{provider="narrow"}', 1)
     await is('ai_queue_depth{provider="narrow"} / ai_queue_limit{provider="narrow"}', 1)
     await is('ai_rate_limit_available{provider="narrow",limit="concurrent"}', 0)

@@ -119,7 +119,9 @@ export const startPrometheus = async ({ rules = [], targets }: PrometheusOptions
 
   const scraped = async () => {
     const sinceSeconds = Date.now() / 1000
-    const fresh = `sum(timestamp(up{job="millrace"} == 1) > bool ${sinceSeconds}) == ${hosts.length}`
+    // Of an expression that is more than a selector `timestamp` would be the time of the query.
+    const up = 'up{job="millrace"}'
+    const fresh = `count(timestamp(${up}) > ${sinceSeconds} and ${up} == 1) == ${hosts.length}`
     await until(async () => (await query(fresh)).length > 0, "a scrape")
     if (rules.length === 0) return
     const evaluated = Date.now() / 1000
