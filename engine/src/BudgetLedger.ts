@@ -126,6 +126,8 @@ export class BudgetLedger {
       slot.active = false
       if (!slot.isSettled) this.dirty.add(slot)
     }
+    // A store that has not answered for long will not answer now.
+    if (this.busy && this.down !== undefined) return Effect.void
     return Effect.ignore(Effect.timeoutOption(this.flush, this.options.waitMs * 4))
   })
 

@@ -15,6 +15,7 @@ export {
 } from "./AIEngine.ts"
 export type { Status } from "./AdminAnswers.ts"
 export { Breaker } from "./Breaker.ts"
+export { Budget } from "./Budget.ts"
 export { Cache, type CacheOptions, type CacheStats } from "./Cache.ts"
 export type { CacheRecord } from "./CacheRecord.ts"
 export type { CacheStore, CacheStoreHealth } from "./CacheStore.ts"
