@@ -5,6 +5,8 @@
 import { beforeAll, describe, expect, it } from "vitest"
 import { Effect, Result } from "effect"
 import fc from "fast-check"
+import { keyLength } from "../../engine/src/CacheKey.ts"
+import { decodeRecord } from "../../engine/src/CacheRecord.ts"
 import * as ModelCatalog from "../../engine/src/ModelCatalog.ts"
 import { anthropicMessages } from "../../engine/src/protocols/AnthropicMessages.ts"
 import { gemini } from "../../engine/src/protocols/Gemini.ts"
@@ -173,6 +175,31 @@ describe("what else is billed apart", () => {
         { of: "input", medium: "image", tokens: 20 },
         { of: "cacheRead", medium: "audio", tokens: 30 }
       ]
+    })
+  })
+
+  it("is kept by a stored answer, so that what a hit saved is priced as the answer was", () => {
+    const stored = {
+      key: "k".repeat(keyLength),
+      provider: "openai",
+      model: "gpt-5",
+      tenant: "default",
+      namespace: null,
+      storedAtMs: 0,
+      expiresAtMs: 1,
+      latencyMs: 1,
+      completion: Result.getOrThrow(
+        openAiChat.decodeWhole(
+          JSON.stringify(chat({ service_tier: "flex" }, { completion_tokens_details: { audio_tokens: 3 } })),
+          endpoint
+        )
+      )
+    }
+    const read = Result.getOrThrow(decodeRecord(JSON.parse(JSON.stringify(stored))))
+    expect(read.completion.usage).toEqual(stored.completion.usage)
+    expect(read.completion.usage.detail).toEqual({
+      serviceTier: "flex",
+      media: [{ of: "output", medium: "audio", tokens: 3 }]
     })
   })
 })
