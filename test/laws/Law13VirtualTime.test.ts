@@ -142,6 +142,15 @@ const allowed: { readonly [file: string]: { readonly [name: string]: string } } 
   "LogSink.ts": { setTimeout: "a full pipe is tried again", setImmediate: "lines of one turn are written in one go" },
   "Telemetry.ts": { setTimeout: "a shutdown waits a moment for a real collector" },
   "RequestId.ts": { "Date.now": "an id only has to be unique and to sort by creation" },
+  "stores/TokenThread.ts": {
+    setTimeout: "an idle thread holds real memory",
+    setImmediate: "a large prompt is handed over in turns of the real event loop",
+    "performance.now": "a thread that has died is not started again at once"
+  },
+  "stores/TokenThreadWorker.ts": {
+    setImmediate: "counts share that thread",
+    "performance.now": "a count may take so much of that thread's real time"
+  },
   "stores/UsageSqlite.ts": { setTimeout: "talks to a thread that writes to a real disk" },
   "Cache.ts": { setTimeout: "a start waits a moment for a real disk" },
   "stores/CacheSqlite.ts": { setTimeout: "talks to a thread that writes to a real disk" },
