@@ -165,20 +165,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
   const budgets = keep(
     "budgets",
     storage.database,
-    Layer.unwrap(
-      Effect.map(Tokenizer, ({ measure }) =>
-        budgetLayer({ config: inForce, refOf: (target) => modelRef(inForce(), target), promptBound: measure }, database)
-      )
-    )
-  )
-  const flights = keep(
-    "flights",
-    config.cache.coalesce,
-    Layer.unwrap(
-      Effect.map(Tokenizer, ({ estimateAnswer }) =>
-        SingleFlight.layer({ enabled: config.cache.coalesce, estimateTokens: estimateAnswer })
-      )
-    )
+    budgetLayer({ config: inForce, refOf: (target) => modelRef(inForce(), target) }, database)
   )
   const metrics = keep(
     "metrics",
@@ -225,8 +212,10 @@ const limitsOf = (config: EngineConfig, target: { readonly provider: string; rea
   const provider = config.providers.find(({ name }) => name === target.provider)
   const ref = modelRef(config, target)
   const model = ModelCatalog.lookup(ref)
+  const ownApi = provider === undefined || (provider.api === "auto" && provider.kind === "openai")
   return {
     kind: ref.kind,
+    api: ownApi ? undefined : provider.api === "responses" ? ("responses" as const) : ("chat" as const),
     contextWindow: provider?.contextWindow ?? model.contextWindow,
     maxInputTokens: provider?.contextWindow === undefined ? model.maxInputTokens : undefined,
     maxTokens: provider?.maxTokens

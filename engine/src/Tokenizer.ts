@@ -14,6 +14,7 @@ import { ContextWindowExceeded } from "./Errors.ts"
 import { defectFields, logOf } from "./Log.ts"
 import { type Family, lookup, type Model, type ModelRef } from "./ModelCatalog.ts"
 import { boundOf, promptOf } from "./Prompt.ts"
+import type { OpenAiApi } from "./PromptFraming.ts"
 import type { Request } from "./Request.ts"
 import type { Stage } from "./Stage.ts"
 import { Calibration } from "./TokenCalibration.ts"
@@ -35,6 +36,8 @@ export { estimateText } from "./TokenEstimate.ts"
 /** What a target takes. Figures are tokens; an undefined window is not checked. */
 export interface TargetLimits {
   readonly kind: string
+  /** The API that the target is always asked by; left out, the request's own where the provider has it. */
+  readonly api?: OpenAiApi | undefined
   /** Prompt and answer together. */
   readonly contextWindow: number | undefined
   readonly maxInputTokens?: number | undefined
@@ -46,6 +49,11 @@ export interface TokenizerOptions {
   readonly limits: (target: Target) => TargetLimits
   /** Where texts are counted; left out, on the event loop, slice by slice. */
   readonly count?: Effect.Effect<CountTexts, never, Scope.Scope> | undefined
+}
+
+/** Whose prompt is counted, and for which of OpenAI's APIs; left out, the request's own. */
+export interface PromptRef extends ModelRef {
+  readonly api?: OpenAiApi | undefined
 }
 
 /** A prompt by its shape and scripts, before anything learned is applied. */
@@ -72,16 +80,16 @@ export class Tokenizer extends Context.Service<
      * Tokens of a prompt, exact for plain text to OpenAI and an estimate otherwise. Counting stops early, and extrapolates,
      * when it has passed `ceiling` tokens.
      */
-    readonly countPrompt: (request: Request, target: ModelRef, ceiling?: number) => Effect.Effect<TokenCount>
+    readonly countPrompt: (request: Request, target: PromptRef, ceiling?: number) => Effect.Effect<TokenCount>
     /** Tokens of a text without any framing. */
     readonly countText: (text: string, model: string) => Effect.Effect<TokenCount>
     /** An upper bound for every model, without tokenising. Parts of unknown size are not in it. */
     readonly bound: (request: Request) => number
-    readonly measure: (request: Request, target: ModelRef) => Measured
+    readonly measure: (request: Request, target: PromptRef) => Measured
     /** What was measured, corrected by what was learned of the model. */
     readonly correct: (target: ModelRef, measured: Measured) => number
     /** Learned estimate of a prompt: `correct` of `measure`. */
-    readonly estimate: (request: Request, target: ModelRef) => number
+    readonly estimate: (request: Request, target: PromptRef) => number
     /** Takes in how many prompt tokens a provider reported for a prompt. */
     readonly learn: (target: ModelRef, measured: Measured, reported: number) => void
     /** Learned estimate of the text of an answer, for those that come without usage. */
@@ -121,9 +129,9 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
     return calibration
   }
 
-  const measureWith = (request: Request, target: ModelRef, boundOf: typeof boundOfTexts | undefined): Measured => {
+  const measureWith = (request: Request, target: PromptRef, boundOf: typeof boundOfTexts | undefined): Measured => {
     const model = lookup(target)
-    const prompt = promptOf(request, model, target.model)
+    const prompt = promptOf(request, model, target.model, target.api)
     const features = new Float64Array(featureCount)
     prompt.texts.forEach((text, index) => {
       const before = features[0]!
@@ -143,7 +151,7 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
     }
   }
 
-  const measure = (request: Request, target: ModelRef): Measured => measureWith(request, target, boundOfTexts)
+  const measure = (request: Request, target: PromptRef): Measured => measureWith(request, target, boundOfTexts)
 
   const correct = (target: ModelRef, measured: Measured): number =>
     calibrationOf(target).correct(measured.features) + measured.guessed
@@ -160,11 +168,11 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
   }
 
   /** Without the parts that can only be guessed at. */
-  const countKnown = (request: Request, target: ModelRef, ceiling?: number): Effect.Effect<TokenCount> => {
+  const countKnown = (request: Request, target: PromptRef, ceiling?: number): Effect.Effect<TokenCount> => {
     const model = lookup(target)
     const estimated = () => calibrationOf(target).correct(measureWith(request, target, undefined).features)
     if (model.encoding === undefined) return Effect.sync(() => ({ tokens: estimated(), exact: false }))
-    const prompt = promptOf(request, model, target.model)
+    const prompt = promptOf(request, model, target.model, target.api)
     const exact = prompt.plain && target.kind === "openai"
     return orEstimate(
       Effect.map(countTexts(prompt.texts, model.encoding, ceiling), (count) => ({
@@ -175,9 +183,9 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
     )
   }
 
-  const countPrompt = (request: Request, target: ModelRef, ceiling?: number): Effect.Effect<TokenCount> =>
+  const countPrompt = (request: Request, target: PromptRef, ceiling?: number): Effect.Effect<TokenCount> =>
     Effect.map(countKnown(request, target, ceiling), (count) => {
-      const { guessed } = promptOf(request, lookup(target), target.model)
+      const { guessed } = promptOf(request, lookup(target), target.model, target.api)
       return guessed === 0 ? count : { ...count, tokens: count.tokens + guessed }
     })
 
@@ -195,7 +203,7 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
     const first = candidates[0]
     if (first === undefined) return next(call)
     const limits = options.limits(first)
-    const ref = { kind: limits.kind, model: first.model }
+    const ref = refOf(first, limits)
     const measured = measure(request, ref)
     journal.promptTokens = correct(ref, measured)
     call.settlement.add((outcome) => {
@@ -203,7 +211,7 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
       const reported = promptTokens(outcome.completion.usage)
       const target = journal.target ?? first
       const same = target.provider === first.provider && target.model === first.model
-      const answered = same ? ref : { kind: options.limits(target).kind, model: target.model }
+      const answered = same ? ref : refOf(target, options.limits(target))
       // Several choices are reported as one.
       if ((request.wire?.needs.length ?? 0) === 0) answers.learn(outcome.completion, lookup(answered))
       if (same) return learn(ref, measured, reported)
@@ -231,14 +239,14 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
     for (const target of journal.candidates) {
       const limits = options.limits(target)
       const room = roomOf(request, limits)
-      const ref = { kind: limits.kind, model: target.model }
+      const ref = refOf(target, limits)
       const { encoding, family } = lookup(ref)
       // What can only be guessed at refuses nothing.
       const seen = measureWith(request, ref, undefined)
       let tokens = calibrationOf(ref).correct(seen.features)
       let least = calibrationOf(ref).floor(tokens)
       if (bound > room && room > 0 && tokens > room * nearLimit && encoding !== undefined) {
-        const key = `${encoding} ${family}`
+        const key = `${encoding} ${family} ${limits.api}`
         const count = counts.get(key) ?? (yield* countKnown(request, ref, ceilingFactor * roomMax))
         counts.set(key, count)
         if (count.estimated !== true) tokens = least = count.tokens
@@ -275,6 +283,8 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
     estimateAnswer
   })
 }
+
+const refOf = ({ model }: Target, { api, kind }: TargetLimits): PromptRef => ({ kind, model, api })
 
 /** The part of a request that must fit a window: each text to embed has one of its own, so the longest decides. */
 const longestOf = (request: Request): Request => {

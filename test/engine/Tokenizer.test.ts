@@ -374,6 +374,18 @@ describe("Tokenizer.countPrompt", () => {
     }).pipe(Effect.provide(layer()))
   )
 
+  it.effect("frames tools for the API that the target is asked by", () =>
+    Effect.gen(function* () {
+      const { countPrompt } = yield* Tokenizer
+      const wire = { dialect: "openai-responses" as const, body: {}, needs: [] }
+      const request = asking("hi", { tools: [{ name: "t", description: "a tool" }], wire })
+      const tokens = (api?: "chat" | "responses") =>
+        Effect.map(countPrompt(request, { kind: "openai", model: "gpt-5", api }), (count) => count.tokens)
+      expect(yield* tokens()).toBe(yield* tokens("responses"))
+      expect(yield* tokens("chat")).toBe((yield* tokens("responses")) + 82)
+    }).pipe(Effect.provide(layer()))
+  )
+
   it.effect("never counts more than the bound, and never throws, on any pathological prompt", () =>
     Effect.gen(function* () {
       const tokenizer = yield* Tokenizer
