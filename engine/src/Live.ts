@@ -167,6 +167,15 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     storage.database,
     budgetLayer({ config: inForce, refOf: (target) => modelRef(inForce(), target) }, database)
   )
+  const flights = keep(
+    "flights",
+    config.cache.coalesce,
+    Layer.unwrap(
+      Effect.map(Tokenizer, ({ estimateAnswer }) =>
+        SingleFlight.layer({ enabled: config.cache.coalesce, estimateTokens: estimateAnswer })
+      )
+    )
+  )
   const metrics = keep(
     "metrics",
     undefined,
