@@ -25,7 +25,7 @@ import {
 import type { Outcome, Target } from "./Call.ts"
 import { BudgetExceeded } from "./Errors.ts"
 import { logOf } from "./Log.ts"
-import { picosOf } from "./Money.ts"
+import { picosOf, picosPerUsd } from "./Money.ts"
 import type { AttemptCall, AttemptStage, OpenAttempt } from "./Stage.ts"
 import { totalTokens, type Usage, zero as noUsage } from "./Usage.ts"
 
@@ -227,7 +227,7 @@ const make = (
         const left = slot.limit - slot.spent - slot.allReserved
         if (least === undefined || left < least) least = left
       }
-      if (least !== undefined) call.journal.budgetLeftUsd = amountOf("usd", least > zero ? least : zero)
+      if (least !== undefined) call.journal.budgetLeftUsd = least > zero ? Number(least) / picosPerUsd : 0
     }
 
     const admit = (call: AttemptCall, next: OpenAttempt): ReturnType<OpenAttempt> => {

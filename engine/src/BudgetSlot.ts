@@ -11,7 +11,7 @@ import type { BudgetBalance, BudgetEntry, Holding } from "./BudgetStore.ts"
 /** Of the limit an owner holds at most so much in advance. */
 const spareShare = 32n
 /** And at most what so many calls as the last one need. */
-const spareCalls = 8n
+const spareCalls = 32n
 /** Below this share of the limit nothing is held in advance. */
 const scarceShare = 16n
 

@@ -7,20 +7,24 @@ import type { TargetBounds } from "./BudgetBound.ts"
 import type { Target } from "./Call.ts"
 import type { EngineConfig } from "./Config.ts"
 import * as ModelCatalog from "./ModelCatalog.ts"
+import { promptOf } from "./Prompt.ts"
 import type { Request } from "./Request.ts"
 import * as BudgetMemory from "./stores/BudgetMemory.ts"
 import * as BudgetSql from "./stores/BudgetSql.ts"
 import type { Database } from "./stores/Database.ts"
+import { boundOfTexts } from "./TokenEstimate.ts"
 import type { Cost, Usage } from "./Usage.ts"
 
 export interface LiveBudgetOptions {
   /** The configuration in force. */
   readonly config: () => EngineConfig
   readonly refOf: (target: Target) => ModelCatalog.ModelRef
-  readonly promptBound: (
-    request: Request,
-    ref: ModelCatalog.ModelRef
-  ) => { readonly bound: number; readonly complete: boolean }
+}
+
+/** No tokenizer counts more in the parts of a prompt that are known; nothing is estimated, which would take longer. */
+export const promptBound = (request: Request, ref: ModelCatalog.ModelRef) => {
+  const { complete, overhead, texts } = promptOf(request, ModelCatalog.lookup(ref), ref.model)
+  return { bound: boundOfTexts(texts) + 2 * overhead, complete }
 }
 
 export const budgetLayer = (
@@ -41,7 +45,7 @@ export const budgetLayer = (
     budgets: () => config().budgets,
     price: (target: Target, usage: Usage, atMs: number): Cost => ModelCatalog.price(usage, refOf(target), atMs),
     bounds,
-    promptBound: (request: Request, target: Target) => options.promptBound(request, refOf(target)),
+    promptBound: (request: Request, target: Target) => promptBound(request, refOf(target)),
     isFree: (name: string) => {
       const provider = providerOf(name)
       return provider?.kind === "simulated" && provider.pricing === undefined

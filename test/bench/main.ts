@@ -18,6 +18,7 @@ const suites = [
   "hit",
   "stream",
   "limiter",
+  "budgets",
   "cache",
   "savings",
   "kpi",
@@ -25,6 +26,7 @@ const suites = [
   "tokens",
   "vectors",
   "lookups",
+  "usage",
   "gateway",
   "chaos",
   "semantic"
