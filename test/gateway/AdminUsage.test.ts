@@ -208,8 +208,8 @@ describe("GET requests", () => {
           counted: 2,
           keys: [{ keyId: "key_1", count: 2 }],
           tenants: [
-            { tenant: "default", count: 1 },
-            { tenant: "acme", count: 1 }
+            { tenant: "acme", count: 1 },
+            { tenant: "default", count: 1 }
           ]
         }
       }
@@ -229,7 +229,7 @@ describe("GET requests", () => {
     let cursor: string | null = null
     do {
       const more = cursor === null ? "" : `&cursor=${cursor}`
-      const page = (await (await served.get(`requests?minLatencyMs=1000&limit=3${more}`)).json()) as RequestPage
+      const page = (await (await served.get(`requests?minLatencyMs=1000&limit=1${more}`)).json()) as RequestPage
       sizes.push(page.items.length)
       found.push(...page.items.map(({ id }) => id))
       cursor = page.nextCursor
@@ -241,7 +241,7 @@ describe("GET requests", () => {
         .flatMap(({ id, latencyMs }) => (latencyMs === 9000 ? [id] : []))
         .toReversed()
     )
-    expect(Math.max(...sizes)).toBe(3)
+    expect(Math.max(...sizes)).toBe(1)
     await served.close()
   })
 
@@ -250,11 +250,12 @@ describe("GET requests", () => {
     const store = memory(hundreds)
     const served = await serve({ ...store, page: (scan) => (scans.push(scan), store.page(scan)) })
     const { id } = hundreds[9000]!
-    for (const search of [id, id.slice(0, 12)]) {
+    for (const search of [id, id.slice(0, -1)]) {
       const { items } = (await (await served.get(`requests?search=${search}`)).json()) as RequestPage
       expect(items.map((item) => item.id)).toEqual([id])
     }
-    expect(scans[0]!.toMs! - scans[0]!.fromMs!).toBeLessThan(1_300_000)
+    expect(scans[0]!.toMs! - scans[0]!.fromMs!).toBeLessThan(2000)
+    expect(((await (await served.get(`requests?search=${id}&status=error`)).json()) as RequestPage).items).toEqual([])
     const some = (await (await served.get(`requests?search=${id.slice(0, 9)}&limit=500`)).json()) as RequestPage
     expect(some.items.length).toBeGreaterThan(100)
     expect(some.items.every((item) => item.id.startsWith(id.slice(0, 9)))).toBe(true)

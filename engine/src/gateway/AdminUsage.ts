@@ -68,7 +68,7 @@ export const usageHandlers = HttpApiBuilder.group(
       if (cursor !== undefined && after === undefined) return yield* new InvalidCursor()
       const { found, next } = yield* search(store, { ...filters, limit, after })
       return {
-        items: found.map(({ record }) => toItem(record)),
+        items: found.map(toItem),
         nextCursor: next === undefined ? null : encodeCursor(next)
       }
     })

@@ -37,13 +37,13 @@ export interface SearchScan extends UsageFilters, RecordFilters {
 
 export interface SearchPage {
   /** Newest first. */
-  readonly found: ReadonlyArray<StoredRecord>
+  readonly found: ReadonlyArray<UsageRecord>
   /** Where to go on; undefined at the end. */
   readonly next: Position | undefined
 }
 
 /** Records that one search looks at. */
-const lookedMax = 5000
+const lookedMax = 2000
 const pageRows = 500
 
 export const hasRecordFilters = ({ errorKind, fault, fingerprint, minLatencyMs, search }: RecordFilters): boolean =>
@@ -60,18 +60,27 @@ export const search = (store: UsageStore, scan: SearchScan): Effect.Effect<Searc
   Effect.gen(function* () {
     const { errorKind, fault, fingerprint, limit, minLatencyMs, search: prefix, ...rest } = scan
     const filters: RecordFilters = { errorKind, fault, fingerprint, minLatencyMs, search: prefix }
-    const narrowed = { ...rest, ...statusOf(scan), ...rangeOf(scan), limit: pageRows }
+    if (prefix !== undefined && scan.after === undefined) {
+      // A whole id leads to its record.
+      const record = yield* store.find(prefix)
+      if (record !== undefined) return fits(record, scan) ? { found: [record], next: undefined } : nothing
+    }
+    const place = fingerprint === undefined ? {} : yield* placeOfGroup(store, fingerprint, scan)
+    if (place === undefined) return nothing
+    const narrowed = { ...rest, ...statusOf(scan), ...rangeOf(scan), ...place, limit: pageRows }
     if (narrowed.fromMs !== undefined && narrowed.toMs !== undefined && narrowed.fromMs >= narrowed.toMs) return nothing
-    const found: Array<StoredRecord> = []
+    const found: Array<UsageRecord> = []
     let after = scan.after
+    let last: Position | undefined
     let looked = 0
     for (;;) {
       const page: ReadonlyArray<StoredRecord> = yield* store.page({ ...narrowed, after } satisfies PageScan)
       for (const stored of page) {
         after = positionOf(stored)
         if (!matches(stored.record, filters)) continue
-        if (found.length === limit) return { found, next: positionOf(found.at(-1)!) }
-        found.push(stored)
+        if (found.length === limit) return { found, next: last }
+        found.push(stored.record)
+        last = after
       }
       looked += page.length
       if (page.length < pageRows) return { found, next: undefined }
@@ -79,7 +88,28 @@ export const search = (store: UsageStore, scan: SearchScan): Effect.Effect<Searc
     }
   })
 
+/** Where the failures of a group are within a scan; undefined where there are none. */
+const placeOfGroup = (store: UsageStore, fingerprint: string, scan: SearchScan) => {
+  const { fromMs = 0, key, model, provider, tenant, toMs = Number.MAX_SAFE_INTEGER } = scan
+  const range = { fromMs, toMs, bucket: "day", limit: 1 } as const
+  return Effect.map(store.errors({ ...range, fingerprint, key, model, provider, tenant }), ([group]) =>
+    group === undefined ? undefined : placeOf(group)
+  )
+}
+
 const positionOf = ({ record, seq }: StoredRecord): Position => ({ timeMs: record.timeMs, seq })
+
+/** Whether a record is one of those that a scan asks for. */
+const fits = (record: UsageRecord, scan: SearchScan): boolean =>
+  (scan.model === undefined || record.model === scan.model) &&
+  (scan.provider === undefined || record.provider === scan.provider) &&
+  (scan.tenant === undefined || record.tenant === scan.tenant) &&
+  (scan.key === undefined || record.keyId === scan.key) &&
+  (scan.status === undefined || record.status === scan.status) &&
+  (scan.cache === undefined || record.cache === scan.cache) &&
+  (scan.fromMs === undefined || record.timeMs >= scan.fromMs) &&
+  (scan.toMs === undefined || record.timeMs < scan.toMs) &&
+  matches(record, scan)
 
 const nothing: SearchPage = { found: [], next: undefined }
 
@@ -95,8 +125,8 @@ const statusOf = ({ errorKind, fault, fingerprint, status }: SearchScan): Pick<U
 const timeDigits = 8
 /** 2020; an id of an earlier time was made by somebody else. */
 const firstIdMs = 1_577_836_800_000
-/** Time that a request may take to come in: its id is made when it begins to. */
-const slackMs = 600_000
+/** A request's id is made when it begins to come in, its time is taken when it is there; a whole id finds what took longer. */
+const comesInMs = 1500
 
 /** The range, narrowed to the times that ids with such a beginning can be from (`RequestId.ts`). */
 const rangeOf = ({ fromMs, search: prefix, toMs }: SearchScan): Pick<SearchScan, "fromMs" | "toMs"> => {
@@ -106,8 +136,8 @@ const rangeOf = ({ fromMs, search: prefix, toMs }: SearchScan): Pick<SearchScan,
   const last = Number.parseInt(digits.padEnd(timeDigits, "z"), 36)
   if (Number.isNaN(first) || last < firstIdMs) return { fromMs, toMs }
   return {
-    fromMs: Math.max(fromMs ?? 0, first - slackMs),
-    toMs: Math.min(toMs ?? Number.POSITIVE_INFINITY, last + slackMs)
+    fromMs: Math.max(fromMs ?? 0, first),
+    toMs: Math.min(toMs ?? Number.POSITIVE_INFINITY, last + comesInMs)
   }
 }
 
@@ -122,25 +152,37 @@ export interface Affected {
 /** Keys and tenants of a group's failures in a range, the most affected first. */
 export const affectedBy = (
   store: UsageStore,
-  { fingerprint, model, provider }: Pick<ErrorGroup, "fingerprint" | "model" | "provider">,
-  scan: UsageFilters & { readonly fromMs: number; readonly toMs: number }
-): Effect.Effect<Affected, UsageUnavailable> => {
-  const { fromMs, key, tenant, toMs } = scan
-  const target = { model: model ?? undefined, provider: provider ?? undefined }
-  return Effect.map(
-    search(store, { fromMs, toMs, key, tenant, ...target, fingerprint, limit: lookedMax, after: undefined }),
+  group: ErrorGroup,
+  { key, tenant }: Pick<UsageFilters, "key" | "tenant">
+): Effect.Effect<Affected, UsageUnavailable> =>
+  Effect.map(
+    search(store, {
+      ...placeOf(group),
+      fingerprint: group.fingerprint,
+      key,
+      tenant,
+      limit: lookedMax,
+      after: undefined
+    }),
     ({ found }) => ({
       counted: found.length,
-      keys: counted(found.map(({ record }) => record.keyId)).map(([keyId, count]) => ({ keyId, count })),
-      tenants: counted(found.map(({ record }) => record.tenant)).map(([name, count]) => ({ tenant: name, count }))
+      keys: counted(found.map(({ keyId }) => keyId)).map(([keyId, count]) => ({ keyId, count })),
+      tenants: counted(found.map((record) => record.tenant)).map(([name, count]) => ({ tenant: name, count }))
     })
   )
-}
+
+/** Where the failures of a group are: their model and provider, and the time in which they were seen. */
+const placeOf = ({ firstSeenMs, lastSeenMs, model, provider }: ErrorGroup) => ({
+  fromMs: firstSeenMs,
+  toMs: lastSeenMs + 1,
+  model: model ?? undefined,
+  provider: provider ?? undefined
+})
 
 const affectedMax = 50
 
 const counted = <Value>(values: ReadonlyArray<Value>): ReadonlyArray<readonly [Value, number]> => {
   const counts = new Map<Value, number>()
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
-  return [...counts].sort(([, a], [, b]) => b - a).slice(0, affectedMax)
+  return [...counts].sort(([x, a], [y, b]) => b - a || (String(x) < String(y) ? -1 : 1)).slice(0, affectedMax)
 }
