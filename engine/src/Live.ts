@@ -165,7 +165,11 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
   const budgets = keep(
     "budgets",
     storage.database,
-    budgetLayer({ config: inForce, refOf: (target) => modelRef(inForce(), target) }, database)
+    Layer.unwrap(
+      Effect.map(Tokenizer, ({ measure }) =>
+        budgetLayer({ config: inForce, refOf: (target) => modelRef(inForce(), target), promptBound: measure }, database)
+      )
+    )
   )
   const flights = keep(
     "flights",
