@@ -105,7 +105,14 @@ const exported = async (otlp: string, sample: number): Promise<Layer.Layer<never
       spanProcessors: [queue]
     })
     yield* Effect.addFinalizer(() => flushed(provider, queue))
-    return yield* Effect.provideService(OtelTracer.make, OtelTracer.OtelTracer, provider.getTracer("millrace", version))
+    const made = yield* Effect.provideService(
+      OtelTracer.make,
+      OtelTracer.OtelTracer,
+      provider.getTracer("millrace", version)
+    )
+    // Without its `context`, which makes a span the active one of OpenTelemetry's API for every step of a fiber: nobody asks
+    // the API here, and it takes more time than all the rest of a span.
+    return Tracer.make({ span: (options) => made.span(options) })
   })
   return Layer.merge(Layer.effect(Tracer.Tracer, tracer as Effect.Effect<Tracer.Tracer, never, Scope.Scope>), parents)
 }

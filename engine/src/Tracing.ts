@@ -139,8 +139,8 @@ const make = (options: TracingOptions): Tracing["Service"] => {
         const joined =
           trace !== undefined && parent?._tag === "ExternalSpan" ? fiber.getRef(RemoteParent)(parent, trace) : undefined
         const kind = request.wire === undefined ? "internal" : "server"
-        const attributes = requestAttributes(known, call)
-        return Effect.flatMap(Effect.makeSpan(name, { kind, attributes, ...below(joined, trace) }), (span) => {
+        return Effect.flatMap(Effect.makeSpan(name, { kind, ...below(joined, trace) }), (span) => {
+          if (span.sampled) begin(span, requestAttributes(known, call))
           call.journal.span = span
           return lived(span, call, next(call), endRequest, requestEvents)
         })
@@ -155,16 +155,15 @@ const make = (options: TracingOptions): Tracing["Service"] => {
             call.attempt.traceHeaders = traceHeaders(span)
           return next(call)
         }
-        const attributes = attemptAttributes(known, call, provider)
         const parent = fiber.cache.span
         const trace = parent === undefined ? undefined : Context.getOrUndefined(parent.annotations, CallerTrace)
         return Effect.flatMap(
           Effect.makeSpan(`${operationOf(call)} ${clip(call.target.model)}`, {
             kind: "client",
-            attributes,
             ...below(undefined, trace)
           }),
           (span) => {
+            if (span.sampled) begin(span, attemptAttributes(known, call, provider))
             if (provider?.propagates === true) call.attempt.traceHeaders = traceHeaders(span)
             return lived(span, call, next(call), endAttempt, (_, endedAtMs, outcome) =>
               attemptEvents(call, outcome, endedAtMs)
@@ -173,6 +172,11 @@ const make = (options: TracingOptions): Tracing["Service"] => {
         )
       })
   })
+}
+
+/** What is known at the start. What is not recorded is not worked out. */
+const begin = (span: Tracer.Span, attributes: Attributes): void => {
+  for (const name in attributes) span.attribute(name, attributes[name])
 }
 
 /** A span's place in the trace of a caller, whose `tracestate` its own children carry on. */
