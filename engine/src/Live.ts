@@ -165,11 +165,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
   const budgets = keep(
     "budgets",
     storage.database,
-    Layer.unwrap(
-      Effect.map(Tokenizer, ({ measure }) =>
-        budgetLayer({ config: inForce, refOf: (target) => modelRef(inForce(), target), promptBound: measure }, database)
-      )
-    )
+    budgetLayer({ config: inForce, refOf: (target) => modelRef(inForce(), target) }, database)
   )
   const flights = keep(
     "flights",
