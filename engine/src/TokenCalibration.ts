@@ -5,18 +5,20 @@
  * The offset is what a provider adds to every prompt (a template, a system prompt of its own), the rest how its tokenizer
  * differs from the one that the estimate was fitted to. All are fitted together by least squares of the relative error over
  * recent calls, with outliers weighted down and every weight held near what it was at first until the reports say otherwise.
- * One update is some hundred additions, and for later reports only each eighth one solves the system; nothing is stored per
- * call.
+ * An update is some dozens of additions, and of later reports only each 32nd solves the system; nothing is stored per call.
  */
 import { featureCount, type TextFeatures } from "./TokenEstimate.ts"
 
 /** Weight of all earlier calls against the next one: about the last hundred count. */
 const memory = 0.99
 
+/** Weights are scaled down from here on. */
+const gainMax = 1e9
+
 /** Reports after which outliers are told from the rest. */
 const settled = 10
 
-/** Reports that are all solved for; of the later ones, each eighth is. */
+/** Reports that are all solved for; of the later ones, each 32nd is. */
 const eager = 64
 
 /** Texts of fewer tokens weigh as if they had so many: a few tokens more or less are no news. */
@@ -54,6 +56,8 @@ export class Calibration {
   spread = 0.1
   /** The offset, then by how much the weight of each feature differs from its first value: 1 for the estimate, else 0. */
   private readonly learned = new Float64Array(size)
+  /** Weight of the next report: later ones weigh more, instead of earlier ones less. */
+  private gain = 1
   private readonly squares = new Float64Array(size * size)
   private readonly targets = new Float64Array(size)
 
@@ -85,12 +89,23 @@ export class Calibration {
     row[0] = 1 / scale
     for (let i = 1; i < size; i++) row[i] = features[i - 1]! / scale
     const left = (reported - measured) / scale
+    this.gain /= memory
+    if (this.gain > gainMax) this.rescale()
+    const gained = weight * this.gain
+    // Most texts have few kinds of characters.
     for (let i = 0; i < size; i++) {
-      const weighted = weight * row[i]!
-      targets[i] = memory * targets[i]! + weighted * left
-      for (let j = 0; j <= i; j++) squares[i * size + j] = memory * squares[i * size + j]! + weighted * row[j]!
+      const weighted = gained * row[i]!
+      if (weighted === 0) continue
+      targets[i]! += weighted * left
+      for (let j = 0; j <= i; j++) squares[i * size + j]! += weighted * row[j]!
     }
-    if (this.count <= eager || this.count % 8 === 0) this.solve()
+    if (this.count <= eager || this.count % 32 === 0) this.solve()
+  }
+
+  private rescale(): void {
+    for (let i = 0; i < this.squares.length; i++) this.squares[i]! /= this.gain
+    for (let i = 0; i < size; i++) this.targets[i]! /= this.gain
+    this.gain = 1
   }
 
   /** Cholesky's decomposition of what was seen and what is trusted. */
@@ -99,9 +114,9 @@ export class Calibration {
     for (let i = 0; i < size; i++) {
       for (let j = 0; j <= i; j++) {
         let sum = squares[i * size + j]!
-        if (i === j) sum += i === 0 ? trust[0]! / this.count : trust[i]!
+        if (i === j) sum += this.gain * (i === 0 ? trust[0]! / this.count : trust[i]!)
         for (let k = 0; k < j; k++) sum -= root[i * size + k]! * root[j * size + k]!
-        root[i * size + j] = i === j ? Math.sqrt(Math.max(sum, 1e-12)) : sum / root[j * size + j]!
+        root[i * size + j] = i === j ? Math.sqrt(Math.max(sum, 1e-12 * this.gain)) : sum / root[j * size + j]!
       }
       let sum = targets[i]!
       for (let k = 0; k < i; k++) sum -= root[i * size + k]! * solution[k]!
