@@ -219,8 +219,9 @@ export class BudgetLedger {
       this.fail(reasonOf(exit))
     } else {
       this.down = undefined
-      this.apply(sent, exit.value)
+      const surrenders = this.apply(sent, exit.value)
       if (this.waiters.size > 0) this.pump()
+      else if (surrenders) this.pump(true)
       if (this.closed && this.dirty.size > 0) this.pump(true)
     }
     if (this.busy) return
@@ -229,7 +230,8 @@ export class BudgetLedger {
     for (const done of idle) done()
   }
 
-  private apply(sent: ReadonlyArray<Sent>, balances: ReadonlyArray<BudgetBalance>): void {
+  /** Returns true when something was fetched for nothing, which others may have use for. */
+  private apply(sent: ReadonlyArray<Sent>, balances: ReadonlyArray<BudgetBalance>): boolean {
     const nowMs = this.options.nowMs()
     const scarce = new Set<BudgetSlot>()
     for (const [index, { entry, slot, used }] of sent.entries()) {
@@ -246,16 +248,23 @@ export class BudgetLedger {
         if (entry.done) this.book.drop(slot)
       }
     }
+    let surrenders = false
     for (const waiter of [...this.waiters]) {
       const short = waiter.claims.find(({ amount, slot }) => amount > slot.free)
       if (short !== undefined && !scarce.has(short.slot)) continue
       this.leave(waiter)
-      if (short !== undefined) waiter.refused(short)
-      else {
+      if (short !== undefined) {
+        waiter.refused(short)
+        for (const { slot } of waiter.claims) {
+          slot.active = false
+          surrenders ||= slot.free > zero
+        }
+      } else {
         for (const { amount, slot } of waiter.claims) slot.reserve(amount)
         waiter.taken()
       }
     }
+    return surrenders
   }
 
   private fail(reason: string): void {
