@@ -206,7 +206,9 @@ export const usageStoreContract = (name: string, layer: () => Layer.Layer<UsageL
         recordAll(log, [...odd.map((tenant, i) => ({ id: `odd_${i}`, tenant })), { id: "plain" }])
         for (const [i, tenant] of odd.entries()) {
           const { items } = yield* log.requests({ tenant })
-          expect(items.map((item) => [item.id, item.tenant])).toEqual([[`odd_${i}`, tenant]])
+          // Postgres holds no zero character.
+          const held = name === "postgres" ? tenant.replaceAll("\u0000", "\ufffd") : tenant
+          expect(items.map((item) => [item.id, item.tenant])).toEqual([[`odd_${i}`, held]])
           expect((yield* log.usage({ ...day, tenant })).totals.requests).toBe(1)
           expect(yield* log.request(tenant)).toBeUndefined()
         }

@@ -114,8 +114,8 @@ const clientOf = ({ location, maxConnections = 4 }: DatabaseOptions) =>
 const migrate = Migrator.make({})({ loader: Effect.succeed(migrations), table: "millrace_migrations" })
 
 /** The words of a failure, without what a driver may quote of the URL. */
-const detailOf = (error: unknown, location: DatabaseOptions["location"]): string => {
-  const text = isSqlError(error) ? error.reason.message : error instanceof Error ? error.message : String(error)
+export const detailOf = (error: unknown, location: DatabaseOptions["location"]): string => {
+  const text = isSqlError(error) ? wordsOf(error) : error instanceof Error ? error.message : String(error)
   if (location.kind !== "postgres") return text
   const url = Redacted.value(location.url)
   const password = URL.canParse(url) ? new URL(url).password : ""
@@ -123,4 +123,12 @@ const detailOf = (error: unknown, location: DatabaseOptions["location"]): string
   return password === ""
     ? hidden
     : hidden.replaceAll(password, "<redacted>").replaceAll(decodeURIComponent(password), "<redacted>")
+}
+
+/** The driver says what it did, its cause what the server said; what refuses a value may quote it, and is left out. */
+const wordsOf = ({ reason }: SqlError): string => {
+  const { cause } = reason
+  if (!(cause instanceof Error) || cause.message === reason.message) return reason.message
+  const refusesValue = "code" in cause && typeof cause.code === "string" && cause.code.startsWith("22")
+  return `${reason.message}: ${refusesValue ? `a value was refused (${String(cause.code)})` : cause.message}`
 }

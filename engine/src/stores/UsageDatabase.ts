@@ -1,11 +1,14 @@
 /**
- * Chooses where usage records are kept by the words of `storage.database`: `memory`, `sqlite:<path>`, `sqlite::memory:`.
+ * Chooses where usage records are kept by the words of `storage.database`.
  */
-import path from "node:path"
-import { Effect, Layer } from "effect"
-import { UsageLog } from "../UsageLog.ts"
+import { Effect, Layer, type Scope } from "effect"
+import { UsageLog, type UsageStore } from "../UsageLog.ts"
+import { type DatabaseLocation, parse } from "./DatabaseLocation.ts"
 import * as UsageMemory from "./UsageMemory.ts"
+import * as UsagePostgres from "./UsagePostgres.ts"
 import * as UsageSqlite from "./UsageSqlite.ts"
+
+export { parse }
 
 export interface UsageDatabaseOptions {
   readonly database: string
@@ -14,24 +17,26 @@ export interface UsageDatabaseOptions {
   readonly content?: boolean | undefined
 }
 
-export type UsageLocation = { readonly kind: "memory" } | { readonly kind: "sqlite"; readonly path: string }
-
-/** Reads `storage.database`; paths are relative to the working directory. Undefined for what is not known here. */
-export const parse = (database: string): UsageLocation | undefined => {
-  if (database === "memory") return { kind: "memory" }
-  const file = /^sqlite:(?:\/\/(?=\/))?(.+)$/.exec(database)?.[1]
-  if (file === undefined) return undefined
-  return { kind: "sqlite", path: file === ":memory:" ? file : path.resolve(file) }
+const storeAt = (
+  location: DatabaseLocation,
+  durability: UsageDatabaseOptions["durability"]
+): Effect.Effect<UsageStore, never, Scope.Scope> => {
+  switch (location.kind) {
+    case "memory":
+      return UsageMemory.make
+    case "sqlite":
+      return UsageSqlite.make({ path: location.path, durability })
+    case "postgres":
+      return UsagePostgres.make({ url: location.url, durability })
+  }
 }
 
 /** The usage log over the database that the configuration names. Dies for a name that `parse` does not know. */
 export const layer = (options: UsageDatabaseOptions): Layer.Layer<UsageLog> => {
   const location = parse(options.database)
   if (location === undefined) {
-    return Layer.effect(UsageLog, Effect.die(new Error("storage.database: expected memory or sqlite:<path>")))
+    const expected = "storage.database: expected memory, sqlite:<path> or postgres://<user>:<password>@<host>/<name>"
+    return Layer.effect(UsageLog, Effect.die(new Error(expected)))
   }
-  return UsageLog.layer(
-    location.kind === "memory" ? UsageMemory.make : UsageSqlite.make({ ...location, durability: options.durability }),
-    { content: options.content }
-  )
+  return UsageLog.layer(storeAt(location, options.durability), { content: options.content })
 }

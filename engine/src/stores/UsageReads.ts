@@ -12,7 +12,7 @@ import { type FailureWords, UsageFailures } from "./UsageFailures.ts"
 import { conditionsOf, type PlaceScan, positionsOf } from "./UsagePlaces.ts"
 import { figuresOf, readState, selectFigures, selectRecord } from "./UsageRollup.ts"
 import { readable, records } from "./UsageSchema.ts"
-import { cover, everything, fields, type Shape, type Stretch, valueOf, wordOf } from "./UsageShapes.ts"
+import { cover, everything, fields, narrow, type Shape, type Stretch, valueOf, wordOf } from "./UsageShapes.ts"
 import { type Dialect, lookup, query, type SqlProgram, type SqlQuery, type SqlRow } from "./UsageSql.ts"
 
 /** Undefined when the report would have more than `maxPoints` points. */
@@ -26,8 +26,10 @@ export const usage = function* (
   const asked = new Set<GroupBy>(fields.filter((field) => scan[field] !== undefined || scan.groupBy === field))
   for (const stretch of cover(scan, scan.bucket, asked, prunedMs)) {
     if (stretch.shape !== undefined) {
-      for (const [startMs, group, body] of yield cellsOf(stretch as Required<Stretch>, stretch.shape, scan)) {
-        const name = scan.groupBy === undefined ? null : valueOf(group as string)
+      for (const [startMs, word, body] of yield cellsOf(stretch, stretch.shape, scan)) {
+        const group = stretch.shape.set === narrow ? narrowGroup(word as string, scan) : (word as string)
+        if (group === undefined) continue
+        const name = scan.groupBy === undefined ? null : valueOf(group)
         if (!aggregate.addEncoded(startMs as number, name, body as Uint8Array)) return undefined
       }
     } else {
@@ -38,6 +40,18 @@ export const usage = function* (
   }
   const rest = yield figuresIn(dialect, scan, undefined, "seq > ?", rolled)
   return addAll(aggregate, rest) ? aggregate.report() : undefined
+}
+
+/** The group of a cell with several values, undefined when the scan asks for others. */
+const narrowGroup = (word: string, scan: UsageScan): string | undefined => {
+  const words = word.split("\n")
+  let group = ""
+  for (const [i, field] of narrow.entries()) {
+    const asked = scan[field]
+    if (asked !== undefined && words[i] !== wordOf(asked)) return undefined
+    if (field === scan.groupBy) group = words[i]!
+  }
+  return group
 }
 
 const addAll = (aggregate: UsageAggregate, rows: ReadonlyArray<SqlRow>): boolean => {
@@ -83,6 +97,14 @@ const cellsOf = (stretch: { readonly fromMs: number; readonly toMs: number }, sh
       `SELECT c.start_ms, ${group}, c.body FROM usage_dims d CROSS JOIN usage_cells c
        WHERE c.a = CAST(d.id AS TEXT) AND ${where.join(" AND ")}`,
       ...values
+    )
+  }
+  if (shape.set === narrow) {
+    return query(
+      "SELECT start_ms, b, body FROM usage_cells WHERE shape = ? AND a = '' AND start_ms >= ? AND start_ms < ?",
+      shape.id,
+      stretch.fromMs,
+      stretch.toMs
     )
   }
   const sides = ["a", "b"].slice(0, Math.max(shape.set.length, 1))

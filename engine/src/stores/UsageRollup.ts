@@ -8,7 +8,7 @@
 import { columns, columnOf, type SqlValue } from "./UsageColumns.ts"
 import { UsageCell, type UsageFigures } from "./UsageCell.ts"
 import { cells, dims, failures, fingerprints, places, readable, state } from "./UsageSchema.ts"
-import { type Dims, everything, fields, levels, shapes, type Shape, wordOf } from "./UsageShapes.ts"
+import { type Dims, everything, fields, levels, narrow, shapes, type Shape, wordOf } from "./UsageShapes.ts"
 import { bucketMs } from "./UsageAggregate.ts"
 import { type Dialect, insert, lookup, query, type SqlProgram, type SqlRow } from "./UsageSql.ts"
 import { usdOf } from "../Money.ts"
@@ -152,17 +152,20 @@ export const identify = function* (combinations: ReadonlyArray<Combination>): Sq
   )
 }
 
-/** A cell and what is to be added to it. */
+/** What is to be added to a cell. A `shared` one is also that of another change, and never changed. */
 export interface CellChange {
   readonly shape: Shape
   readonly combination: Combination
   readonly startMs: number
-  readonly cell: UsageCell
+  cell: UsageCell
+  shared: boolean
 }
+
+type Starts = Map<number, UsageCell>
 
 /** Sums of records by combination and time, from which those of the smaller sets are made. */
 export class Sums {
-  private readonly minutes = new Map<Combination, Map<number, UsageCell>>()
+  private readonly minutes = new Map<Combination, Starts>()
 
   add(combination: Combination, figures: UsageFigures): void {
     this.cell(combination, figures.timeMs).add(figures)
@@ -170,54 +173,75 @@ export class Sums {
 
   /** What is added to records of a combination in the minute of `timeMs`. */
   cell(combination: Combination, timeMs: number): UsageCell {
-    return cellAt(this.minutes, combination, Math.floor(timeMs / bucketMs.minute) * bucketMs.minute)
+    const startMs = Math.floor(timeMs / bucketMs.minute) * bucketMs.minute
+    let starts = this.minutes.get(combination)
+    if (starts === undefined) this.minutes.set(combination, (starts = new Map()))
+    let cell = starts.get(startMs)
+    if (cell === undefined) starts.set(startMs, (cell = new UsageCell()))
+    return cell
   }
 
   changes(): ReadonlyArray<CellChange> {
     const changes: Array<CellChange> = []
-    let finer = this.minutes
+    let sums = this.minutes
     for (const level of levels.toReversed()) {
-      const sizeMs = bucketMs[level]
-      const sums = new Map<Combination, Map<number, UsageCell>>()
-      for (const [combination, starts] of finer) {
-        for (const [startMs, cell] of starts) {
-          cellAt(sums, combination, Math.floor(startMs / sizeMs) * sizeMs).merge(cell)
-        }
-      }
+      if (level !== "minute") sums = coarser(sums, bucketMs[level])
       for (const shape of shapes) if (shape.level === level) project(shape, sums, changes)
-      finer = sums
     }
     return changes
   }
 }
 
-const cellAt = <K>(sums: Map<K, Map<number, UsageCell>>, key: K, startMs: number): UsageCell => {
-  let starts = sums.get(key)
-  if (starts === undefined) sums.set(key, (starts = new Map()))
-  let cell = starts.get(startMs)
-  if (cell === undefined) starts.set(startMs, (cell = new UsageCell()))
+const together = (some: UsageCell, others: UsageCell): UsageCell => {
+  const cell = new UsageCell()
+  cell.merge(some)
+  cell.merge(others)
   return cell
 }
 
-/** Adds up what has the same values of a set of fields. */
-const project = (
-  shape: Shape,
-  sums: ReadonlyMap<Combination, ReadonlyMap<number, UsageCell>>,
-  changes: Array<CellChange>
-): void => {
-  const { set } = shape
-  const cellsOf = new Map<string, Map<number, UsageCell>>()
+/** The same sums by longer stretches of time. */
+const coarser = (sums: ReadonlyMap<Combination, Starts>, sizeMs: number): Map<Combination, Starts> => {
+  const made = new Map<Combination, Starts>()
   for (const [combination, starts] of sums) {
-    if (set === everything) {
-      for (const [startMs, cell] of starts) changes.push({ shape, combination, startMs, cell })
-      continue
+    const longer: Starts = new Map()
+    const own = new Set<number>()
+    for (const [start, cell] of starts) {
+      const startMs = Math.floor(start / sizeMs) * sizeMs
+      const sum = longer.get(startMs)
+      if (sum === undefined) longer.set(startMs, cell)
+      else if (own.has(startMs)) sum.merge(cell)
+      else {
+        own.add(startMs)
+        longer.set(startMs, together(sum, cell))
+      }
     }
-    const name = set.map((field) => wordOf(combination.dims[field])).join("\n")
+    made.set(combination, longer)
+  }
+  return made
+}
+
+/** Adds up what has the same values of a set of fields. Where a sum has one part it is that part, not a copy. */
+const project = (shape: Shape, sums: ReadonlyMap<Combination, Starts>, changes: Array<CellChange>): void => {
+  const { set } = shape
+  const found = new Map<string, Map<number, CellChange>>()
+  for (const [combination, starts] of sums) {
+    let ofName: Map<number, CellChange> | undefined
+    if (set !== everything) {
+      let name = ""
+      for (const field of set) name += `${wordOf(combination.dims[field])}\n`
+      ofName = found.get(name)
+      if (ofName === undefined) found.set(name, (ofName = new Map()))
+    }
     for (const [startMs, cell] of starts) {
-      const before = cellsOf.get(name)?.has(startMs)
-      const sum = cellAt(cellsOf, name, startMs)
-      sum.merge(cell)
-      if (before !== true) changes.push({ shape, combination, startMs, cell: sum })
+      const change = ofName?.get(startMs)
+      if (change === undefined) {
+        const made = { shape, combination, startMs, cell, shared: true }
+        changes.push(made)
+        ofName?.set(startMs, made)
+      } else if (change.shared) {
+        change.cell = together(change.cell, cell)
+        change.shared = false
+      } else change.cell.merge(cell)
     }
   }
 }
@@ -227,6 +251,7 @@ const cellKeys = ["shape", "a", "start_ms", "b"]
 const keyOf = ({ combination, shape, startMs }: CellChange): SqlRow => {
   const { set } = shape
   if (set === everything) return [shape.id, String(combination.id), startMs, ""]
+  if (set === narrow) return [shape.id, "", startMs, set.map((field) => wordOf(combination.dims[field])).join("\n")]
   const [a, b] = set.map((field) => wordOf(combination.dims[field]))
   return [shape.id, a ?? "", startMs, b ?? ""]
 }
@@ -235,9 +260,12 @@ const keyOf = ({ combination, shape, startMs }: CellChange): SqlRow => {
 export const addToCells = function* (changes: ReadonlyArray<CellChange>): SqlProgram<void> {
   const keys = changes.map(keyOf)
   const found = yield lookup(cells, cellKeys, ["body"], keys)
-  const rows = changes.map(({ cell }, i) => {
+  const rows = changes.map((change, i) => {
     const body = found[i]![0]
-    if (body !== null) cell.mergeEncoded(body as Uint8Array)
+    if (body === null) return [...keys[i]!, change.cell.encode()]
+    const cell = new UsageCell()
+    cell.mergeEncoded(body as Uint8Array)
+    cell.merge(change.cell)
     return [...keys[i]!, cell.encode()]
   })
   yield insert(cells, rows, "(shape, a, start_ms, b) DO UPDATE SET body = excluded.body")

@@ -1,9 +1,9 @@
 /**
  * Which sums of usage records are kept: by minute, hour and day, and for each of these by sets of what can be asked for.
  *
- * A question names at most one field to group by and any to filter by. The sets of none, one and two fields, and that of
- * all six, are kept by hour and day, so that a question finds about as many cells as its answer has points. By minute there
- * are only the sets that stay small. What no cell covers, the ends of a range, is read from the records.
+ * A question names at most one field to group by and any to filter by. The sets of none, one and two fields, and two larger
+ * ones, are kept so that a question finds about as many cells as its answer has points. What no cell covers, the ends of a
+ * range and some questions by minute, is read from the records.
  */
 import type { Bucket, GroupBy } from "../AdminAnswers.ts"
 import { bucketMs } from "./UsageAggregate.ts"
@@ -23,20 +23,28 @@ export const fields = [
 
 export type FieldSet = ReadonlyArray<GroupBy>
 
+/** The fields with few values, together; its cells have all of them in `b`. */
+export const narrow: FieldSet = ["model", "provider", "cache", "status"]
+
 /** The set of all fields; its cells name a row of `usage_dims` instead of values. */
 export const everything: FieldSet = fields
 
-const sets: ReadonlyArray<FieldSet> = [
-  [],
-  ...fields.map((field) => [field]),
-  ...fields.flatMap((first, at) => fields.slice(at + 1).map((second) => [first, second])),
-  everything
-]
-
-const byMinute: ReadonlySet<GroupBy> = new Set<GroupBy>(["model", "provider", "cache", "status"])
+const single: ReadonlyArray<FieldSet> = fields.map((field) => [field])
+const pairs: ReadonlyArray<FieldSet> = fields.flatMap((first, at) =>
+  fields.slice(at + 1).map((second) => [first, second])
+)
+/** Never reordered: the place of a set is a part of the number of its shape. */
+const sets: ReadonlyArray<FieldSet> = [[], ...single, ...pairs, narrow, everything]
 
 /** Largest first. */
 export const levels = ["day", "hour", "minute"] as const satisfies ReadonlyArray<Bucket>
+
+/**
+ * A key has few cells in the set of all fields, so pairs with it are kept by day alone. By minute there is what stays
+ * small: where traffic is sparse, every cell holds one record.
+ */
+const isKept = (level: Bucket, set: FieldSet): boolean =>
+  level === "day" || (level === "hour" ? set.length !== 2 || set[0] !== "key" : set.length === 0 || set === narrow)
 
 export interface Shape {
   readonly id: number
@@ -47,17 +55,22 @@ export interface Shape {
 
 export const shapes: ReadonlyArray<Shape> = levels.flatMap((level, at) =>
   sets.flatMap((set, index) =>
-    level === "minute" && (set.length > 1 || !set.every((field) => byMinute.has(field)))
-      ? []
-      : [{ id: at * 32 + index, level, sizeMs: bucketMs[level], set }]
+    isKept(level, set) ? [{ id: at * 64 + index, level, sizeMs: bucketMs[level], set }] : []
   )
 )
 
-/** The cells that answer a question about these fields, of each level that has them. */
-export const shapesFor = (asked: ReadonlySet<GroupBy>): ReadonlyArray<Shape> => {
-  const set = sets.find((candidate) => candidate.length === asked.size && candidate.every((field) => asked.has(field)))
-  return shapes.filter((shape) => shape.set === (set ?? everything))
-}
+/** The smallest cells that answer a question about these fields, of each level that has any; the largest level first. */
+export const shapesFor = (asked: ReadonlySet<GroupBy>): ReadonlyArray<Shape> =>
+  levels.flatMap((level) => {
+    const kept = shapes.filter((shape) => shape.level === level)
+    const best =
+      kept.find(({ set }) => set.length === asked.size && holds(set, asked)) ??
+      kept.find(({ set }) => set === narrow && holds(set, asked)) ??
+      kept.find(({ set }) => set === everything)
+    return best === undefined ? [] : [best]
+  })
+
+const holds = (set: FieldSet, asked: ReadonlySet<GroupBy>): boolean => [...asked].every((field) => set.includes(field))
 
 /** A value as a part of a key; null and the empty text are told apart. */
 export const wordOf = (value: string | null): string => (value === null ? "" : `=${value}`)

@@ -17,7 +17,7 @@ export interface WorkerOptions {
 }
 
 /** Records that are summed up in one step, for which the next write may have to wait. */
-const rollUpStep = 2000
+const rollUpStep = 5000
 
 const { retryMs, table } = workerData as WorkerOptions
 

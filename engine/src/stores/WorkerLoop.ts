@@ -36,7 +36,7 @@ export interface Served<Connection, Batch, Question, Answer> {
 }
 
 /** Milliseconds between a write and the work that follows it. */
-const settleMs = 250
+const settleMs = 2000
 
 export const serve = <Connection extends { close(): void }, Batch, Question, Answer>(
   served: Served<Connection, Batch, Question, Answer>

@@ -1,21 +1,18 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { expect, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import fc from "fast-check"
 import { afterAll, describe } from "vitest"
-import { parse } from "../../../engine/src/stores/UsageDatabase.ts"
-import * as UsageMemory from "../../../engine/src/stores/UsageMemory.ts"
 import * as UsageSqlite from "../../../engine/src/stores/UsageSqlite.ts"
 import { maxPoints, UsageLog } from "../../../engine/src/UsageLog.ts"
-import type { UsageRecord } from "../../../engine/src/UsageRecord.ts"
-import { noonMs, recordOf } from "../../contracts/usage-record.ts"
-import { sumUp, usageHistoryContract, usageRollupContract } from "../../contracts/UsageHistory.ts"
+import { recordOf } from "../../contracts/usage-record.ts"
+import { usageHistoryContract, usageRollupContract } from "../../contracts/UsageHistory.ts"
+import { sameAsMemory } from "../../contracts/UsageRandom.ts"
 import { usageStoreContract } from "../../contracts/UsageStore.ts"
 
 const folder = mkdtempSync(path.join(tmpdir(), "millrace-usage-"))
@@ -230,131 +227,5 @@ describe("a SQLite file", () => {
   )
 })
 
-describe("storage.database", () => {
-  it("names memory or a SQLite file, relative to the working directory", () => {
-    expect(parse("memory")).toEqual({ kind: "memory" })
-    expect(parse("sqlite::memory:")).toEqual({ kind: "sqlite", path: ":memory:" })
-    expect(parse("sqlite:./usage.db")).toEqual({ kind: "sqlite", path: path.resolve("usage.db") })
-    expect(parse("sqlite:/var/lib/usage.db")).toEqual({ kind: "sqlite", path: "/var/lib/usage.db" })
-    expect(parse("sqlite:///var/lib/usage.db")).toEqual({ kind: "sqlite", path: "/var/lib/usage.db" })
-    for (const unknown of ["", "sqlite:", "postgres://localhost/db", "Memory", "file.db"]) {
-      expect(parse(unknown)).toBeUndefined()
-    }
-    expect(existsSync(path.resolve("usage.db"))).toBe(false)
-  })
-})
-
-const name = fc.constantFrom("a", "b", "A", "é", "🦆", "o'x", "")
-const maybe = <A>(arbitrary: fc.Arbitrary<A>) => fc.option(arbitrary, { freq: 3 })
-const tokens = fc.nat({ max: 1000 })
-const durationMs = fc.nat({ max: 400 }).map((quarters) => quarters / 4)
-/** Multiples of 2⁻¹⁰, whose sums are exact in any order. */
-const usd = fc.nat({ max: 4096 }).map((units) => units / 1024)
-const status = fc.constantFrom("success", "error", "cancelled")
-const cache = fc.constantFrom("hit", "semantic", "coalesced", "miss", "bypass")
-const timeMs = fc.integer({ min: noonMs, max: noonMs + 3 * 3_600_000 })
-
-const record: fc.Arbitrary<UsageRecord> = fc
-  .record({
-    timeMs: fc.oneof(timeMs, fc.constantFrom(noonMs, noonMs + 60_000)),
-    tenant: name,
-    keyId: maybe(name),
-    model: maybe(name),
-    provider: maybe(name),
-    status,
-    cache,
-    uncachedInput: tokens,
-    cacheReadInput: tokens,
-    cacheWriteInput: tokens,
-    output: tokens,
-    reasoning: tokens,
-    estimated: fc.boolean(),
-    costUsd: maybe(usd),
-    unpricedReason: maybe(name),
-    savedUsd: maybe(usd),
-    savedTokens: tokens,
-    latencyMs: maybe(durationMs),
-    ttftMs: maybe(durationMs)
-  } satisfies { [K in keyof UsageRecord]?: unknown })
-  .map((fields) => recordOf(fields))
-
-const filters = {
-  model: name,
-  provider: name,
-  tenant: name,
-  key: name,
-  status,
-  cache
-}
-
-const usageQuery = fc
-  .record(
-    {
-      ...filters,
-      fromMs: timeMs,
-      toMs: timeMs,
-      bucket: fc.constantFrom("minute", "hour", "day"),
-      groupBy: fc.constantFrom("model", "provider", "tenant", "key", "status", "cache")
-    },
-    { requiredKeys: [] }
-  )
-  .map((query) => ({ fromMs: noonMs, toMs: noonMs + 864e5, ...query }))
-
-const requestsQuery = fc
-  .record({ ...filters, fromMs: timeMs, toMs: timeMs, limit: fc.integer({ min: 1, max: 7 }) }, { requiredKeys: [] })
-  .map((query) => ({ fromMs: noonMs, toMs: noonMs + 864e5, limit: 5, ...query }))
-
-const allPages = Effect.fnUntraced(function* (
-  log: UsageLog["Service"],
-  query: Parameters<UsageLog["Service"]["requests"]>[0]
-) {
-  const items = []
-  let cursor: string | undefined
-  do {
-    const page = yield* log.requests({ ...query, cursor })
-    items.push(...page.items)
-    cursor = page.nextCursor ?? undefined
-  } while (cursor !== undefined)
-  return items
-})
-
-it("memory and SQLite give the same answers to random questions about random records", async () => {
-  const compare = (database: UsageLog["Service"]) => {
-    let runs = 0
-    return fc.asyncProperty(
-      fc.array(record, { maxLength: 40 }),
-      fc.array(usageQuery, { minLength: 1, maxLength: 6 }),
-      fc.array(requestsQuery, { minLength: 1, maxLength: 4 }),
-      (records, usageQueries, requestsQueries) =>
-        Effect.gen(function* () {
-          const memory = yield* UsageLog
-          // Each run has ten days of its own, so that one database serves them all.
-          const laterMs = ++runs * 864e6
-          const later = <Query extends { readonly fromMs: number; readonly toMs: number }>(query: Query) => ({
-            ...query,
-            fromMs: query.fromMs + laterMs,
-            toMs: query.toMs + laterMs
-          })
-          const ids = ["r0", "r7", "r29", "r30"].map((id) => `${runs} ${id}`)
-          for (const [i, made] of records.entries()) {
-            const shifted = { ...made, id: `${runs} r${i % 30}`, timeMs: made.timeMs + laterMs }
-            memory.record(shifted)
-            database.record(shifted)
-          }
-          for (const summed of [false, true]) {
-            if (summed) yield* sumUp(database)
-            for (const query of usageQueries.map(later)) {
-              expect(yield* database.usage(query)).toEqual(yield* memory.usage(query))
-            }
-            for (const query of requestsQueries.map(later)) {
-              expect(yield* allPages(database, query)).toEqual(yield* allPages(memory, query))
-            }
-          }
-          for (const id of ids) expect(yield* database.request(id)).toEqual(yield* memory.request(id))
-        }).pipe(Effect.provide(UsageLog.layer(UsageMemory.make)), Effect.runPromise)
-    )
-  }
-  await Effect.runPromise(
-    withLog({ path: ":memory:" }, (database) => Effect.promise(() => fc.assert(compare(database), { numRuns: 150 })))
-  )
-})
+it("memory and SQLite give the same answers to random questions about random records", () =>
+  Effect.runPromise(withLog({ path: ":memory:" }, (database) => sameAsMemory(database, 100))))

@@ -1,0 +1,196 @@
+/**
+ * The thread that owns the connections to a usage database in Postgres.
+ *
+ * It speaks with the sending side as the thread of a SQLite file does. A write that gets no answer in time is reported and
+ * still waited for; when that takes too long, the connections are given up, new ones are made and the batch is sent again,
+ * which the database knows by its number. Questions and sums run beside writes, on connections of their own.
+ */
+import { parentPort, workerData } from "node:worker_threads"
+import { Cause, Effect, Exit, Redacted, Scope } from "effect"
+import { Reactivity } from "effect/reactivity"
+import type { SqlClient } from "effect/sql/SqlClient"
+import { PgClient } from "@effect/sql-pg"
+import { detailOf } from "./Database.ts"
+import { unpack } from "./UsageBatch.ts"
+import { migrateAll, run } from "./UsagePostgresClient.ts"
+import { type Answer, isRead, programOf, type Question } from "./UsageQuestions.ts"
+import { rollUp } from "./UsageRollup.ts"
+import type { SqlProgram } from "./UsageSql.ts"
+import type { NumberedBatch } from "./UsageWriter.ts"
+import { write } from "./UsageWrites.ts"
+import type { FromWorker, ToWorker } from "./WorkerLoop.ts"
+
+export interface PostgresWorkerOptions {
+  readonly url: string
+  /** Milliseconds until a failed write or connection is tried again. */
+  readonly retryMs: number
+  /** Milliseconds without an answer after which a write is reported as waiting. */
+  readonly stallMs: number
+  /** Milliseconds without an answer after which connections are given up. */
+  readonly giveUpMs: number
+}
+
+const options = workerData as PostgresWorkerOptions
+const location = { kind: "postgres", url: Redacted.make(options.url) } as const
+const port = parentPort!
+
+/** Milliseconds between a write and the sums that follow it. */
+const settleMs = 2000
+const rollUpStep = 5000
+const connectMs = 5000
+const questionTimeoutMs = 15_000
+
+const reply = (message: FromWorker<Answer>) => port.postMessage(message)
+
+/** The connections, from the first use to a failure. */
+class Connections {
+  private readonly scope = Scope.makeUnsafe()
+  readonly client: Promise<SqlClient>
+
+  constructor() {
+    const made = Effect.gen(function* () {
+      const sql = yield* PgClient.make({
+        url: location.url,
+        applicationName: "millrace usage",
+        connectTimeout: connectMs,
+        maxConnections: 4,
+        // A process that was stopped in the middle of a transaction lets go of its locks.
+        startupParameters: { idle_in_transaction_session_timeout: "10000" }
+      })
+      yield* run(sql, migrateAll(), false)
+      return sql
+    })
+    this.client = runPromise(made.pipe(Effect.provide(Reactivity.layer), Scope.provide(this.scope)))
+    this.client.catch(() => {})
+  }
+
+  close(): Promise<unknown> {
+    return Effect.runPromise(Scope.close(this.scope, Exit.void)).catch(() => {})
+  }
+}
+
+const runPromise = <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
+  Effect.runPromiseExit(effect).then((exit) => {
+    if (Exit.isSuccess(exit)) return exit.value
+    throw Cause.squash(exit.cause)
+  })
+
+let connections: Connections | undefined
+let unwritten: NumberedBatch | undefined
+let working = false
+let closing = false
+let retry: NodeJS.Timeout | undefined
+let settling: NodeJS.Timeout | undefined
+
+const reasonOf = (error: unknown) => detailOf(error, location)
+
+const giveUp = () => {
+  const old = connections
+  connections = undefined
+  void old?.close()
+}
+
+const perform = async <A>(
+  program: SqlProgram<A>,
+  reads: boolean,
+  timeoutMs: number,
+  onAnswer?: () => void
+): Promise<A> => {
+  const used = (connections ??= new Connections())
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timeout = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
+  const work = used.client.then((sql) => {
+    onAnswer?.()
+    return runPromise(run(sql, program, reads, onAnswer))
+  })
+  work.catch(() => {})
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timeout)
+  }
+}
+
+/** Connects and writes what is waiting, or says why not and tries again later. */
+const advance = async (): Promise<void> => {
+  if (working || closing) return
+  working = true
+  clearTimeout(retry)
+  retry = undefined
+  let stalled: NodeJS.Timeout | undefined
+  let over = false
+  /** An attempt that was given up on may still get answers. */
+  const expect = (withinMs: number) => {
+    clearTimeout(stalled)
+    if (over) return
+    stalled = setTimeout(() => reply({ _tag: "failed", reason: `no answer within ${withinMs} ms` }), withinMs)
+  }
+  expect(connectMs)
+  try {
+    const sent = unwritten
+    if (sent === undefined) {
+      connections ??= new Connections()
+      await connections.client
+      reply({ _tag: "opened" })
+    } else {
+      const { batch, packed, writer } = sent
+      await perform(write("postgres", { writer, batch, records: unpack(packed) }), false, options.giveUpMs, () =>
+        expect(options.stallMs)
+      )
+      unwritten = undefined
+      reply({ _tag: "written" })
+    }
+    settleIn(settleMs)
+  } catch (error) {
+    giveUp()
+    reply({ _tag: "failed", reason: reasonOf(error) })
+    retry = setTimeout(() => void advance(), options.retryMs)
+  } finally {
+    over = true
+    clearTimeout(stalled)
+    working = false
+    if (unwritten !== undefined && retry === undefined) void advance()
+  }
+}
+
+const settleIn = (delayMs: number) => {
+  if (settling !== undefined || closing) return
+  settling = setTimeout(() => {
+    perform(rollUp("postgres", rollUpStep), false, options.giveUpMs).then(
+      (summed) => {
+        settling = undefined
+        if (summed === rollUpStep) settleIn(1)
+      },
+      () => {
+        settling = undefined
+        settleIn(options.retryMs)
+      }
+    )
+  }, delayMs)
+}
+
+port.on("message", (message: ToWorker<NumberedBatch, Question>) => {
+  switch (message._tag) {
+    case "write":
+      unwritten = message.batch
+      return void advance()
+    case "ask": {
+      const { id, question } = message
+      perform(programOf("postgres", question), isRead(question), questionTimeoutMs).then(
+        (answer) => reply({ _tag: "answer", id, answer }),
+        (error) => {
+          if (unwritten === undefined && !working) giveUp()
+          reply({ _tag: "unanswered", id, reason: reasonOf(error) })
+        }
+      )
+      return
+    }
+    case "close":
+      closing = true
+      clearTimeout(retry)
+      clearTimeout(settling)
+      void Promise.resolve(connections?.close()).then(() => port.close())
+  }
+})
+
+void advance()

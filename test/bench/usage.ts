@@ -1,0 +1,324 @@
+/**
+ * The usage database at ten million rows: every kind of question of the admin API, alone and while records are written.
+ *
+ * Rows are made by a seed: 30 days, 200 keys of 40 tenants, 12 models of 4 providers, a few keys with most of the traffic.
+ * `MILLRACE_BENCH_ROWS` sets their number, `MILLRACE_BENCH_DATABASE` names a file that is kept and used again.
+ */
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs"
+import { tmpdir } from "node:os"
+import path from "node:path"
+import { Effect, Exit, Scope } from "effect"
+import { columns } from "../../engine/src/stores/UsageColumns.ts"
+import { rollUp } from "../../engine/src/stores/UsageRollup.ts"
+import * as UsageSqlite from "../../engine/src/stores/UsageSqlite.ts"
+import { query, type SqlProgram } from "../../engine/src/stores/UsageSql.ts"
+import { UsageTable } from "../../engine/src/stores/UsageTable.ts"
+import { write } from "../../engine/src/stores/UsageWrites.ts"
+import type { UsageFilters, UsageStore } from "../../engine/src/UsageLog.ts"
+import type { UsageRecord } from "../../engine/src/UsageRecord.ts"
+import type { Options, Row, Table } from "./report.ts"
+
+const hourMs = 3_600_000
+const dayMs = 24 * hourMs
+const days = 30
+const endMs = Date.UTC(2026, 10, 22, 17, 23, 45)
+const startMs = endMs - days * dayMs
+
+/** A generator of numbers in [0, 1) (mulberry32). */
+const randomOf = (seed: number) => () => {
+  seed = (seed + 0x6d2b79f5) | 0
+  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+  return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
+}
+
+/** A choice in which the n-th is taken about 1/n as often as the first. */
+const zipf = (size: number, random: () => number): number => Math.min(size - 1, Math.floor(size ** random()) - 1)
+
+const pick = <A>(choices: ReadonlyArray<readonly [A, number]>, random: () => number): A => {
+  let left = random()
+  for (const [choice, share] of choices) if ((left -= share) < 0) return choice
+  return choices[0]![0]
+}
+
+const statuses = [
+  ["success", 0.97],
+  ["error", 0.02],
+  ["cancelled", 0.01]
+] as const
+const caches = [
+  ["miss", 0.6],
+  ["hit", 0.25],
+  ["bypass", 0.07],
+  ["coalesced", 0.05],
+  ["semantic", 0.03]
+] as const
+const kinds = ["ProviderOverloaded", "ProviderTimeout", "ProviderRejected", "RateLimitExceeded"]
+
+const recordAt = (index: number, timeMs: number, random: () => number): UsageRecord => {
+  const key = Math.max(0, zipf(200, random))
+  const model = Math.max(0, zipf(12, random))
+  const provider = `provider-${model % 4}`
+  const status = pick(statuses, random)
+  const cache = pick(caches, random)
+  const served = cache === "hit" || cache === "semantic" || cache === "coalesced"
+  const failed = status === "error"
+  const latencyMs = served ? 1 + random() * 5 : 200 * Math.exp(random() * 3)
+  const kind = failed ? kinds[Math.max(0, zipf(4, random))]! : null
+  const input = Math.round(100 * Math.exp(random() * 4))
+  const output = served || failed ? 0 : Math.round(50 * Math.exp(random() * 3))
+  return {
+    id: `req_${timeMs.toString(36)}${index.toString(36).padStart(6, "0")}`,
+    timeMs,
+    tenant: `tenant-${key % 40}`,
+    keyId: `key_${key.toString(36).padStart(16, "0")}`,
+    modelRequested: `model-${model}`,
+    model: `model-${model}`,
+    provider,
+    status,
+    fault: failed ? "provider" : status === "cancelled" ? "caller" : null,
+    errorKind: failed ? kind : status === "cancelled" ? "Cancelled" : null,
+    cache,
+    uncachedInput: served ? 0 : input,
+    cacheReadInput: served ? 0 : Math.round(input / 4),
+    cacheWriteInput: 0,
+    output,
+    reasoning: 0,
+    estimated: false,
+    costUsd: served ? 0 : failed ? null : (input * 4 + output * 16) / 1e7,
+    priceTable: "prices 1",
+    unpricedReason: null,
+    savedUsd: served ? (input * 4) / 1e7 : null,
+    savedTokens: served ? input : 0,
+    latencyMs,
+    ttftMs: failed ? null : latencyMs / 3,
+    queueMs: 0,
+    cacheAgeMs: null,
+    cacheSimilarity: null,
+    overheadMs: 0.2,
+    stream: index % 2 === 0,
+    metadata: null,
+    content: null,
+    inputUsd: served ? null : (input * 4) / 1e7,
+    cacheReadUsd: null,
+    cacheWriteUsd: null,
+    outputUsd: served ? null : (output * 16) / 1e7,
+    reasoningUsd: null,
+    providerCacheSavedUsd: null,
+    usageDetail: null,
+    errorDetail: failed ? "the service is overloaded, try again later" : null,
+    fingerprint: failed ? `${kind} ${provider} model-${model}` : null,
+    attempts: served
+      ? []
+      : [
+          {
+            provider,
+            model: `model-${model}`,
+            startedAtMs: timeMs + 1,
+            queueMs: 0,
+            firstPartAtMs: timeMs + 50,
+            endedAtMs: timeMs + Math.round(latencyMs),
+            costUsd: null,
+            error: null
+          }
+        ]
+  }
+}
+
+const count = function* (): SqlProgram<number> {
+  const [row] = yield query("SELECT coalesce(max(seq), 0) FROM usage_records")
+  return row![0] as number
+}
+
+const batchRows = 50_000
+
+/** Fills a file with rows and sums them up, as far as it is not; returns µs a row for both. */
+const fill = (file: string, rows: number): { readonly writeUs: number; readonly sumUs: number } => {
+  const table = new UsageTable({ path: file, busyTimeoutMs: 1000, synchronous: "normal", readOnly: false })
+  const random = randomOf(1)
+  const done = table.run(count())
+  let writing = 0
+  let summing = 0
+  for (let at = 0, batch = 1; at < rows; at += batchRows, batch++) {
+    const records = Array.from({ length: Math.min(batchRows, rows - at) }, (_, i) =>
+      recordAt(at + i, Math.floor(startMs + ((at + i) / rows) * (endMs - startMs)), random)
+    )
+    if (at < done) continue
+    const t0 = process.cpuUsage()
+    table.run(write("sqlite", { writer: "bench", batch, records }))
+    const t1 = process.cpuUsage(t0)
+    const t2 = process.cpuUsage()
+    table.run(rollUp("sqlite", batchRows))
+    const t3 = process.cpuUsage(t2)
+    writing += t1.user + t1.system
+    summing += t3.user + t3.system
+    if (batch % 10 === 0) console.error(`${at + records.length} rows`)
+  }
+  table.close()
+  const made = Math.max(1, rows - done)
+  return { writeUs: writing / made, sumUs: summing / made }
+}
+
+interface Question {
+  readonly name: string
+  readonly ask: (store: UsageStore) => Effect.Effect<unknown, unknown>
+}
+
+const questions = (rows: number): ReadonlyArray<Question> => {
+  const now = endMs + 1
+  const usage = (name: string, fromMs: number, bucket: "minute" | "hour" | "day", rest: object = {}): Question => ({
+    name: `usage: ${name}`,
+    ask: (store) => store.usage({ fromMs, toMs: now, bucket, groupBy: undefined, ...rest })
+  })
+  const page = (name: string, filters: UsageFilters, after?: number): Question => ({
+    name: `requests: ${name}`,
+    ask: (store) =>
+      store.page({
+        ...filters,
+        fromMs: undefined,
+        toMs: undefined,
+        limit: 51,
+        after: after === undefined ? undefined : { timeMs: after, seq: rows }
+      })
+  })
+  const key = `key_${"0".padStart(16, "0")}`
+  const rare = `key_${(199).toString(36).padStart(16, "0")}`
+  const whole = startMs - dayMs
+  const middleMs = startMs + 15 * dayMs
+  const groups = ["model", "provider", "tenant", "key", "status", "cache"] as const
+  return [
+    usage("30 days by day", whole, "day"),
+    ...groups.map((groupBy) => usage(`30 days by day and ${groupBy}`, whole, "day", { groupBy })),
+    usage("30 days by hour", whole, "hour"),
+    usage("30 days by hour and model", whole, "hour", { groupBy: "model" }),
+    usage("7 days by hour and tenant", now - 7 * dayMs, "hour", { groupBy: "tenant" }),
+    usage("24 hours by hour and key", now - dayMs, "hour", { groupBy: "key" }),
+    usage("24 hours by minute", now - dayMs, "minute"),
+    usage("6 days by minute", now - 6 * dayMs, "minute"),
+    usage("6 hours by minute and tenant", now - 6 * hourMs, "minute", { groupBy: "tenant" }),
+    usage("30 days by day and model of a tenant", whole, "day", { groupBy: "model", tenant: "tenant-0" }),
+    usage("30 days by hour and model of a tenant", whole, "hour", { groupBy: "model", tenant: "tenant-0" }),
+    usage("30 days by hour and status of the busiest key", whole, "hour", { groupBy: "status", key }),
+    usage("30 days by day and tenant of failures", whole, "day", { groupBy: "tenant", status: "error" }),
+    usage("30 days by day and key of a model", whole, "day", { groupBy: "key", model: "model-0" }),
+    usage("30 days by day of a model, a tenant and failures", whole, "day", {
+      model: "model-0",
+      tenant: "tenant-0",
+      status: "error"
+    }),
+    usage("30 days by hour and cache of a model and a tenant", whole, "hour", {
+      groupBy: "cache",
+      model: "model-0",
+      tenant: "tenant-0"
+    }),
+    usage("a range that begins and ends within minutes", middleMs + 12_345, "hour", { toMs: now - 54_321 }),
+    page("newest", {}),
+    page("from the middle", {}, middleMs),
+    page("of the busiest key", { key }),
+    page("of a rare key", { key: rare }),
+    page("of a tenant", { tenant: "tenant-39" }),
+    page("of a model", { model: "model-11" }),
+    page("of a provider", { provider: "provider-3" }),
+    page("failed", { status: "error" }),
+    page("semantic hits", { cache: "semantic" }),
+    page("of a key that is not there", { key: "none" }),
+    page("failed, of a rare model and key", { status: "error", model: "model-11", key: rare }),
+    page("of a model, from the middle", { model: "model-3" }, middleMs),
+    {
+      name: "request by id",
+      ask: (store) =>
+        store.find(recordAt(5, startMs, randomOf(1)).id).pipe(
+          Effect.andThen(store.page({ fromMs: middleMs, toMs: undefined, limit: 1, after: undefined })),
+          Effect.flatMap(([stored]) => store.find(stored!.record.id))
+        )
+    },
+    ...(["hour", "day"] as const).map((bucket) => ({
+      name: `errors: 30 days by ${bucket}`,
+      ask: (store: UsageStore) => store.errors({ fromMs: whole, toMs: now, bucket, limit: 100 })
+    })),
+    {
+      name: "errors: 30 days of a tenant",
+      ask: (store) => store.errors({ fromMs: whole, toMs: now, bucket: "day", limit: 100, tenant: "tenant-1" })
+    },
+    {
+      name: "errors: 30 days of a key",
+      ask: (store) => store.errors({ fromMs: whole, toMs: now, bucket: "day", limit: 100, key })
+    },
+    {
+      name: "export: 1,000 rows of a tenant",
+      ask: (store) => store.scanRows({ fromMs: whole, toMs: now, tenant: "tenant-5", limit: 1000 }, undefined)
+    }
+  ]
+}
+
+const goalMs = 200
+
+/** Milliseconds until a store with the file open has answered each question, several times. */
+const askAll = async (store: UsageStore, rows: number, rounds: number): Promise<ReadonlyArray<Row>> => {
+  const asked: Array<Row> = []
+  for (const { ask, name } of questions(rows)) {
+    const times: Array<number> = []
+    for (let round = 0; round < rounds; round++) {
+      const t0 = performance.now()
+      await Effect.runPromise(ask(store))
+      times.push(performance.now() - t0)
+    }
+    const sorted = times.toSorted((a, b) => a - b)
+    const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!
+    asked.push({
+      name,
+      value: at(0.5),
+      low: sorted[0]!,
+      high: sorted.at(-1)!,
+      goals: [{ kind: "at-most", value: goalMs }],
+      note: `max ${sorted.at(-1)!.toFixed(0)}`
+    })
+  }
+  return asked
+}
+
+export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
+  const rows = Number(process.env.MILLRACE_BENCH_ROWS ?? (options.quick ? 100_000 : 10_000_000))
+  const kept = process.env.MILLRACE_BENCH_DATABASE
+  const folder = kept === undefined ? mkdtempSync(path.join(tmpdir(), "millrace-bench-")) : path.dirname(kept)
+  const file = kept ?? path.join(folder, "usage.db")
+  try {
+    const { sumUs, writeUs } = fill(file, rows)
+    const scope = await Effect.runPromise(Scope.make())
+    const store = await Effect.runPromise(
+      Scope.provide(UsageSqlite.make({ path: file, durability: "relaxed", busyTimeoutMs: 5000 }), scope)
+    )
+    const rounds = options.quick ? 3 : 7
+    const size = `${(rows / 1e6).toFixed(1)} million rows, ${(statSync(file).size / 1e9).toFixed(1)} GB`
+    const quiet = await askAll(store, rows, rounds)
+    // About 1,000 records a second, as a busy gateway writes them.
+    const random = randomOf(2)
+    let index = rows
+    const writing = setInterval(() => {
+      for (let i = 0; i < 50; i++) store.write(recordAt(index++, endMs + (index - rows), random))
+    }, 50)
+    const busy = await askAll(store, rows, rounds)
+    clearInterval(writing)
+    const dropped = store.health().rowsDropped
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+    return [
+      { title: `usage: questions, ${size}`, unit: "ms", rows: quiet },
+      {
+        title: `usage: questions while 1,000 records a second are written, ${size}`,
+        unit: "ms",
+        rows: busy,
+        note: `${index - rows} records written, ${dropped} dropped`
+      },
+      {
+        title: "usage: CPU time of the thread that writes",
+        unit: "µs a record",
+        rows: [
+          { name: `write (${columns.length} columns)`, value: writeUs },
+          { name: "sum up", value: sumUs }
+        ]
+      }
+    ]
+  } finally {
+    if (kept === undefined && existsSync(folder)) rmSync(folder, { recursive: true, force: true })
+  }
+}

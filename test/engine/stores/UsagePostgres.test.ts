@@ -1,0 +1,169 @@
+import { expect, it } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
+import { afterAll, beforeAll, describe } from "vitest"
+import * as UsagePostgres from "../../../engine/src/stores/UsagePostgres.ts"
+import { UsageLog } from "../../../engine/src/UsageLog.ts"
+import { noonMs, recordOf } from "../../contracts/usage-record.ts"
+import { usageHistoryContract, usageRollupContract } from "../../contracts/UsageHistory.ts"
+import { sameAsMemory } from "../../contracts/UsageRandom.ts"
+import { usageStoreContract } from "../../contracts/UsageStore.ts"
+import { noPostgres, postgresBinaries, type Postgres, startPostgres } from "../../support/postgres.ts"
+
+const range = { fromMs: 0, toMs: 2e12 }
+
+type Options = Partial<UsagePostgres.UsagePostgresOptions>
+
+const postgres = (url: string, options: Options = {}) =>
+  UsageLog.layer(
+    UsagePostgres.make({ url: Redacted.make(url), durability: "relaxed", retryMs: 50, stallMs: 10_000, ...options })
+  )
+
+const withLog = <A, E>(url: string, body: (log: UsageLog["Service"]) => Effect.Effect<A, E>, options: Options = {}) =>
+  Effect.flatMap(UsageLog, body).pipe(Effect.provide(postgres(url, options)))
+
+/** Looks again, turn by turn of the event loop, until the answer is yes. */
+const until = (condition: () => boolean) =>
+  Effect.promise(async (signal) => {
+    while (!condition() && !signal.aborted) await new Promise((resolve) => setImmediate(resolve))
+  })
+
+const idsOf = (log: UsageLog["Service"]) =>
+  Effect.map(log.requests({ ...range, limit: 500 }), ({ items }) => items.map(({ id }) => id).toSorted())
+
+if (postgresBinaries === undefined) {
+  it.skip(noPostgres, () => {})
+} else {
+  let server: Postgres
+  beforeAll(async () => {
+    server = await startPostgres()
+  }, 60_000)
+  afterAll(() => server.stop())
+
+  usageStoreContract("postgres", () => postgres(server.newDatabase()))
+  usageHistoryContract("postgres", () => postgres(server.newDatabase()))
+  usageRollupContract("postgres", () => postgres(server.newDatabase()))
+
+  it(
+    "memory and Postgres give the same answers to random questions about random records",
+    () => Effect.runPromise(withLog(server.newDatabase(), (database) => sameAsMemory(database, 25))),
+    60_000
+  )
+
+  describe("a Postgres database", () => {
+    it.effect(
+      "is shared by instances that write and sum up at once, and counts every record once",
+      () =>
+        Effect.gen(function* () {
+          const url = server.newDatabase()
+          const instance = (name: string) =>
+            withLog(url, (log) =>
+              Effect.gen(function* () {
+                for (let batch = 0; batch < 6; batch++) {
+                  for (let i = 0; i < 100; i++) {
+                    log.record(
+                      recordOf({ id: `${name} ${batch} ${i}`, timeMs: noonMs + batch * 1000 + i, costUsd: 0.001 })
+                    )
+                  }
+                  yield* log.store.prune({ beforeMs: 0, keepRollups: true })
+                }
+              })
+            )
+          yield* Effect.all(["a", "b"].map(instance), { concurrency: "unbounded" })
+          yield* withLog(url, (log) =>
+            Effect.gen(function* () {
+              expect((yield* log.usage(range)).totals).toMatchObject({ requests: 1200, costUsd: 1.2 })
+              expect((yield* log.usage({ ...range, bucket: "day" })).totals.requests).toBe(1200)
+            })
+          )
+        }),
+      60_000
+    )
+
+    it.effect("that does not answer holds up nobody, says so, and gets every record once when it answers again", () =>
+      withLog(
+        server.newDatabase(),
+        (log) =>
+          Effect.gen(function* () {
+            log.record(recordOf({ id: "before" }))
+            expect(yield* idsOf(log)).toEqual(["before"])
+            server.stall()
+            try {
+              for (let i = 0; i < 700; i++) expect(log.record(recordOf({ id: `r${i}` }))).toBeUndefined()
+              yield* until(() => !log.health().healthy)
+              expect(log.health()).toMatchObject({
+                kind: "postgres",
+                reason: "no answer within 100 ms",
+                rowsDropped: 100
+              })
+            } finally {
+              server.resume()
+            }
+            yield* until(() => log.health().healthy)
+            expect((yield* log.usage(range)).totals.requests).toBe(601)
+            expect(log.health().rowsDropped).toBe(100)
+          }),
+        { stallMs: 100, maxQueued: 600 }
+      )
+    )
+
+    it.effect("that is given up on in the middle of a write has its batch once", () =>
+      withLog(
+        server.newDatabase(),
+        (log) =>
+          Effect.gen(function* () {
+            log.record(recordOf({ id: "before" }))
+            expect(yield* idsOf(log)).toEqual(["before"])
+            server.stall()
+            try {
+              log.record(recordOf({ id: "during" }))
+              yield* until(() => log.health().reason?.includes("300 ms") === true)
+            } finally {
+              server.resume()
+            }
+            yield* until(() => log.health().healthy)
+            expect(yield* idsOf(log)).toEqual(["before", "during"])
+          }),
+        { stallMs: 100, giveUpMs: 300 }
+      )
+    )
+
+    it.effect("in strict mode lets a request wait for its record, but not for a database that is unwell", () =>
+      withLog(
+        server.newDatabase(),
+        (log) =>
+          Effect.gen(function* () {
+            yield* log.record(recordOf({ id: "mine" })) ?? Effect.die("strict mode did not wait")
+            server.stall()
+            try {
+              yield* log.record(recordOf({ id: "a" })) ?? Effect.void
+              expect(log.health().healthy).toBe(false)
+              yield* log.record(recordOf({ id: "b" })) ?? Effect.void
+            } finally {
+              server.resume()
+            }
+            yield* until(() => log.health().healthy)
+            expect(yield* idsOf(log)).toEqual(["a", "b", "mine"])
+          }),
+        { durability: "strict", stallMs: 100 }
+      )
+    )
+
+    it.effect("that refuses the connection is named in the health without its password", () => {
+      const url = server.newDatabase().replace(server.password, "a-wrong-canary")
+      return withLog(
+        url,
+        (log) =>
+          Effect.gen(function* () {
+            log.record(recordOf())
+            yield* until(() => !log.health().healthy)
+            const failure = yield* Effect.flip(log.usage(range))
+            for (const text of [log.health().reason, String(failure), JSON.stringify(failure)]) {
+              expect(text).not.toContain("canary")
+            }
+            expect(log.health().reason).toContain("password")
+          }),
+        { closeTimeoutMs: 50 }
+      )
+    })
+  })
+}
