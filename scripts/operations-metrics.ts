@@ -83,8 +83,8 @@ ${Object.values(kpis)
   .join("\n")}
 
 Against the objective of 99.9 % count failures whose fault is a provider's, a policy's or the engine's, but for
-\`BudgetExceeded\`, \`PermissionDenied\` and \`CacheOnlyMiss\`, which a caller was told to expect; callers' faults and calls
-that they left don't count at all. Windows up to six hours are read from the counters, longer ones from the rates of five minutes.
+\`BudgetExceeded\`, \`PermissionDenied\` and \`CacheOnlyMiss\`, which a caller was told to expect, and what the gateway refuses
+while it has no keys yet or shuts down; callers' faults and calls that they left don't count at all. Windows up to six hours are read from the counters, longer ones from the rates of five minutes.
 
 ${recordingGroups.map(({ name, rules }) => `- ${name}: ${rules.map(({ record }) => `\`${record}\``).join(", ")}`).join("\n")}
 

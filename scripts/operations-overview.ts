@@ -90,6 +90,10 @@ export const overview = dashboard(
             {
               expr: `${chosen.rate("ai_errors_total", rateWindow, { by: ["fault", "kind"] })} > 0`,
               legend: "{{fault}}: {{kind}}"
+            },
+            {
+              expr: `${chosen.rate("ai_refused_total", rateWindow, { by: ["fault", "kind"] })} > 0`,
+              legend: "refused at the door, {{fault}}: {{kind}}"
             }
           ]
         },

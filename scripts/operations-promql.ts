@@ -72,6 +72,9 @@ export const promql = ({ by: always = [], everywhere = {} }: PromqlOptions = {})
     /** Growth of a counter in a second. */
     rate: <Name extends NameOf<"counter">>(name: Name, window: string, { by = [], where }: Query<Name> = {}) =>
       grouped("sum", by, `rate(${selector(name, where)}[${window}])`),
+    /** Growth of several counters in a second, together; of any of them that there are. */
+    rateOfAll: (selectors: ReadonlyArray<string>, window: string) =>
+      grouped("sum", [], selectors.map((each) => `rate(${each}[${window}])`).join(" or ")),
     /** Growth of a counter. */
     increase: <Name extends NameOf<"counter">>(name: Name, window: string, { by = [], where }: Query<Name> = {}) =>
       grouped("sum", by, `increase(${selector(name, where)}[${window}])`),

@@ -29,7 +29,11 @@ const byJob = promql({ by: ["job"] })
 const excused: ReadonlyArray<EngineError["_tag"]> = ["BudgetExceeded", "PermissionDenied", "CacheOnlyMiss"]
 const counted = { fault: not("caller"), kind: notAmong(...excused) } as const
 
-const failures = (window: string) => byJob.rate("ai_errors_total", window, { where: counted })
+/** The gateway refused everybody, whoever asked. */
+const closed: ReadonlyArray<EngineError["_tag"]> = ["KeysUnavailable", "ShuttingDown"]
+
+const failed = [byJob.series("ai_errors_total", counted), byJob.series("ai_refused_total", { kind: among(...closed) })]
+const failures = (window: string) => byJob.rateOfAll(failed, window)
 const successes = (window: string) => byJob.rate("ai_requests_total", window, { where: { status: "success" } })
 
 /** A share of two amounts: the first of both. */
@@ -101,6 +105,11 @@ const burns = (rates: ReadonlyArray<{ readonly long: string; readonly short: str
 /** So many requests that a share of them says something. */
 const enough = (requests: number, window: string) => `${byJob.increase("ai_requests_total", window)} > ${requests}`
 
+const seconds = { "6h": 6 * 3600, "3d": 3 * 86_400 }
+
+/** How many failures there were. */
+const failuresIn = (window: keyof typeof seconds) => `${seconds[window]} * ${failures(window)}`
+
 /** A few failures of a quiet night are not an outage. */
 const fewFailures = 5
 
@@ -118,7 +127,7 @@ export const alertingRules: ReadonlyArray<AlertingRule> = [
   },
   {
     alert: "MillraceErrorRateHigh",
-    expr: `${failureRatio("5m")} > 0.01\nand\n${enough(20, "5m")}`,
+    expr: `${failureRatio("5m")} > 0.01\nand\n300 * job:ai_objective_requests:rate5m > 20`,
     for: "5m",
     severity: "warning",
     summary: "{{ $value | humanizePercentage }} of requests fail at {{ $labels.job }}",
@@ -127,7 +136,7 @@ export const alertingRules: ReadonlyArray<AlertingRule> = [
   },
   {
     alert: "MillraceErrorBudgetBurnsFast",
-    expr: `(\n${burns(burnRates.fast)}\n)\nand\n${byJob.increase("ai_errors_total", "6h", { where: counted })} > ${fewFailures}`,
+    expr: `(\n${burns(burnRates.fast)}\n)\nand\n${failuresIn("6h")} > ${fewFailures}`,
     for: "2m",
     severity: "critical",
     summary: "{{ $labels.job }} will miss 99.9 % success within days",
@@ -137,7 +146,7 @@ export const alertingRules: ReadonlyArray<AlertingRule> = [
   },
   {
     alert: "MillraceErrorBudgetBurnsSlowly",
-    expr: `(\n${burns(burnRates.slow)}\n)\nand\n${byJob.increase("ai_errors_total", "3d", { where: counted })} > ${fewFailures}`,
+    expr: `(\n${burns(burnRates.slow)}\n)\nand\n${failuresIn("3d")} > ${fewFailures}`,
     for: "15m",
     severity: "warning",
     summary: "{{ $labels.job }} will miss 99.9 % success this month",

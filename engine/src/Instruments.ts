@@ -29,6 +29,7 @@ export class Instruments {
   unconfigured = 0
   readonly requests: TallyCounter<LabelOf<"ai_requests_total">>
   readonly errors: TallyCounter<LabelOf<"ai_errors_total">>
+  readonly refused: TallyCounter<LabelOf<"ai_refused_total">>
   readonly retries: TallyCounter<LabelOf<"ai_retries_total">>
   readonly hedges: TallyCounter<LabelOf<"ai_hedges_total">>
   readonly fallbacks: TallyCounter<LabelOf<"ai_fallbacks_total">>
@@ -57,6 +58,7 @@ export class Instruments {
     this.tokens = counter("ai_tokens_used_total")
     this.costs = counter("ai_cost_usd_total")
     this.errors = counter("ai_errors_total")
+    this.refused = counter("ai_refused_total")
     this.attempts = counter("ai_attempts_total")
     this.retries = counter("ai_retries_total")
     this.fallbacks = counter("ai_fallbacks_total")

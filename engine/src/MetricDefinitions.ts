@@ -78,6 +78,11 @@ export const metricDefinitions = {
     help: "Failed and cancelled requests, by what they failed with and whose fault that is",
     labels: { provider: answerer, kind: `${tag}; \`Cancelled\` where the caller left`, fault }
   },
+  ai_refused_total: {
+    type: "counter",
+    help: "Requests that the gateway refused at its door: no valid key, a body that can't be read, shutting down",
+    labels: { kind: tag, fault }
+  },
   ai_active_requests: { type: "gauge", help: "Requests that a provider is serving now", labels: { provider } },
   ai_attempts_total: {
     type: "counter",

@@ -31,6 +31,8 @@ export class Metrics extends Context.Service<
     readonly text: Effect.Effect<string>
     /** Seconds that an admitted request waited for a provider's limits. */
     readonly waited: (provider: string, waitedMs: number) => void
+    /** Counts a request that a door refused: no stage has seen it, and it is in no other figure. */
+    readonly refused: (error: EngineError) => void
     /** Takes in the models that a configuration names: counted from 0, and always under their own label. */
     readonly configured: (targets: ReadonlyArray<Target>) => void
     /** Reads gauges from these sources, beside those of other engines in the registry; returns how to stop. */
@@ -53,6 +55,7 @@ const make = (options: MetricsOptions): Metrics["Service"] => {
   const configured = (targets: ReadonlyArray<Target>): void => {
     for (const { model, provider } of targets) instruments.know(provider, model)
     instruments.add(nobody.provider, nobody.model)
+    for (const kind of watchedRefusals) instruments.refused.tally(kind)
     for (const provider of new Set(targets.map((target) => target.provider))) {
       for (const kind of watchedErrors) instruments.errors.tally({ provider, ...kind })
       for (const outcome of watchedOutcomes) instruments.attempt(provider, outcome)
@@ -142,6 +145,7 @@ const make = (options: MetricsOptions): Metrics["Service"] => {
     text: Effect.promise(() => registry.metrics()),
     waited: (provider, waitedMs) => instruments.wait.distribution({ provider }).observe(waitedMs / 1000),
     configured,
+    refused: ({ _tag: kind, fault }) => instruments.refused.tally({ kind, fault }).inc(),
     observe: (sources) => observeGauges(registry, sources),
     stage: (next) => (call) => {
       call.settlement.add((outcome) => settle(call, outcome))
@@ -186,6 +190,11 @@ const watchedErrors: ReadonlyArray<{ readonly kind: EngineError["_tag"]; readonl
   { kind: "DeadlineExceeded", fault: "policy" },
   { kind: "InternalError", fault: "engine" },
   { kind: "Cancelled", fault: "caller" }
+]
+
+const watchedRefusals: typeof watchedErrors = [
+  { kind: "KeysUnavailable", fault: "policy" },
+  { kind: "ShuttingDown", fault: "policy" }
 ]
 
 /** Gauges of prom-client that are named like counters; each is the sum of another one by type. */

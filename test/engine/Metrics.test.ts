@@ -51,7 +51,8 @@ const added: typeof contract = [
   ["ai_queue_oldest_wait_seconds", "gauge", ["provider"]],
   ["ai_queue_wait_limit_seconds", "gauge", ["provider"]],
   ["ai_rate_limit", "gauge", ["provider", "limit"]],
-  ["ai_rate_limit_available", "gauge", ["provider", "limit"]]
+  ["ai_rate_limit_available", "gauge", ["provider", "limit"]],
+  ["ai_refused_total", "counter", ["kind", "fault"]]
 ]
 const all = [...contract, ...added]
 

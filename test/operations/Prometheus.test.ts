@@ -160,6 +160,7 @@ describe.skipIf(noPrometheus !== undefined)(suite, () => {
     await is('ai_rate_limit_available{provider="narrow",limit="concurrent"}', 0)
     expect(await value('ai_queue_oldest_wait_seconds{provider="narrow"}')).toBeGreaterThan(0)
     await is('ai_queue_wait_limit_seconds{provider="narrow"}', 60)
+    expect((await ask(gateway.url, "no JSON")).status).toBe(400)
     upstreams.narrow.respond = answer
     narrow.release()
     const statuses = (await Promise.all(calls)).map(({ status }) => status)
@@ -198,6 +199,7 @@ describe.skipIf(noPrometheus !== undefined)(suite, () => {
     expect((await say("bad/m", "is not asked")).status).toBe(503)
     expect((await say("limited/m", "too many")).status).toBe(429)
 
+    expect((await ask(gateway.url, "no JSON either")).status).toBe(400)
     // What callers do wrong, may not do, and don't wait for.
     expect((await say("good/m", "too dear", {}, { "x-millrace-tenant": "spender" })).status).toBe(429)
     upstreams.good.respond = sendJson(400, { error: { message: "Wrong.", type: "invalid_request_error" } })
@@ -251,6 +253,8 @@ describe.skipIf(noPrometheus !== undefined)(suite, () => {
     ]
     for (const [labels, count] of kinds) await is(`ai_errors_total{${labels}}`, count)
     await is("count(ai_errors_total > 0)", kinds.length)
+    await is('ai_refused_total{kind="InvalidRequest",fault="caller"}', 2)
+    await is("sum(ai_refused_total)", 2)
 
     // Attempts are what the providers' own servers counted.
     for (const [name, { requests }] of Object.entries(upstreams)) {
@@ -314,6 +318,35 @@ describe.skipIf(noPrometheus !== undefined)(suite, () => {
     expect(await value("job:ai_objective_success:ratio_rate30d")).toBeLessThan(1)
     await is('ALERTS{alertname="MillraceProviderDown",provider="bad"}', 1)
   })
+
+  it("scrapes a gateway that lets nobody in without a key, with a token", async () => {
+    const file = path.join(folder, "keys.config.json")
+    const token = "operations-test-token"
+    const guarded = {
+      providers: [{ name: "simulated" }],
+      keys: { required: true },
+      storage: { database: "memory" },
+      logging: { level: "none" },
+      server: { adminToken: token }
+    }
+    writeFileSync(file, JSON.stringify(guarded))
+    const closed = await startGateway(file)
+    try {
+      expect((await get(`${closed.url}/metrics`)).status).toBe(401)
+      expect((await ask(closed.url, user("x"))).status).toBe(401)
+      const other = await startPrometheus({ targets: [closed.url], token })
+      try {
+        expect(await other.value("up")).toBe(1)
+        // The scrape without a token was refused too.
+        expect(await other.value('ai_refused_total{kind="AuthenticationFailed",fault="caller"}')).toBe(2)
+        expect(await other.value("sum(ai_requests_total)")).toBe(0)
+      } finally {
+        await other.stop()
+      }
+    } finally {
+      await closed.stop()
+    }
+  }, 60_000)
 
   describe.each(["overview", "providers", "cache-cost"])("dashboard %s", (name) => {
     const dashboard = JSON.parse(readFileSync(path.join(operationsFolder, `grafana/${name}.json`), "utf8")) as Dashboard

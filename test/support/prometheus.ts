@@ -42,6 +42,8 @@ export interface Prometheus {
 export interface PrometheusOptions {
   /** Addresses (`http://host:port`) whose `/metrics` are the job `millrace`. */
   readonly targets: ReadonlyArray<string>
+  /** What it shows to targets as a bearer token. */
+  readonly token?: string
   /** Absolute paths of rule files. */
   readonly rules?: ReadonlyArray<string>
 }
@@ -51,7 +53,7 @@ const startWithinMs = 30_000
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-export const startPrometheus = async ({ rules = [], targets }: PrometheusOptions): Promise<Prometheus> => {
+export const startPrometheus = async ({ rules = [], targets, token }: PrometheusOptions): Promise<Prometheus> => {
   const folder = mkdtempSync(path.join(tmpdir(), "millrace-prometheus-"))
   const file = path.join(folder, "prometheus.yml")
   const hosts = targets.map((target) => new URL(target).host)
@@ -64,7 +66,13 @@ export const startPrometheus = async ({ rules = [], targets }: PrometheusOptions
         evaluation_interval: `${intervalMs}ms`
       },
       rule_files: rules,
-      scrape_configs: [{ job_name: "millrace", static_configs: [{ targets: hosts }] }]
+      scrape_configs: [
+        {
+          job_name: "millrace",
+          static_configs: [{ targets: hosts }],
+          ...(token === undefined ? {} : { authorization: { credentials: token } })
+        }
+      ]
     })
   )
   const port = await freePort()

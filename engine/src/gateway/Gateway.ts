@@ -111,13 +111,19 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
         const count = verb === "count" ? counter : undefined
         const keysRequired = keys.required()
         return run(
-          infer({ engine, dialect, bodyLimitBytes, count, grant, keysRequired }, request, response),
+          infer(
+            { engine, dialect, bodyLimitBytes, count, grant, keysRequired, refused: metrics.refused },
+            request,
+            response
+          ),
           request,
           response
         )
       }
+      const error = new ShuttingDown({ retryAfterMs: 1000 })
+      metrics.refused(error)
       response.setHeader("connection", "close")
-      writeError(response, dialect, new ShuttingDown({ retryAfterMs: 1000 }), makeRequestId(), undefined)
+      writeError(response, dialect, error, makeRequestId(), undefined)
     }
 
     /** Ids of models that a key may ask for. */
@@ -169,6 +175,7 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
       request: IncomingMessage,
       response: ServerResponse
     ) => {
+      metrics.refused(error)
       if (error.status === 401) response.setHeader("www-authenticate", 'Bearer realm="millrace"')
       if (inbound === undefined) writeShapeError(response, shape, error, makeRequestId())
       else writeError(response, inbound.dialect, error, makeRequestId(), undefined)

@@ -26,6 +26,8 @@ export interface InferenceOptions {
   readonly grant?: Grant | undefined
   /** Whether nobody is let in without a key: then a tenant is nobody's to choose. */
   readonly keysRequired?: boolean | undefined
+  /** Hears what is refused before it is a call. */
+  readonly refused?: ((error: EngineError) => void) | undefined
   /** Counts the prompt instead of answering it. */
   readonly count?: ((request: Request) => Effect.Effect<number, EngineError>) | undefined
 }
@@ -59,7 +61,9 @@ export const infer = (
     request,
     Effect.onInterrupt(
       Effect.catchCause(answer, (cause) => {
-        writeError(response, dialect, errorOf(cause), id, call)
+        const error = errorOf(cause)
+        if (call === undefined && options.count === undefined) options.refused?.(error)
+        writeError(response, dialect, error, id, call)
         return logDefect(cause, id)
       }),
       () => Effect.sync(() => writeError(response, dialect, new ShuttingDown({ retryAfterMs: 1000 }), id, call))
