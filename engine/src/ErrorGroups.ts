@@ -28,12 +28,28 @@ export const fingerprintOf = ({ kind, message, model, provider }: Failing): stri
 /** The message of an error in words of the list; empty where none is left. */
 export const messageOf = (error: EngineError, request: Pick<Request, "messages" | "embed">): string => {
   if (error._tag === "InternalError") return ""
+  const text = ("detail" in error ? error.detail : undefined) ?? error.message
+  if (error.fault === "policy" || (error.fault === "provider" && !("detail" in error))) return ourMessageOf(text)
   const code = "code" in error ? nameOf(error.code) : ""
-  const text = "detail" in error ? (error.detail ?? "") : error.message
-  // Messages without the words of anybody else need not be compared with the prompt.
-  const words = normalised(text, error.fault === "policy" ? [] : textsOf(request))
+  const words = normalised(text, textsOf(request))
   const name = code !== "" || words !== "" ? code : nameOf("type" in error ? error.type : undefined)
   return cut(name === "" || words.toLowerCase().startsWith(name) ? words : words === "" ? name : `${name}: ${words}`)
+}
+
+/** Messages of ours by their text without numbers: refusals come in crowds, and must cost little. */
+const ourMessages = new Map<string, string>()
+const ourMessagesMax = 500
+
+/** These hold no words of a caller or a provider, so they are not compared with the prompt. */
+const ourMessageOf = (text: string): string => {
+  const key = text.slice(0, textLengthMax).replaceAll(/\d+/g, "0")
+  let message = ourMessages.get(key)
+  if (message === undefined) {
+    message = normalised(key, [])
+    if (ourMessages.size >= ourMessagesMax) ourMessages.clear()
+    ourMessages.set(key, message)
+  }
+  return message
 }
 
 /** A text in words of the list, without what also stands in the prompt. */
@@ -165,63 +181,66 @@ const cut = (text: string): string =>
 
 /** Words in which APIs and this engine speak of errors: no names, no nouns of a business, nothing that identifies anybody. */
 const words: ReadonlySet<string> = new Set(
-  `a able about above abuse accept accepted accepts access accessible account action active add added additional after
-  again against ahead alias all allow allowed allows already also an and another answer answered answers any anyof api
-  apikey app application are argument arguments array arrays as ask asked assistant at attempt attempts audio
-  authenticate authenticated authentication authorization authorized auto automatically available away back backend bad
-  balance base based batch batches be bearer because been before behind being below between beta billing block blocked
-  blocks body both bound bounds browser budget burst busy but by bytes cache cached call called caller calls can cannot
-  can't capacity category cause causes certain certificate change changed characters chat check choice choose chunk
-  circuit circular client close closed cluster code column compatible compilation complete completion completions complex
-  component compress compression concurrency concurrent condition configuration configure configured conflict connect
-  connected connection connections contact contain contained contains content contents context continue control
-  conversation convert correct corrupt cost could couldn't count create created credentials credit credits current
-  currently custom data day days deadline decode decoding deep deeply default defined definition definitions delay delete
-  deleted denied deny depleted deployed deployment depth deprecated deserialize detail details detected developer device
-  did didn't different dimensions directory disabled discontinued do document documentation documents does doesn't domain
-  don't done down download downloaded downloading due duplicate during each early effort either element elements else
-  embedding embeddings empty enable enabled encode encoded encoding encountered end endpoint endpoints ended ends engine
-  ensure enter entity enum environment error errors event every exact exceed exceeded exceeding exceeds except exception
-  exhausted exist existing exists expected expired expires explicitly external extra fail failed fails failure fault
-  feature fetch few field fields file files filter filtered filtering filters find finish finished first fit fix flagged for
-  forbidden format formatted formed forward found free frequency from full function functions further gateway general
-  generate generated generating generation get give given global got grammar grant greater group guide guidelines had
-  handle handler handshake has have having header headers heavy help high higher hit host hostname hour hours however html http
-  https id identifier if ignored image images implemented in inactive include included includes including incomplete
-  incorrect increase increasing increment index indices inference info information input inputs inside instance instead
-  instruction instructions insufficient integer intended interface internal interrupted into invalid is isn't issue issues
-  it item items its join json key keyboard keys kind know known language large larger last later latest learn least left
-  length less level levels library like limit limited limiting limits line list listed load loaded loading local location
-  log logged login logit logprobs long longer loop low lower made maintenance make makes malformed management many mask match
-  matched matching max maximum may me mean media medium membership memory message messages metadata method methods metric
-  middle mime min minimum minute minutes mismatch missing mode model models moderation modify moment moments month more
-  multiple must name named names need needed needs nested network never new next no node none not nothing null nullable
-  number object objects occurred of off offline on once one ones only open operation option optional options or order
-  organization organizations other our out outage output outputs outside over overload overloaded own owner packet page
-  paid param parameter parameters params parse parsed parser parsing part parts pass passed path pattern payload payment
-  peer penalty pending per perform period permanently permission permissions permit permitted place plan plans please
-  plugin point policies policy pooling port position positive possible preceding prefix presence present preview previous
-  price pricing primary process processed processing processor project prompt prompts propagate properties property
-  protocol provide provided provider providers proxy purchase queue queued quota quotas range rate rates reach reached read
-  reading reason reasoning receive received recent recently recharge recheck recitation record redirect reduce reducing
-  refer reference references refresh refused region regional reject rejected release remain remaining remove replace
-  replay reply report reported reports request requested requester requests require required requires reset resets
-  resource resources respond responded response responses rest result results retries retry retrying return returned
-  returns review right role root route router rule rules run running runtime safe safety same sample sampling scale schema
-  schemas scope search second seconds section see seed seems self send sending sent sequence server servers service
-  services session set sets settings setup several should shut sign signature signing simplify simplifying since single
-  size sizes slow small smaller so some something soon sorry source specific specified specify speed spend spending split
-  standard start started state status step stop stopped storage store stored stream streamed streaming strict string
-  strings structured subscription subset such sufficient sure suffix supply support supported supporting supports suspended
-  switch system tags target task team temperature temporarily temporary tenant terminal terminated text than that the
-  their them then there these they thinking this those thread threshold throttled throttling through thus tier time
-  timed timeout times tls to together token tokenizer tokens too tool tools top total transport traffic triggered
-  triggering trouble true try trying turn turns two type types unable unauthenticated unauthorized unavailable under
-  unexpected unhandled unicode unified unknown unlimited unprocessable unreachable unrecognized unreadable unsupported
-  until up update updated upgrade upload upstream uri url urls usage use used user using valid validate validation value
-  values variable variant vector version versions very via video view violate violated violates violation visit vision
-  wait waited waiting want warming was way we week went were what when where whether which while who will window with
-  within without won't word words work worker workload workspace would write wrong x xml year you your yourself zero`.split(
-    /\s+/
-  )
+  `a abilities ability able about above abuse accept accepted accepts access accessible account action active add
+  added additional after again against ahead alias all allow allowed allows already also an and another answer
+  answered answers any anyof api apikey app application are argument arguments array arrays as ask asked assistant at
+  attempt attempts audio authenticate authenticated authentication authorization authorized auto automatically
+  available away back backend bad balance base based batch batches be bearer because been before behind being below
+  beta between billing block blocked blocks body bodylimit both bound bounds browser budget burst busy but by bytes
+  cache cached call called caller calls came can can't cannot capacity category cause causes certain certificate
+  certificates change changed characters chat check choice choose chunk circuit circular client close closed cluster
+  code column compatible compilation complete completion completions complex component compress compression
+  concurrency concurrent condition configuration configure configured conflict connect connected connection
+  connections contact contain contained contains content contents context continue control conversation convert
+  correct corrupt cost could couldn't count create created credentials credit credits current currently custom data
+  day days deadline decode decoding deep deeply default defined definition definitions delay delete deleted denied
+  deny depleted deployed deployment deprecated depth deserialize detail details detected developer device did didn't
+  different dimensions directory disabled discontinued dns do document documentation documents does doesn't domain
+  don't done down download downloaded downloading due duplicate during each eai early econnaborted econnrefused
+  econnreset effort ehostunreach either element elements else embedding embeddings empty enable enabled encode
+  encoded encoding encountered end ended endpoint endpoints ends engine enotfound ensure enter entity enum
+  environment epipe error errors etimedout event every exact exceed exceeded exceeding exceeds except exception
+  exhausted exist existing exists expected expired expires explicitly external extra fail failed fails failure
+  failures fault feature fetch few field fields file files filter filtered filtering filters find finish finished
+  first fit fix flagged for forbidden format formatted formed forward found free frequency from full function
+  functions further gateway general generate generated generating generation get getaddrinfo give given global got
+  grammar grant greater group guide guidelines had handle handler handshake hang has have having header headers heavy
+  held help high higher hit hold holds host hostname hour hours however html http https hung id identifier if ignored
+  image images implemented in inactive include included includes including incomplete incorrect increase increasing
+  increment index indices inference info information input inputs inside instance instead instruction instructions
+  insufficient integer intended interface internal interrupted into invalid is isn't issue issues it item items its
+  join json key keyboard keys kind know known language large larger last later latest learn least left length less
+  level levels library like limit limited limiting limits line list listed load loaded loading local location log
+  logged login logit logprobs long longer loop low lower made maintenance make makes malformed management many mask
+  match matched matching max maximum maxwait maxwaiting may me mean media medium membership memory message messages
+  metadata method methods metric middle mime min minimum minute minutes mismatch missing mode model models moderation
+  modify moment moments month more ms multiple must name named names need needed needs nested network never new next
+  no node none not nothing null nullable number object objects occurred of off offline on once one ones only open
+  operation option optional options or order organization organizations other our out outage output outputs outside
+  over overload overloaded own owner packet page paid param parameter parameters params parse parsed parser parsing
+  part parts pass passed path pattern paused payload payment peer penalty pending per perform period permanently
+  permission permissions permit permitted place plan plans please plugin point policies policy pooling port position
+  positive possible preceding prefix presence present preview previous price pricing primary process processed
+  processing processor project prompt prompts propagate properties property protocol provide provided provider
+  providers proxy purchase queue queued quota quotas range rate rates reach reached read reading reason reasoning
+  receive received recent recently recharge recheck recitation record redirect reduce reducing refer reference
+  references refresh refused region regional reject rejected release remain remaining remove replace replay reply
+  report reported reports request requested requester requests require required requires reset resets resource
+  resources respond responded response responses rest result results retries retry retrying return returned returns
+  review right role room root route router rule rules run running runtime safe safety same sample sampling scale
+  schema schemas scope search second seconds section see seed seems self send sending sent sequence server servers
+  service services session set sets settings setup several should shut shutting sign signature signing simplify
+  simplifying since single size sizes slow small smaller so socket sockets some something soon sorry source specific
+  specified specify speed spend spending split standard start started state status step stop stopped storage store
+  stored stream streamed streaming strict string strings structured subscription subset such sufficient suffix supply
+  support supported supporting supports sure suspended switch system tags target task tcp team temperature
+  temporarily temporary tenant terminal terminated text than that the their them then there these they thinking this
+  those thread threshold throttled throttling through thus tier time timed timeout times tls to together token
+  tokenizer tokens too tool tools top total traffic transport triggered triggering trouble true try trying turn turns
+  two type types unable unauthenticated unauthorized unavailable under unexpected unhandled unicode unified unknown
+  unlimited unprocessable unreachable unreadable unrecognized unsupported until up update updated upgrade upload
+  upstream uri url urls usage use used user using valid validate validation value values variable variant vector
+  version versions very via video view violate violated violates violation vision visit wait waited waiting want
+  warming was way we week went were what when where whether which while who will window with within without won't
+  word words work worker workload workspace would write wrong x xml year you your yourself zero`.split(/\s+/)
 )

@@ -5,12 +5,14 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { fingerprintOf, messageLengthMax, messageOf, normalised } from "../../engine/src/ErrorGroups.ts"
 import {
+  CircuitOpen,
   ContextWindowExceeded,
   InternalError,
   InvalidRequest,
   ModelNotFound,
   ProviderQuotaExceeded,
   ProviderServerError,
+  RateLimitExceeded,
   RequestRejected
 } from "../../engine/src/Errors.ts"
 import type { Message } from "../../engine/src/Request.ts"
@@ -114,6 +116,17 @@ describe("a message", () => {
     expect(messageOf(new ProviderServerError({ ...target, detail: "", type: "server_error" }), nothing)).toBe(
       "server_error"
     )
+  })
+
+  it("of a refusal is the same whatever its numbers are", () => {
+    for (const waitMs of [1, 20, 34_567]) {
+      const error = new RateLimitExceeded({
+        limit: "requests per minute",
+        detail: `waited ${waitMs} ms for room (queue.maxWait)`
+      })
+      expect(messageOf(error, nothing)).toBe("waited # ms for room queue.maxWait")
+    }
+    expect(messageOf(new CircuitOpen(target), nothing)).toBe("… is paused after too many failures circuit open")
   })
 
   it("of an error of ours names nothing of the caller's", () => {
