@@ -209,20 +209,24 @@ const make = <R>({ refreshMs = () => 10_000, required = () => false, store: open
       })
     })
 
-    const looked = yield* Deferred.make<void>()
-    yield* Effect.forkScoped(
-      Effect.gen(function* () {
-        yield* refresh(true)
-        yield* Deferred.succeed(looked, undefined)
-        for (;;) {
-          yield* Effect.sleep(revision === undefined ? Math.min(retryMs, refreshMs()) : refreshMs())
-          yield* refresh(false)
-        }
-      })
-    )
-    yield* Effect.forkScoped(Effect.forever(Effect.delay(Effect.andThen(write, refresh(true)), touchMs)))
-    yield* Effect.addFinalizer(() => Effect.timeoutOption(write, endMs))
-    yield* Effect.timeoutOption(Deferred.await(looked), startMs)
+    const follow = Effect.gen(function* () {
+      const looked = yield* Deferred.make<void>()
+      yield* Effect.forkScoped(
+        Effect.gen(function* () {
+          yield* refresh(true)
+          yield* Deferred.succeed(looked, undefined)
+          for (;;) {
+            yield* Effect.sleep(revision === undefined ? Math.min(retryMs, refreshMs()) : refreshMs())
+            yield* refresh(false)
+          }
+        })
+      )
+      yield* Effect.forkScoped(Effect.forever(Effect.delay(Effect.andThen(write, refresh(true)), touchMs)))
+      yield* Effect.addFinalizer(() => Effect.timeoutOption(write, endMs))
+      yield* Effect.timeoutOption(Deferred.await(looked), startMs)
+    })
+    // Keys in memory are nobody else's: nothing changes behind our back, and nothing has to be kept.
+    yield* store.kind === "memory" ? refresh(true) : follow
 
     const whenLoaded = <A>(read: () => A): Effect.Effect<A, KeyStoreUnavailable> =>
       Effect.suspend(() =>

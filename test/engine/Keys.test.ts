@@ -225,6 +225,7 @@ describe("the store", () => {
       const touches: Array<ReadonlyArray<readonly [string, number]>> = []
       const store: KeyStore = {
         ...memory,
+        kind: "sqlite",
         touch: (uses) => {
           touches.push([...uses])
           return memory.touch(uses)
@@ -319,7 +320,11 @@ describe("the store", () => {
     Effect.gen(function* () {
       const memory = yield* KeysMemory.make
       const asked = yield* Deferred.make<void>()
-      const store: KeyStore = { ...memory, load: Effect.andThen(Deferred.succeed(asked, undefined), Effect.never) }
+      const store: KeyStore = {
+        ...memory,
+        kind: "sqlite",
+        load: Effect.andThen(Deferred.succeed(asked, undefined), Effect.never)
+      }
       const building = yield* Effect.forkChild(Layer.build(layerOf(store)))
       yield* Deferred.await(asked)
       yield* TestClock.adjust("3 seconds")
