@@ -28,6 +28,7 @@ import { type StoredRecord, UsageLog, type UsageStore, UsageUnavailable } from "
 import { noonMs, recordOf } from "../contracts/usage-record.ts"
 import { canaryKey, canaryPrompt } from "../support/canary.ts"
 import { adminToken, startGateway, type TestGateway } from "../support/gateway.ts"
+import { noPostgres, type Postgres, postgresBinaries, startPostgres } from "../support/postgres.ts"
 import { answer, sendJson, startUpstream, type TestUpstream } from "../support/upstream.ts"
 
 const headers = { authorization: `Bearer ${adminToken}` }
@@ -378,148 +379,163 @@ describe("POST usage/reprice", () => {
   }, 30_000)
 })
 
-describe.each(["memory", "sqlite"])("a gateway over %s", (database) => {
-  let upstream: TestUpstream
-  let gateway: TestGateway
-  let folder: string
+if (postgresBinaries === undefined) it.skip(noPostgres, () => {})
 
-  const start = (content: boolean) =>
-    startGateway({
-      providers: [{ name: "up", kind: "openai-compatible", baseUrl: upstream.url, apiKey: canaryKey, model: "m" }],
-      retry: { maxAttempts: 1 },
-      breaker: { minimumCalls: 100_000 },
-      cache: { enabled: false },
-      logging: { level: "none", content },
-      storage: { database: database === "memory" ? "memory" : `sqlite:${path.join(folder, `${content}.db`)}` }
-    })
+describe.each(["memory", "sqlite", ...(postgresBinaries === undefined ? [] : ["postgres"])])(
+  "a gateway over %s",
+  (kind) => {
+    let postgres: Postgres | undefined
+    let upstream: TestUpstream
+    let gateway: TestGateway
+    let folder: string
 
-  beforeAll(async () => {
-    folder = mkdtempSync(path.join(tmpdir(), "millrace-usage-"))
-    upstream = await startUpstream()
-    gateway = await start(false)
-  })
-  afterAll(async () => {
-    await gateway.close()
-    await upstream.close()
-    rmSync(folder, { recursive: true })
-  })
-
-  const ask = async (more: object = {}, sent: Record<string, string> = {}, at = gateway) => {
-    const response = await fetch(`${at.url}/v1/chat/completions`, {
-      method: "POST",
-      headers: { "content-type": "application/json", ...sent },
-      body: JSON.stringify({ model: "m", messages: [{ role: "user", content: canaryPrompt }], ...more })
-    })
-    await response.text()
-    return response.headers.get("x-millrace-request-id")!
-  }
-  const get = async <A>(at: string, from = gateway) =>
-    (await (await fetch(`${from.url}/admin/api/${at}`, { headers })).json()) as A
-
-  it("groups failures by what they have in common", async () => {
-    const ids: Array<string> = []
-    for (const n of [1, 2, 3]) {
-      upstream.respond = (response, request) =>
-        sendJson(429, {
-          error: {
-            message: `Rate limit reached for gpt-${n} in org-${n}: ${request.text} ${canaryKey} Used ${n}, please try again in ${n}s.`,
-            code: "rate_limit_exceeded"
-          }
-        })(response, request)
-      ids.push(await ask({ messages: [{ role: "user", content: `${canaryPrompt} ${n} ${"x".repeat(n)}` }] }))
-    }
-    upstream.respond = sendJson(500, { error: { message: "Internal server error" } })
-    const other = await ask()
-    upstream.respond = answer("fine")
-    await ask()
-    const { groups } = await get<ErrorReport>("errors")
-    expect(groups).toHaveLength(2)
-    const [limited, failed] = groups
-    expect(limited).toMatchObject({
-      kind: "ProviderRateLimited",
-      fault: "provider",
-      provider: "up",
-      model: "m",
-      count: 3,
-      sampleId: ids[2]
-    })
-    expect(limited!.message).toMatch(/^rate_limit_exceeded: Rate limit reached for …/)
-    expect(JSON.stringify(groups)).not.toMatch(/canary|heron|sk-|org-|gpt-/)
-    expect(limited!.series.reduce((sum, { count }) => sum + count, 0)).toBe(3)
-    expect(Date.parse(limited!.firstSeen)).toBeLessThanOrEqual(Date.parse(limited!.lastSeen))
-    expect(failed).toMatchObject({
-      kind: "ProviderServerError",
-      count: 1,
-      sampleId: other,
-      message: "Internal server error"
-    })
-    const sample = await get<RequestDetail>(`requests/${limited!.sampleId}`)
-    expect(sample).toMatchObject({ fingerprint: limited!.fingerprint, errorDetail: limited!.message, status: "error" })
-    for (const [query, count] of [
-      ["kind=ProviderServerError", 1],
-      [`fingerprint=${limited!.fingerprint}`, 1],
-      ["provider=nobody", 0],
-      ["limit=1", 1],
-      ["to=2020-01-01", 0]
-    ] as const) {
-      expect((await get<ErrorReport>(`errors?${query}`)).groups, query).toHaveLength(count)
-    }
-  })
-
-  it("records streaming, our own work, and metadata up to 4 KiB", async () => {
-    upstream.respond = answer("two words")
-    const team = { "x-millrace-metadata": JSON.stringify({ team: "search", tries: [1, 2] }) }
-    const one = await get<RequestDetail>(`requests/${await ask({ stream: true }, team)}`)
-    expect(one).toMatchObject({
-      stream: true,
-      metadata: { team: "search", tries: [1, 2] },
-      content: null,
-      fingerprint: null
-    })
-    expect(one.overheadMs).toBeGreaterThan(0)
-    expect(one.attemptDetails).toMatchObject([{ reason: "first", error: null }])
-    const inBody = await get<RequestDetail>(`requests/${await ask({ metadata: { job: "7" } })}`)
-    expect(inBody).toMatchObject({ stream: false, metadata: { job: "7" } })
-    const long = { "x-millrace-metadata": JSON.stringify({ long: "x".repeat(5000) }) }
-    const dropped = await get<RequestDetail>(`requests/${await ask({}, long)}`)
-    expect(dropped.metadata).toEqual({ "millrace.dropped": "5011 bytes" })
-    expect((await get<RequestDetail>(`requests/${await ask()}`)).metadata).toBeNull()
-  })
-
-  it("keeps prompt and answer only where content logging is on, and no more than it bounds", async () => {
-    upstream.respond = answer("canary answer of the grey heron")
-    const id = await ask({ stream: true })
-    const pages = ["requests?limit=100", `requests/${id}`, "errors", "usage/export?format=ndjson", "usage/export"]
-    for (const page of pages) {
-      const text = await (await fetch(`${gateway.url}/admin/api/${page}`, { headers })).text()
-      expect(text, page).not.toContain("canary")
-    }
-    const open = await start(true)
-    const detail = async (more: object) => get<RequestDetail>(`requests/${await ask(more, {}, open)}`, open)
-    for (const stream of [false, true]) {
-      expect((await detail({ stream })).content).toEqual({
-        prompt: `user: ${canaryPrompt}`,
-        answer: "canary answer of the grey heron"
+    const start = (content: boolean) =>
+      startGateway({
+        providers: [{ name: "up", kind: "openai-compatible", baseUrl: upstream.url, apiKey: canaryKey, model: "m" }],
+        retry: { maxAttempts: 1 },
+        breaker: { minimumCalls: 100_000 },
+        cache: { enabled: false },
+        logging: { level: "none", content },
+        storage: {
+          database:
+            postgres?.newDatabase() ?? (kind === "memory" ? kind : `sqlite:${path.join(folder, `${content}.db`)}`)
+        }
       })
-    }
-    const { content } = await detail({
-      messages: [
-        { role: "system", content: "s" },
-        { role: "user", content: "p".repeat(100_000) }
-      ]
+
+    beforeAll(async () => {
+      folder = mkdtempSync(path.join(tmpdir(), "millrace-usage-"))
+      if (kind === "postgres") postgres = await startPostgres()
+      upstream = await startUpstream()
+      gateway = await start(false)
+    }, 60_000)
+    afterAll(async () => {
+      await gateway.close()
+      await postgres?.stop()
+      await upstream.close()
+      rmSync(folder, { recursive: true })
     })
-    expect(content!.prompt).toHaveLength(32_768)
-    expect(content!.prompt).toMatch(/^system: s\nuser: p+…$/)
-    const parts = [
-      { type: "text", text: "look" },
-      { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } }
-    ]
-    expect((await detail({ messages: [{ role: "user", content: parts }] })).content!.prompt).toBe(
-      "user: look\nuser: [image]"
-    )
-    const text = await (await fetch(`${open.url}/admin/api/usage/export?format=ndjson`, { headers })).text()
-    expect(text).not.toContain("canary")
-    expect((await get<RequestPage>("requests?limit=1", open)).items[0]).not.toHaveProperty("content")
-    await open.close()
-  })
-})
+
+    const ask = async (more: object = {}, sent: Record<string, string> = {}, at = gateway) => {
+      const response = await fetch(`${at.url}/v1/chat/completions`, {
+        method: "POST",
+        headers: { "content-type": "application/json", ...sent },
+        body: JSON.stringify({ model: "m", messages: [{ role: "user", content: canaryPrompt }], ...more })
+      })
+      await response.text()
+      return response.headers.get("x-millrace-request-id")!
+    }
+    const get = async <A>(at: string, from = gateway) =>
+      (await (await fetch(`${from.url}/admin/api/${at}`, { headers })).json()) as A
+
+    it("groups failures by what they have in common", async () => {
+      const ids: Array<string> = []
+      for (const n of [1, 2, 3]) {
+        upstream.respond = (response, request) =>
+          sendJson(429, {
+            error: {
+              message: `Rate limit reached for gpt-${n} in org-${n}: ${request.text} ${canaryKey} Used ${n}, please try again in ${n}s.`,
+              code: "rate_limit_exceeded"
+            }
+          })(response, request)
+        ids.push(await ask({ messages: [{ role: "user", content: `${canaryPrompt} ${n} ${"x".repeat(n)}` }] }))
+      }
+      upstream.respond = sendJson(500, { error: { message: "Internal server error" } })
+      const other = await ask()
+      upstream.respond = answer("fine")
+      await ask()
+      const { groups } = await get<ErrorReport>("errors")
+      expect(groups).toHaveLength(2)
+      const [limited, failed] = groups
+      expect(limited).toMatchObject({
+        kind: "ProviderRateLimited",
+        fault: "provider",
+        provider: "up",
+        model: "m",
+        count: 3,
+        sampleId: ids[2]
+      })
+      expect(limited!.message).toMatch(/^rate_limit_exceeded: Rate limit reached for …/)
+      expect(JSON.stringify(groups)).not.toMatch(/canary|heron|sk-|org-|gpt-/)
+      expect(limited!.series.reduce((sum, { count }) => sum + count, 0)).toBe(3)
+      expect(Date.parse(limited!.firstSeen)).toBeLessThanOrEqual(Date.parse(limited!.lastSeen))
+      expect(failed).toMatchObject({
+        kind: "ProviderServerError",
+        count: 1,
+        sampleId: other,
+        message: "Internal server error"
+      })
+      const sample = await get<RequestDetail>(`requests/${limited!.sampleId}`)
+      expect(sample).toMatchObject({
+        fingerprint: limited!.fingerprint,
+        errorDetail: limited!.message,
+        status: "error"
+      })
+      for (const [query, count] of [
+        ["kind=ProviderServerError", 1],
+        [`fingerprint=${limited!.fingerprint}`, 1],
+        ["provider=nobody", 0],
+        ["limit=1", 1],
+        ["to=2020-01-01", 0]
+      ] as const) {
+        expect((await get<ErrorReport>(`errors?${query}`)).groups, query).toHaveLength(count)
+      }
+    })
+
+    it("records streaming, our own work, and metadata up to 4 KiB", async () => {
+      upstream.respond = answer("two words")
+      const team = { "x-millrace-metadata": JSON.stringify({ team: "search", tries: [1, 2] }) }
+      const one = await get<RequestDetail>(`requests/${await ask({ stream: true }, team)}`)
+      expect(one).toMatchObject({
+        stream: true,
+        metadata: { team: "search", tries: [1, 2] },
+        content: null,
+        fingerprint: null
+      })
+      expect(one.overheadMs).toBeGreaterThan(0)
+      expect(one.attemptDetails).toMatchObject([{ reason: "first", error: null }])
+      const inBody = await get<RequestDetail>(`requests/${await ask({ metadata: { job: "7" } })}`)
+      expect(inBody).toMatchObject({ stream: false, metadata: { job: "7" } })
+      const long = { "x-millrace-metadata": JSON.stringify({ long: "x".repeat(5000) }) }
+      const dropped = await get<RequestDetail>(`requests/${await ask({}, long)}`)
+      expect(dropped.metadata).toEqual({ "millrace.dropped": "5011 bytes" })
+      expect((await get<RequestDetail>(`requests/${await ask()}`)).metadata).toBeNull()
+    })
+
+    it("keeps prompt and answer only where content logging is on, and no more than it bounds", async () => {
+      upstream.respond = answer("canary answer of the grey heron")
+      const id = await ask({ stream: true })
+      const pages = ["requests?limit=100", `requests/${id}`, "errors", "usage/export?format=ndjson", "usage/export"]
+      for (const page of pages) {
+        const text = await (await fetch(`${gateway.url}/admin/api/${page}`, { headers })).text()
+        expect(text, page).not.toContain("canary")
+      }
+      const open = await start(true)
+      const detail = async (more: object) => get<RequestDetail>(`requests/${await ask(more, {}, open)}`, open)
+      for (const stream of [false, true]) {
+        expect((await detail({ stream })).content).toEqual({
+          prompt: `user: ${canaryPrompt}`,
+          answer: "canary answer of the grey heron"
+        })
+      }
+      const { content } = await detail({
+        messages: [
+          { role: "system", content: "s" },
+          { role: "user", content: "p".repeat(100_000) }
+        ]
+      })
+      expect(content!.prompt).toHaveLength(32_768)
+      expect(content!.prompt).toMatch(/^system: s\nuser: p+…$/)
+      const parts = [
+        { type: "text", text: "look" },
+        { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } }
+      ]
+      expect((await detail({ messages: [{ role: "user", content: parts }] })).content!.prompt).toBe(
+        "user: look\nuser: [image]"
+      )
+      const text = await (await fetch(`${open.url}/admin/api/usage/export?format=ndjson`, { headers })).text()
+      expect(text).not.toContain("canary")
+      expect((await get<RequestPage>("requests?limit=1", open)).items[0]).not.toHaveProperty("content")
+      await open.close()
+    })
+  }
+)

@@ -10,6 +10,7 @@ import type { UsageRecord } from "../../../engine/src/UsageRecord.ts"
 import { recordOf } from "../../contracts/usage-record.ts"
 import { type Ended, millrace } from "../../support/cli.ts"
 import { adminToken, startGateway, type TestGateway } from "../../support/gateway.ts"
+import { postgresBinaries, startPostgres } from "../../support/postgres.ts"
 
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
@@ -39,9 +40,10 @@ const records: ReadonlyArray<Partial<UsageRecord>> = [
   }
 ]
 
-/** A database with the records; nobody has it open. */
-const database = async (name: string): Promise<string> => {
-  const url = `sqlite:${path.join(folder, name)}`
+/** A file with the records; nobody has it open. */
+const database = (name: string): Promise<string> => filled(`sqlite:${path.join(folder, name)}`)
+
+const filled = async (url: string): Promise<string> => {
   await Effect.runPromise(
     Effect.gen(function* () {
       const log = yield* UsageLog
@@ -195,6 +197,34 @@ describe("millrace usage, by a database", () => {
     ).toEqual(["a", "b", "c"])
     rmSync(file)
   }, 120_000)
+
+  it.skipIf(postgresBinaries === undefined)(
+    "works on Postgres, and never shows its password",
+    async () => {
+      const postgres = await startPostgres()
+      const url = await filled(postgres.newDatabase())
+      const lines = await usage("export", "--database", url, "--out", "-", "--from", "60d", "--format", "ndjson")
+      expect(
+        lines.stdout
+          .trim()
+          .split("\n")
+          .map((line) => (JSON.parse(line) as { id: string }).id)
+      ).toEqual(["old", "a", "b", "c"])
+      const repriced = json(await usage("reprice", "--database", url, "--json"))
+      expect(repriced).toMatchObject({ requests: 4, oldUsd: 9.02 })
+      expect(json(await usage("prune", "--database", url, "--older-than", "30d", "--json"))).toMatchObject({
+        requests: 1
+      })
+      const wrong = new URL(url)
+      wrong.password = "hunter2hunter2"
+      wrong.pathname = "/no_such_database"
+      const failed = await usage("prune", "--database", wrong.href, "--older-than", "30d")
+      expect(failed.code).toBe(1)
+      expect(failed.stderr).not.toContain("hunter2")
+      await postgres.stop()
+    },
+    120_000
+  )
 
   it("makes no database where none is, and reads none that it can't", async () => {
     const missing = path.join(folder, "none.db")
