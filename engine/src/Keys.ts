@@ -222,7 +222,7 @@ const make = <R>({ refreshMs = () => 10_000, required = () => false, store: open
         })
       )
       yield* Effect.forkScoped(Effect.forever(Effect.delay(Effect.andThen(write, refresh(true)), touchMs)))
-      yield* Effect.addFinalizer(() => Effect.timeoutOption(write, endMs))
+      yield* Effect.addFinalizer(() => Effect.timeoutOption(Effect.interruptible(write), endMs))
       yield* Effect.timeoutOption(Deferred.await(looked), startMs)
     })
     // Keys in memory are nobody else's: nothing changes behind our back, and nothing has to be kept.

@@ -387,6 +387,31 @@ describe("the limits of a key", () => {
   })
 })
 
+describe("the budget of a key", () => {
+  it("is the key's own: when it is spent the next call is refused, and other keys go on", async () => {
+    const gateway = await startGateway(configOf())
+    try {
+      const { id, key } = await createKey(gateway.url, { budget: { tokens: 150, period: "total" } })
+      const other = await createKey(gateway.url)
+      const call = (secret: string) =>
+        ask(gateway.url, user("hi", { model: "first/m", max_tokens: 100 }), { headers: bearer(secret) })
+      const calls = [await call(key)]
+      for (let i = 0; i < 20 && calls.at(-1)!.status === 200; i++) calls.push(await call(key))
+      expect(calls[0]!.status).toBe(200)
+      const refused = calls.at(-1)!
+      expect(refused.status).toBe(429)
+      expect(refused.headers.get("x-millrace-fault")).toBe("policy")
+      expect((await call(other.key)).status).toBe(200)
+      const { items } = (await (await admin(gateway.url, "GET", `requests?key=${id}&limit=1`)).json()) as any
+      expect(items).toMatchObject([{ keyId: id, errorKind: "BudgetExceeded" }])
+      await admin(gateway.url, "PATCH", `keys/${id}`, { budget: null })
+      expect((await call(key)).status).toBe(200)
+    } finally {
+      await gateway.close()
+    }
+  })
+})
+
 describe("keys and shared answers", () => {
   it("of one key's limit are not those of another that asks the same at the same time", async () => {
     const gateway = await startGateway(configOf({ cache: { enabled: true }, queue: { maxWait: 0 } }))

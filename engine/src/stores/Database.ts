@@ -5,7 +5,7 @@
  * tried again by a later use. A use that gets no answer in time fails: whoever asks decides what to do without it. What it
  * says of a failure never holds the password of the URL.
  */
-import { Clock, Context, Effect, Exit, Layer, Redacted, Schema, Scope, Semaphore } from "effect"
+import { Clock, Context, Effect, Exit, Fiber, Layer, Redacted, Schema, Scope, Semaphore } from "effect"
 import { Reactivity } from "effect/reactivity"
 import * as Migrator from "effect/sql/Migrator"
 import { SqlClient } from "effect/sql/SqlClient"
@@ -90,6 +90,7 @@ export const make = (options: DatabaseOptions): Effect.Effect<Database["Service"
       use: <A, E, R>(f: (sql: SqlClient) => Effect.Effect<A, E, R>) =>
         Effect.flatMap(client, f).pipe(
           Effect.catchIf(isSqlError, (error) => Effect.fail(failed(error))),
+          leaving,
           Effect.timeoutOrElse({
             duration: timeoutMs,
             orElse: () => Effect.fail(new DatabaseUnavailable({ detail: `no answer within ${timeoutMs} ms` }))
@@ -97,6 +98,12 @@ export const make = (options: DatabaseOptions): Effect.Effect<Database["Service"
         ) as Effect.Effect<A, Exclude<E, SqlError> | DatabaseUnavailable, R>
     })
   })
+
+/** Whoever stops waiting goes on at once: what a transaction has to undo is waited for by nobody, since it may never come. */
+const leaving = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Effect.forkDetach(effect, { startImmediately: true }), (fiber) =>
+    Effect.onInterrupt(Fiber.join(fiber), () => Effect.sync(() => fiber.interruptUnsafe()))
+  )
 
 const clientOf = ({ location, maxConnections = 4 }: DatabaseOptions) =>
   Effect.gen(function* () {

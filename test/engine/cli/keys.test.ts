@@ -1,4 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
+import path from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { scriptedProvider } from "../../../engine/src/testing.ts"
 import { millrace } from "../../support/cli.ts"
@@ -84,6 +86,20 @@ describe("millrace keys", () => {
     expect(await json("enable", id)).toMatchObject({ status: "active" })
     expect(await json("delete", id)).toEqual({ id, deleted: true })
     expect(await usable(rotated.key)).toBe(false)
+  }, 120_000)
+
+  it("are told of at the start, and that those in memory do not last", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "millrace-serve-keys-"))
+    const file = path.join(folder, "millrace.config.json")
+    writeFileSync(file, JSON.stringify({ keys: { required: true }, storage: { database: "memory" } }))
+    const serving = millrace(folder, ["serve", "--port", "0"])
+    const line = await serving.until(/^ {2}keys +(.*)$/m)
+    expect(line).toBe(
+      "required: make one with millrace keys create --name NAME; they are in memory and gone when this ends"
+    )
+    serving.signal("SIGTERM")
+    expect((await serving.ended).code).toBe(0)
+    rmSync(folder, { recursive: true, force: true })
   }, 120_000)
 
   it("lists as many as were asked for, over pages, and says how many there are", async () => {

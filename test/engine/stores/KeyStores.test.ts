@@ -2,9 +2,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Effect, Exit, Layer, Redacted } from "effect"
 import { afterAll, beforeAll } from "vitest"
 import * as KeyRecord from "../../../engine/src/KeyRecord.ts"
+import { Keys } from "../../../engine/src/Keys.ts"
 import * as Database from "../../../engine/src/stores/Database.ts"
 import { type DatabaseLocation, parse } from "../../../engine/src/stores/DatabaseLocation.ts"
 import * as KeysMemory from "../../../engine/src/stores/KeysMemory.ts"
@@ -73,6 +74,27 @@ describe.skipIf(postgresBinaries === undefined)(
         return sqlStore(location)
       }),
       { shared: true }
+    )
+
+    it.live("that stand still hold up nobody who calls, and refuse changes in time", () =>
+      Effect.gen(function* () {
+        const location = parse(postgres.newDatabase())
+        if (location === undefined || location.kind === "memory") throw new Error("expected a URL")
+        const database = yield* Database.make({ location, retryMs: 0, timeoutMs: 300 })
+        const store = Effect.provideService(KeysSql.make, Database.Database, database)
+        const context = yield* Layer.build(Keys.layer({ store, refreshMs: () => 20 }))
+        const keys = yield* Effect.provide(Keys, context)
+        const { record, secret } = yield* keys.create(settings)
+        const judged = () => keys.authenticate(Redacted.value(secret), 0)._tag
+        postgres.stall()
+        const waited = yield* Effect.exit(keys.update(record.id, { disabled: true }))
+        assert.isTrue(Exit.isFailure(waited))
+        assert.strictEqual(judged(), "Granted")
+        postgres.resume()
+        while (keys.health().reason !== null) yield* Effect.sleep(10)
+        yield* keys.update(record.id, { disabled: true })
+        assert.strictEqual(judged(), "Refused")
+      })
     )
   }
 )
