@@ -23,6 +23,7 @@ import { RateLimiter } from "../../engine/src/RateLimiter.ts"
 import { Routing } from "../../engine/src/Routing.ts"
 import { StatusSource } from "../../engine/src/Status.ts"
 import { columnNames } from "../../engine/src/stores/UsageExport.ts"
+import * as UsageDatabase from "../../engine/src/stores/UsageDatabase.ts"
 import * as UsageMemory from "../../engine/src/stores/UsageMemory.ts"
 import { type StoredRecord, UsageLog, type UsageStore, UsageUnavailable } from "../../engine/src/UsageLog.ts"
 import { noonMs, recordOf } from "../contracts/usage-record.ts"
@@ -279,6 +280,34 @@ describe("POST usage/prune", () => {
       expect((await served.post("usage/prune", body)).status).toBe(400)
     }
     await served.close()
+  })
+})
+
+describe("POST usage/prune, on a database", () => {
+  it("keeps sums when told to, and counts only what is there", async () => {
+    const runtime = ManagedRuntime.make(UsageDatabase.layer({ database: "sqlite::memory:", durability: "strict" }))
+    const { store } = await runtime.runPromise(UsageLog)
+    for (const days of [5, 4, 1, 0]) {
+      await runtime.runPromise(
+        store.write(recordOf({ id: `day${days}`, timeMs: noonMs - days * dayMs })) ?? Effect.void
+      )
+    }
+    const served = await serve(store)
+    const prune = async (body: object) => (await (await served.post("usage/prune", body)).json()) as PruneResult
+    const requests = async () =>
+      ((await (await served.get(`usage?${all}&bucket=day`)).json()) as UsageReport).totals.requests
+    const [before, later] = [noonMs - 3 * dayMs, noonMs]
+    expect(await prune({ before, keepRollups: true, dryRun: true })).toMatchObject({ requests: 2 })
+    expect(await prune({ before, keepRollups: true })).toMatchObject({ requests: 2, rollups: 0 })
+    expect(await requests()).toBe(4)
+    expect(await prune({ before, dryRun: true })).toMatchObject({ requests: 0 })
+    expect(await prune({ before: later, dryRun: true })).toMatchObject({ requests: 1 })
+    const done = await prune({ before: later })
+    expect(done).toMatchObject({ requests: 1 })
+    expect(done.rollups).toBeGreaterThan(0)
+    expect(await requests()).toBe(1)
+    await served.close()
+    await runtime.dispose()
   })
 })
 
