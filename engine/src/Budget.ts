@@ -5,23 +5,15 @@
  * with `BudgetExceeded` (law 5); at settlement the true cost takes the place of the reservation, and what failed gets it
  * back. Answers of the cache and of another's call reserve nothing. It waits for a store shortly, never for room.
  */
-import { Clock, Context, Effect, Layer, Schema, type Scope } from "effect"
-import type { BudgetOverview, BudgetPage, BudgetStatus, BudgetStoreStatus } from "./AdminBudgetAnswers.ts"
+import { Clock, Context, Effect, Layer, type Scope } from "effect"
+import type { BudgetOverview, BudgetPage } from "./AdminBudgetAnswers.ts"
 import { type BoundOptions, BudgetBound } from "./BudgetBound.ts"
 import { BudgetLedger, type Claim } from "./BudgetLedger.ts"
-import { type BudgetOptions, type BudgetRule, type BudgetScope, type BudgetUnit, ruleOf } from "./BudgetRule.ts"
+import { type BudgetGauge, type BudgetQuery, BudgetReports, type InvalidBudgetCursor } from "./BudgetReports.ts"
+import { type BudgetOptions, type BudgetRule, ruleOf } from "./BudgetRule.ts"
 import type { BudgetSlot } from "./BudgetSlot.ts"
-import type { BudgetStore, BudgetStoreUnavailable } from "./BudgetStore.ts"
-import {
-  amountOf,
-  decodeCursor,
-  fullestFirst,
-  isCurrent,
-  matches,
-  pageOf,
-  statusOf,
-  statusOfSlot
-} from "./BudgetView.ts"
+import type { BudgetStore } from "./BudgetStore.ts"
+import { amountOf, statusOfSlot } from "./BudgetView.ts"
 import type { Outcome, Target } from "./Call.ts"
 import { BudgetExceeded } from "./Errors.ts"
 import { logOf } from "./Log.ts"
@@ -43,34 +35,11 @@ export interface BudgetLayerOptions<R> extends BoundOptions {
   readonly waitMs?: number | undefined
 }
 
-/** Accounts that are asked for; `limit` is 1–500, 50 by default. */
-export interface BudgetQuery {
-  readonly budget?: string | undefined
-  readonly scope?: BudgetScope | undefined
-  readonly of?: string | undefined
-  readonly limit?: number | undefined
-  readonly cursor?: string | undefined
-}
-
-/** The cursor was not made here. */
-export class InvalidBudgetCursor extends Schema.TaggedError<InvalidBudgetCursor>()("InvalidBudgetCursor", {}) {
-  override get message() {
-    return "expected the nextCursor of an earlier page"
-  }
-}
-
 /** Counts since the start, by the budget's name in the configuration or `keys`. */
 export interface BudgetTallies {
   readonly warnings: ReadonlyMap<string, number>
   readonly refusals: ReadonlyMap<string, { readonly usd: number; readonly tokens: number }>
   readonly decidedAlone: number
-}
-
-/** The account of a budget that has used the largest share of its limit. */
-export interface BudgetGauge {
-  readonly budget: string
-  readonly scope: BudgetScope
-  readonly usedRatio: number
 }
 
 export class Budget extends Context.Service<
@@ -93,8 +62,6 @@ export class Budget extends Context.Service<
 }
 
 const zero = 0n
-const shownMax = 100
-const pageDefault = 50
 
 const make = (
   options: Omit<BudgetLayerOptions<never>, "store">,
@@ -137,6 +104,8 @@ const make = (
       for (const slot of ledger.book.sharedSlots(nowMs())) ledger.touch(slot)
     }
     follow()
+    // Connects before the first call, which would not wait for that.
+    if (store.kind !== "memory" && inForce!.length > 0) fork(Effect.ignore(store.exchange([], nowMs())))
 
     /** What an attempt takes of each account; an error where that can't be said. */
     const claimsOf = (call: AttemptCall, slots: ReadonlyArray<BudgetSlot>): ReadonlyArray<Claim> | BudgetExceeded => {
@@ -250,7 +219,10 @@ const make = (
             hold(call, claims)
             resume(entering ? next(call) : Effect.flatMap(Effect.yieldNow, () => next(call)))
           },
-          refused: (claim: Claim) => resume(Effect.fail(refuseClaim(claim)))
+          refused: (claim: Claim) => {
+            tell(call, claims)
+            resume(Effect.fail(refuseClaim(claim)))
+          }
         }
         ledger.enter(waiter)
         entering = false
@@ -264,77 +236,30 @@ const make = (
       return Effect.suspend(() => admit(call, next))
     }
 
-    const storeStatus = (): BudgetStoreStatus => ({ kind: store.kind, ...ledger.health() })
-
-    const known = (scan: Parameters<typeof matches>[1]): ReadonlyArray<BudgetStatus> =>
-      [...ledger.book.slots()].filter((slot) => matches(slot, scan)).map((slot) => statusOfSlot(slot, scan.nowMs))
-
-    const page = Effect.fnUntraced(function* ({ budget, cursor, limit = pageDefault, of, scope }: BudgetQuery) {
-      const after = cursor === undefined ? undefined : decodeCursor(cursor)
-      if (cursor !== undefined && after === undefined) return yield* new InvalidBudgetCursor()
-      const scan = { nowMs: nowMs(), budget, scope, account: of, after, limit: limit + 1 }
-      const listed = Effect.andThen(ledger.flush, store.list(scan))
-      const here = new Map<string, BudgetSlot>()
-      return yield* Effect.matchEffect(Effect.timeout(listed, listTimeoutMs), {
-        onSuccess: (rows) =>
-          Effect.sync(() => {
-            for (const slot of ledger.book.slots()) here.set(placeOf(slot.rule.name, slot.account, slot.unit), slot)
-            const view = (row: (typeof rows)[number]) => {
-              if (!isCurrent(row, byName)) return undefined
-              const slot = here.get(placeOf(row.budget, row.account, row.unit))
-              if (slot?.span.startMs !== row.startMs) return statusOf(row, byName.get(row.budget), scan.nowMs)
-              return statusOf(slot.corrected(row), slot.rule, scan.nowMs)
-            }
-            return { ...pageOf(rows, limit, view), store: storeStatus() }
-          }),
-        onFailure: (error) =>
-          Effect.sync(() => {
-            const reason = reasonOf(error)
-            const store = { ...storeStatus(), healthy: false, reason }
-            return { items: known(scan).toSorted(fullestFirst).slice(0, limit), nextCursor: null, store }
-          })
-      })
+    const reports = new BudgetReports({
+      ledger,
+      store,
+      nowMs,
+      rules: () => {
+        follow()
+        return byName
+      }
     })
 
     return Budget.of({
       stage,
-      overview: (atMs) => {
-        const items = known({ nowMs: atMs })
-        if (items.length === 0 && ledger.book.rules.length === 0) return undefined
-        return {
-          items: items.toSorted(fullestFirst).slice(0, shownMax),
-          accounts: items.length,
-          store: storeStatus()
-        }
-      },
-      page,
-      gauges: (atMs) => {
-        const found = new Map<string, BudgetGauge>()
-        for (const slot of ledger.book.slots()) {
-          if (!matches(slot, { nowMs: atMs })) continue
-          const { label, scope } = slot.rule
-          const usedRatio = Number(slot.spent + slot.allReserved) / Number(slot.limit)
-          if (usedRatio >= (found.get(label)?.usedRatio ?? 0)) found.set(label, { budget: label, scope, usedRatio })
-        }
-        return [...found.values()]
-      },
+      overview: (atMs) => reports.overview(atMs),
+      page: (query) => reports.page(query),
+      gauges: (atMs) => reports.gauges(atMs),
       tallies: () => ({ warnings, refusals, decidedAlone: ledger.health().decidedAlone })
     })
   })
-
-/** Milliseconds that a listing waits for the store. */
-const listTimeoutMs = 5000
 
 /** What an attempt may take. `picos` is undefined until it is asked for, and a text where there is no price. */
 interface Size {
   readonly tokens: { readonly prompt: number; readonly answer: number }
   picos: bigint | string | undefined
 }
-
-const placeOf = (budget: string, account: string, unit: BudgetUnit): string => `${budget}\n${unit}\n${account}`
-
-const reasonOf = (error: { readonly _tag: string } | BudgetStoreUnavailable): string =>
-  "detail" in error ? error.detail : `no answer within ${listTimeoutMs} ms`
 
 const fixOf = ({ model, provider }: Target, reason: string): string =>
   `${model} at ${provider} has no price (${reason}); set providers[].pricing of ${provider}, or unpriced: allow for this budget`

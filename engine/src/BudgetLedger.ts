@@ -46,6 +46,8 @@ export interface LedgerHealth {
 
 /** Milliseconds after which the store is asked again by calls for which there was not enough. */
 const dryMs = 250
+/** Milliseconds between two looks for accounts that nobody needs any more. */
+const sweepEveryMs = 60_000
 /** Accounts of one exchange. */
 const entriesMax = 500
 
@@ -62,6 +64,9 @@ export class BudgetLedger {
   private timer: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private closed = false
   private idle: Array<() => void> = []
+  private sweepAtMs = 0
+  /** Accounts that are still to be told in this flush. */
+  private untold = 0
 
   constructor(options: LedgerOptions) {
     this.options = options
@@ -114,7 +119,7 @@ export class BudgetLedger {
   readonly flush: Effect.Effect<void> = Effect.suspend(() => {
     if (this.dirty.size === 0) return this.busy ? this.whenIdle : Effect.void
     const waits = this.busy
-    this.pump(true)
+    this.tellAll()
     return waits ? Effect.andThen(this.whenIdle, this.flushOnce) : this.whenIdle
   })
 
@@ -132,7 +137,7 @@ export class BudgetLedger {
   })
 
   private readonly flushOnce: Effect.Effect<void> = Effect.suspend(() => {
-    this.pump(true)
+    this.tellAll()
     return this.whenIdle
   })
 
@@ -151,11 +156,26 @@ export class BudgetLedger {
         Effect.sleep(this.options.flushMs),
         Effect.sync(() => {
           this.timer = undefined
-          this.pump(true)
+          this.sweep()
+          this.tellAll()
           if (this.dirty.size > 0 && this.timer === undefined) this.schedule()
         })
       )
     )
+  }
+
+  /** Has accounts told whose period is over, or with which nothing happens while there are too many of them. */
+  private sweep(): void {
+    const nowMs = this.options.nowMs()
+    if (nowMs < this.sweepAtMs) return
+    this.sweepAtMs = nowMs + sweepEveryMs
+    const { isFull } = this.book
+    for (const slot of this.book.slots()) if (slot.isOver(nowMs) || (isFull && slot.isIdle)) this.dirty.add(slot)
+  }
+
+  private tellAll(): void {
+    this.untold = this.dirty.size
+    this.pump(true)
   }
 
   /** One exchange, unless one is under way: of what calls wait for, or of everything that the store does not know. */
@@ -166,7 +186,7 @@ export class BudgetLedger {
     const nowMs = this.options.nowMs()
     const evicts = this.book.isFull
     const sent = due.map((slot) => {
-      const done = slot.wanted === zero && slot.reserved === zero && (evicts ? !slot.active : slot.isOver(nowMs))
+      const done = slot.isOver(nowMs) || (evicts && slot.isIdle)
       return { slot, entry: slot.entry(done), used: slot.used }
     })
     this.busy = true
@@ -192,6 +212,7 @@ export class BudgetLedger {
   private due(all: boolean): ReadonlyArray<BudgetSlot> {
     const due = new Set<BudgetSlot>()
     for (const { claims } of this.waiters) {
+      if (due.size >= entriesMax) break
       for (const { amount, slot } of claims) {
         slot.wanted = due.has(slot) ? slot.wanted + amount : amount
         due.add(slot)
@@ -219,10 +240,10 @@ export class BudgetLedger {
       this.fail(reasonOf(exit))
     } else {
       this.down = undefined
+      this.untold -= sent.length
       const surrenders = this.apply(sent, exit.value)
       if (this.waiters.size > 0) this.pump()
-      else if (surrenders) this.pump(true)
-      if (this.closed && this.dirty.size > 0) this.pump(true)
+      else if (surrenders || (this.untold > 0 && this.dirty.size > 0)) this.pump(true)
     }
     if (this.busy) return
     const { idle } = this
@@ -242,11 +263,10 @@ export class BudgetLedger {
         scarce.add(slot)
         slot.dryUntilMs = nowMs + dryMs
       }
+      // What is still to be told goes behind those that wait for it.
+      this.dirty.delete(slot)
       if (!slot.isSettled) this.touch(slot)
-      else {
-        this.dirty.delete(slot)
-        if (entry.done) this.book.drop(slot)
-      }
+      else if (entry.done) this.book.drop(slot)
     }
     let surrenders = false
     for (const waiter of [...this.waiters]) {

@@ -56,10 +56,15 @@ export interface Payer {
 
 export const defaultWarnAt: ReadonlyArray<number> = [0.8, 1]
 
+/** The largest amount that every database takes. */
+const amountMax = 9_000_000_000_000_000_000n
+
+const least = (a: bigint, b: bigint): bigint => (a < b ? a : b)
+
 export const ruleOf = (options: BudgetOptions): BudgetRule => ({
   ...options,
   limits: {
-    usd: options.usd === undefined ? undefined : picosOf(options.usd),
+    usd: options.usd === undefined ? undefined : least(picosOf(options.usd), amountMax),
     tokens: options.tokens === undefined ? undefined : BigInt(options.tokens)
   },
   clock: periodClock(options.period, options.timeZone),

@@ -140,6 +140,11 @@ export class BudgetSlot {
     return free === zero || (free > zero && this.held === this.told)
   }
 
+  /** True when nothing has happened to it lately and nobody waits for it. */
+  get isIdle(): boolean {
+    return !this.active && this.reserved === zero && this.waiting === 0
+  }
+
   /** True when nobody will ask for it any more. */
   isOver(nowMs: number): boolean {
     return nowMs >= this.span.endMs && this.reserved === zero && this.waiting === 0

@@ -40,7 +40,7 @@ export const statusOf = (row: BudgetTotal, rule: BudgetRule | undefined, nowMs: 
   const limit = rule?.limits[unit] ?? row.limit
   const left = limit > spent ? limit - spent : 0n
   const reserved = row.held > spent ? row.held - spent : 0n
-  const share = (amount: bigint) => Number((amount * 1_000_000n) / limit) / 1_000_000
+  const share = (amount: bigint) => (limit === 0n ? 1 : Number((amount * 1_000_000n) / limit) / 1_000_000)
   const passed = (rule?.warnAt ?? []).filter((at) => share(spent) >= at)
   const total = !Number.isFinite(endMs)
   return {
@@ -125,6 +125,8 @@ export const pageOf = (
   }
 }
 
-/** True for rows of budgets that are still configured, or belong to keys. */
-export const isCurrent = (row: BudgetTotal, rules: ReadonlyMap<string, BudgetRule>): boolean =>
-  isOwn(row.budget) || rules.has(row.budget)
+/** True for accounts of budgets that are still configured, or belong to keys. */
+export const isCurrent = (
+  { budget, unit }: Pick<BudgetTotal, "budget" | "unit">,
+  rules: ReadonlyMap<string, BudgetRule>
+): boolean => isOwn(budget) || rules.get(budget)?.limits[unit] !== undefined

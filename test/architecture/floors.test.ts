@@ -30,6 +30,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "BudgetBound.ts",
       "BudgetLedger.ts",
       "BudgetPeriod.ts",
+      "BudgetReports.ts",
       "BudgetRule.ts",
       "BudgetSlot.ts",
       "BudgetStore.ts",

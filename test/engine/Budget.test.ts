@@ -166,6 +166,42 @@ describe("what is reserved and spent", () => {
     })
   )
 
+  it.effect("a changed configuration holds at once, for what was spent before", () =>
+    Effect.gen(function* () {
+      let list = [budgetOf({ name: "all", usd: 1, tokens: 1000 })]
+      const budget = yield* instance(makeMemory, [], { budgets: () => list })
+      yield* attempt(budget, call)
+      list = [budgetOf({ name: "all", usd: 0.2 }), budgetOf({ name: "new", scope: "model", usd: 5 })]
+      assert.deepInclude(yield* refusalOf(budget, call), { budget: "all", limit: 0.2, left: 0.15 })
+      list = [budgetOf({ name: "new", scope: "model", usd: 5 })]
+      yield* attempt(budget, call)
+      assert.deepStrictEqual(
+        (yield* budget.page({})).items.map(({ budget: name, spent, unit }) => [name, unit, spent]),
+        [["new", "usd", 0.05]]
+      )
+    })
+  )
+
+  it.effect(
+    "accounts of more names than are remembered, and of periods that are over, are put away and found again",
+    () =>
+      Effect.gen(function* () {
+        const budgets = [budgetOf({ name: "each", scope: "tenant", tokens: 300 })]
+        const table = new BudgetTable()
+        const budget = yield* instance(table.open, budgets)
+        const names = Array.from({ length: 12_000 }, (_, i) => `t${i}`)
+        for (const tenant of names) yield* attempt(budget, { ...call, request: { tenant } })
+        yield* TestClock.adjust("10 minutes")
+        yield* attempt(budget, { ...call, request: { tenant: "t1" } })
+        yield* TestClock.adjust("10 minutes")
+        assert.isBelow(budget.overview(0)!.accounts, 10_001)
+        for (const tenant of ["t0", "t11999"]) {
+          assert.deepInclude((yield* budget.page({ of: tenant })).items[0], { spent: 30, reserved: 0 })
+        }
+        assert.deepInclude((yield* budget.page({ of: "t1" })).items[0], { spent: 60, reserved: 0 })
+      })
+  )
+
   it.effect("expected: what calls of the model mostly take, learned from their answers", () =>
     Effect.gen(function* () {
       const budget = yield* instance(makeMemory, [budgetOf({ name: "all", usd: 3, reserve: "expected" })])

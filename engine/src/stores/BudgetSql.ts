@@ -50,7 +50,7 @@ export const make = (options: BudgetSqlOptions = {}): Effect.Effect<BudgetStore,
 
     if (database.kind === "postgres") {
       const beat = Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
-        Effect.ignore(use((sql) => sql.withTransaction(owned.live(sql, nowMs))))
+        owned.known ? Effect.ignore(use((sql) => sql.withTransaction(owned.live(sql, nowMs)))) : Effect.void
       )
       yield* Effect.forkScoped(Effect.repeat(beat, Schedule.spaced(options.heartbeatMs ?? 10_000)))
     }
