@@ -4,6 +4,7 @@ const clockTime = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2
 const shortTime = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" })
 const dayTime = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" })
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" })
+const dayOfYear = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" })
 const full = new Intl.DateTimeFormat("en-GB", {
   weekday: "short",
   day: "numeric",
@@ -37,11 +38,15 @@ export const formatBucket = (epochMs: number, bucket: "minute" | "hour" | "day")
   return bucket === "day" || startsDay ? day.format(date) : shortTime.format(date)
 }
 
-/** `just now`, `8 s ago`, `3 min ago` */
+/** `22 Nov 2026` */
+export const formatDay = (epochMs: number) => dayOfYear.format(epochMs)
+
+/** `just now`, `8 s ago`, `3 min ago`, `5 h ago`, `12 d ago` */
 export const formatAge = (ageMs: number) => {
   const seconds = Math.max(0, Math.round(ageMs / 1000))
   if (seconds < 2) return "just now"
   if (seconds < 60) return `${seconds} s ago`
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`
-  return `${Math.floor(seconds / 3600)} h ago`
+  if (seconds < 86_400 * 2) return `${Math.floor(seconds / 3600)} h ago`
+  return `${Math.floor(seconds / 86_400)} d ago`
 }

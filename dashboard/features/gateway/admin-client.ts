@@ -6,19 +6,12 @@
  */
 import "server-only"
 import { Duration, Effect, Layer, Stream } from "effect"
-import { FetchHttpClient, HttpClient, HttpClientRequest, type HttpClientError } from "effect/http"
+import { FetchHttpClient, HttpClient, HttpClientRequest, HttpClientResponse, type HttpClientError } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
-import type { Schema } from "effect"
-import {
-  AdminApi,
-  type BadRequest,
-  type NotFound,
-  type StorageUnavailable,
-  type TooManyRequests,
-  type Unauthorized
-} from "millrace/admin-api"
+import { Schema } from "effect"
+import { AdminApi, BadRequest, NotFound, StorageUnavailable, TooManyRequests, Unauthorized } from "millrace/admin-api"
 import { gatewayUrl } from "./address"
-import type { Failure, FailureKind } from "./failure"
+import type { Failure, FailureKind, Issue } from "./failure"
 
 export type AdminClient = HttpApiClient.ForApi<typeof AdminApi>
 
@@ -36,9 +29,9 @@ export class GatewayFailed extends Error {
   readonly _tag = "GatewayFailed"
   readonly failure: Failure
 
-  constructor(kind: FailureKind, message: string) {
+  constructor(kind: FailureKind, message: string, issues?: ReadonlyArray<Issue>) {
     super(message)
-    this.failure = { kind, message }
+    this.failure = issues === undefined ? { kind, message } : { kind, message, issues }
   }
 }
 
@@ -61,7 +54,49 @@ export const callAdmin = <A, E extends AdminError>(
   clientOf(token).pipe(
     Effect.flatMap(call),
     Effect.mapError(describeFailure),
-    Effect.timeoutOrElse({
+    within(timeout),
+    Effect.provide(fetchLayer)
+  )
+
+const AdminFailure = Schema.Union([Unauthorized, TooManyRequests, BadRequest, NotFound, StorageUnavailable])
+
+/**
+ * Sends a body to a route of the admin API as the page gave it, so that the gateway itself judges every field and names
+ * those that are wrong; the answer is checked like any other.
+ */
+export const sendAdmin = <S extends Schema.ConstraintDecoder<unknown, never>>(
+  token: string,
+  method: "POST" | "PATCH",
+  path: `/${string}`,
+  body: unknown,
+  success: S
+): Effect.Effect<S["Type"], GatewayFailed> =>
+  HttpClientRequest.make(method)(`${gatewayUrl()}/admin/api${path}`).pipe(
+    HttpClientRequest.bearerToken(token),
+    HttpClientRequest.bodyJsonUnsafe(body),
+    HttpClient.execute,
+    Effect.mapError(describeFailure),
+    Effect.flatMap((response) =>
+      response.status < 300
+        ? Effect.mapError(HttpClientResponse.schemaBodyJson(success)(response), describeFailure)
+        : failureIn(response)
+    ),
+    within("30 seconds"),
+    Effect.provide(fetchLayer)
+  )
+
+const failureIn = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<never, GatewayFailed> =>
+  HttpClientResponse.schemaBodyJson(AdminFailure)(response).pipe(
+    Effect.matchEffect({
+      onSuccess: (failure) => Effect.fail(describeFailure(failure)),
+      onFailure: () => Effect.fail(describeStatus(response.status))
+    })
+  )
+
+const within =
+  (timeout: Duration.Input) =>
+  <A>(effect: Effect.Effect<A, GatewayFailed, HttpClient.HttpClient>) =>
+    Effect.timeoutOrElse(effect, {
       duration: timeout,
       orElse: () =>
         Effect.fail(
@@ -70,9 +105,7 @@ export const callAdmin = <A, E extends AdminError>(
             `The gateway did not answer within ${Duration.format(Duration.fromInputUnsafe(timeout))}.`
           )
         )
-    }),
-    Effect.provide(fetchLayer)
-  )
+    })
 
 /** The gateway's live status, once a second, until it fails. */
 export const statusStream = (token: string) =>
@@ -94,13 +127,17 @@ export const describeFailure = (
     case "TooManyRequests":
       return new GatewayFailed("throttled", "Too many wrong tokens were tried. Wait a moment, then try again.")
     case "BadRequest":
-      return new GatewayFailed("rejected", error.message ?? "The gateway rejected the request.")
+      return new GatewayFailed(
+        "rejected",
+        error.message ?? "The gateway rejected the request.",
+        "issues" in error ? error.issues : undefined
+      )
     case "NotFound":
       return new GatewayFailed("not-found", error.message ?? "There is nothing under this id.")
     case "StorageUnavailable":
       return new GatewayFailed("unavailable", error.message ?? "The usage database can't be read now.")
     case "HttpClientError":
-      return describeHttp(error as HttpClientError.HttpClientError)
+      return describeStatus((error as HttpClientError.HttpClientError).response?.status)
     default:
       return new GatewayFailed("incompatible", unknownAnswer)
   }
@@ -108,8 +145,8 @@ export const describeFailure = (
 
 const unknownAnswer = "The gateway's answer has a form that this dashboard does not know. Are both of the same version?"
 
-const describeHttp = (error: HttpClientError.HttpClientError): GatewayFailed => {
-  const status = error.response?.status
+/** What an HTTP status says by itself; without one nothing answered. */
+const describeStatus = (status: number | undefined): GatewayFailed => {
   if (status === undefined) {
     return new GatewayFailed("unreachable", `Nothing answers at ${gatewayUrl()}. Is the gateway running?`)
   }

@@ -19,9 +19,17 @@ export type FailureKind =
   /** The dashboard's own server does not answer. */
   | "offline"
 
+/** A field of what was sent, and what is wrong with it. */
+export interface Issue {
+  readonly field: string
+  readonly detail: string
+}
+
 export interface Failure {
   readonly kind: FailureKind
   readonly message: string
+  /** The fields that the gateway named. */
+  readonly issues?: ReadonlyArray<Issue>
 }
 
 /** The HTTP status under which the dashboard's routes report a failure. */

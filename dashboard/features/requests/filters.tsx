@@ -44,6 +44,35 @@ export function ProviderFilter({ value, onChange }: ProviderFilterProps) {
   return <Filter label="Provider" value={value} options={options} onChange={onChange} />
 }
 
+interface LinkedFilterProps {
+  readonly label: string
+  readonly value: string | null
+  readonly onClear: () => void
+}
+
+/** A filter that came with a link: shown while it is set, and taken away by its button. */
+export function LinkedFilter({ label, value, onClear }: LinkedFilterProps) {
+  if (value === null) return null
+  return (
+    <span
+      data-filter={label}
+      className="inline-flex h-8 max-w-full items-center gap-1.5 rounded-md border bg-subtle pl-2.5 text-xs"
+    >
+      <span className="text-muted">{label}</span>
+      <span className="min-w-0 truncate font-medium">{value}</span>
+      <Button
+        variant="ghost"
+        size="icon"
+        className="size-7"
+        aria-label={`Clear ${label.toLowerCase()}`}
+        onClick={onClear}
+      >
+        <X className="size-3.5!" />
+      </Button>
+    </span>
+  )
+}
+
 export function ClearFilters({ onClear }: { readonly onClear: () => void }) {
   return (
     <Button variant="ghost" size="sm" onClick={onClear}>

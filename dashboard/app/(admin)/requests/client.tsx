@@ -9,7 +9,7 @@ import { Card } from "@/components/ui/card"
 import { Segmented } from "@/components/ui/segmented"
 import { Skeleton } from "@/components/ui/skeleton"
 import { cacheLabels } from "@/features/requests/badges"
-import { ClearFilters, Filter, ProviderFilter } from "@/features/requests/filters"
+import { ClearFilters, Filter, LinkedFilter, ProviderFilter } from "@/features/requests/filters"
 import { RequestSheet } from "@/features/requests/request-sheet"
 import { RequestTable } from "@/features/requests/request-table"
 import { useRequests } from "@/features/requests/use-requests"
@@ -18,30 +18,47 @@ import { useUsage, type UsageFilters } from "@/features/usage/use-usage"
 import { failureOf } from "@/lib/api"
 import { exactCount } from "@/lib/format"
 import { useUrlState } from "@/lib/url-state"
-import { cacheKinds, requestParams, requestStatuses } from "./search-params"
+import { cacheKinds, linkedFilters, requestParams, requestStatuses } from "./search-params"
 
 const rangeOptions = ranges.map((value) => ({ value, label: rangeLabels[value] }))
 const cacheOptions = cacheKinds.map((value) => ({ value, label: cacheLabels[value] }))
 const statusLabels = { success: "Success", error: "Failed", cancelled: "Cancelled" }
 const statusOptions = requestStatuses.map((value) => ({ value, label: statusLabels[value] }))
-const noFilters = { status: null, cache: null, provider: null }
+const noFilters = {
+  status: null,
+  cache: null,
+  provider: null,
+  model: null,
+  tenant: null,
+  key: null,
+  errorKind: null,
+  fingerprint: null
+}
 
 export function RequestsClient() {
-  const [{ range, status, cache, provider, id }, setParams] = useUrlState(requestParams)
-  const filters: UsageFilters = {
-    ...(status === null ? {} : { status }),
-    ...(cache === null ? {} : { cache }),
-    ...(provider === null ? {} : { provider })
+  const [params, setParams] = useUrlState(requestParams)
+  const { range, status, cache, provider, id } = params
+  const { errorKind, fingerprint, ...sums } = filtersOf(params)
+  const single: UsageFilters = {
+    ...(errorKind === undefined ? {} : { errorKind }),
+    ...(fingerprint === undefined ? {} : { fingerprint })
   }
-  const filtered = Object.keys(filters).length > 0
-  const requests = useRequests(range, filters)
-  const usage = useUsage(range, { filters, sumsOnly: true })
+  const counted = Object.keys(single).length === 0
+  const filtered = !counted || Object.keys(sums).length > 0
+  const requests = useRequests(range, { ...sums, ...single })
+  const usage = useUsage(range, { filters: sums, sumsOnly: true, enabled: counted })
   const rows = requests.data
   return (
     <>
       <PageHeader
         title="Requests"
-        note={rows === undefined ? "\u00a0" : <Shown shown={rows.length} total={usage.data?.report.totals.requests} />}
+        note={
+          rows === undefined ? (
+            "\u00a0"
+          ) : (
+            <Shown shown={rows.length} total={counted ? usage.data?.report.totals.requests : undefined} />
+          )
+        }
       >
         <Segmented
           label="Time range"
@@ -60,6 +77,9 @@ export function RequestsClient() {
           />
           <Filter label="Cache" value={cache} options={cacheOptions} onChange={(next) => setParams({ cache: next })} />
           <ProviderFilter value={provider} onChange={(next) => setParams({ provider: next })} />
+          {linkedFilters.map(({ name, label }) => (
+            <LinkedFilter key={name} label={label} value={params[name]} onClear={() => setParams({ [name]: null })} />
+          ))}
           {filtered ? <ClearFilters onClear={() => setParams(noFilters)} /> : null}
         </div>
         {rows !== undefined ? (
@@ -108,6 +128,15 @@ export function RequestsClient() {
     </>
   )
 }
+
+/** The filters that are set, by the names of the admin API. */
+const filtersOf = (params: Readonly<Record<keyof typeof noFilters, string | null>>): UsageFilters =>
+  Object.fromEntries(
+    Object.keys(noFilters).flatMap((name) => {
+      const value = params[name as keyof typeof noFilters]
+      return value === null ? [] : [[name, value]]
+    })
+  )
 
 function Shown({ shown, total }: { readonly shown: number; readonly total: number | undefined }) {
   if (total === undefined || total <= shown) return <>{exactCount(shown)} shown</>

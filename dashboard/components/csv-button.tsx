@@ -1,0 +1,27 @@
+"use client"
+
+import { Download } from "lucide-react"
+import { Button } from "@/components/ui/button"
+import { csvOf, saveFile, type CsvColumn } from "@/lib/csv"
+
+interface CsvButtonProps<Row> {
+  /** Name of the file, without its ending. */
+  readonly name: string
+  readonly columns: ReadonlyArray<CsvColumn<Row>>
+  readonly rows: ReadonlyArray<Row>
+}
+
+/** Saves the rows that are shown as a file. */
+export function CsvButton<Row>({ name, columns, rows }: CsvButtonProps<Row>) {
+  return (
+    <Button
+      size="sm"
+      disabled={rows.length === 0}
+      title="Save what is shown as a CSV file"
+      onClick={() => saveFile(`${name}.csv`, "text/csv;charset=utf-8", csvOf(columns, rows))}
+    >
+      <Download />
+      CSV
+    </Button>
+  )
+}
