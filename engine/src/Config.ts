@@ -95,6 +95,8 @@ export interface EngineConfig {
     readonly database: string
     readonly redis: string | undefined
     readonly durability: "relaxed" | "strict"
+    /** Undefined keeps usage rows for ever. */
+    readonly retentionDays: number | undefined
   }
   readonly logging: LoggingConfig
   readonly telemetry: TelemetryConfig
@@ -290,7 +292,8 @@ const build = (input: EngineConfigInput, notes: ReadonlyArray<string>, door: "li
     storage: {
       database: storage?.database ?? (door === "serve" ? "sqlite:./millrace.db" : "memory"),
       redis: storage?.redis ?? undefined,
-      durability: storage?.durability ?? "relaxed"
+      durability: storage?.durability ?? "relaxed",
+      retentionDays: storage?.retention ?? undefined
     },
     logging: buildLogging(logging, door),
     telemetry: buildTelemetry(input.telemetry),

@@ -18,5 +18,5 @@ const plain = (value: unknown): Schema.Json => {
 }
 
 /** A URL may carry a password. */
-const withoutCredentials = (text: string): string =>
+export const withoutCredentials = (text: string): string =>
   text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@\s]+@/i, "$1<redacted>@")

@@ -263,7 +263,13 @@ export const EngineConfig = Schema.Struct({
         expected: "a redis:// URL or null"
       })
     ),
-    durability: Schema.optional(oneOf(["relaxed", "strict"]))
+    durability: Schema.optional(oneOf(["relaxed", "strict"])),
+    /** Days that usage rows are kept; their sums stay. */
+    retention: Schema.optional(
+      Schema.NullOr(number("a positive integer", (value) => Number.isSafeInteger(value) && value > 0)).annotate({
+        expected: "a positive integer of days or null"
+      })
+    )
   }),
   logging: Logging,
   telemetry: Telemetry,

@@ -19,11 +19,5 @@ const startsWith =
     typeof value === "string" && pattern.test(value)
 
 export const unsupported: ReadonlyArray<Unsupported> = [
-  {
-    path: ["storage", "database"],
-    refuses: startsWith(/^postgres/),
-    named: "postgres",
-    instead: 'use "sqlite:./millrace.db" or "memory"'
-  },
   { path: ["storage", "redis"], refuses: startsWith(/^redis/), named: "redis", instead: "use null" }
 ]

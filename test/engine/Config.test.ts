@@ -614,7 +614,6 @@ describe("weights", () => {
 
 describe("what this version can't do", () => {
   const refused: ReadonlyArray<readonly [string, object, string]> = [
-    ["storage.database", { storage: { database: "postgres://u:canary@h/db" } }, "postgres"],
     ["storage.redis", { storage: { redis: "redis://:canary@h" } }, "redis"]
   ]
 

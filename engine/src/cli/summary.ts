@@ -3,7 +3,7 @@
  */
 import { Duration, type Schema } from "effect"
 import type { EngineConfig, ProviderConfig } from "../Config.ts"
-import { redact } from "../ConfigRedact.ts"
+import { redact, withoutCredentials } from "../ConfigRedact.ts"
 import { baseUrlOf } from "../LiveProviders.ts"
 
 /** The answer of one provider to a probe. */
@@ -33,7 +33,7 @@ export const summaryLines = (config: EngineConfig, file: string | undefined): Re
       `opens at ${breaker.failureRate * 100} % failures of ${breaker.minimumCalls} calls, for ${time(breaker.openForMs)}`
     ],
     ["queue", `${queue.maxWaiting} waiting, each for ${time(queue.maxWaitMs)}`],
-    ["storage", `${storage.database}, ${storage.durability}`],
+    ["storage", storageText(storage)],
     ["telemetry", telemetry.otlp === undefined ? "off" : `OTLP to ${hostOf(telemetry.otlp)}`],
     ["server", `${addressOf(server)}, admin token ${server.adminToken === undefined ? "made at start" : "set"}`],
     ...config.notes.map((note) => ["note", note] as const)
@@ -91,3 +91,6 @@ const addressOf = ({ host, port }: EngineConfig["server"]): string =>
   `http://${host.includes(":") ? `[${host}]` : host}:${port}`
 
 const time = (millis: number): string => Duration.format(Duration.millis(millis))
+
+const storageText = ({ database, durability, retentionDays }: EngineConfig["storage"]): string =>
+  `${withoutCredentials(database)}, ${durability}${retentionDays === undefined ? "" : `, rows kept ${retentionDays} days`}`

@@ -1,7 +1,7 @@
 /**
  * Chooses where usage records are kept by the words of `storage.database`.
  */
-import { Effect, Layer, type Scope } from "effect"
+import { Clock, Effect, Layer, Schedule, type Scope } from "effect"
 import { UsageLog, type UsageStore } from "../UsageLog.ts"
 import { type DatabaseLocation, parse } from "./DatabaseLocation.ts"
 import * as UsageMemory from "./UsageMemory.ts"
@@ -15,7 +15,23 @@ export interface UsageDatabaseOptions {
   readonly durability: "relaxed" | "strict"
   /** Keeps prompt and answer of each request as text. */
   readonly content?: boolean | undefined
+  /** Days that records are kept, for ever when undefined; their sums stay. */
+  readonly retentionDays?: number | undefined
 }
+
+/** Prunes a store once an hour, the first time a minute after the start. It fails nothing: the next time is tried again. */
+const retain = (store: UsageStore, retentionDays: number): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const nowMs = yield* Clock.currentTimeMillis
+    yield* store.prune({ beforeMs: nowMs - retentionDays * dayMs, keepRollups: true })
+  }).pipe(
+    Effect.catch((error) => Effect.logWarning(`usage records could not be pruned: ${error.message}`)),
+    Effect.repeat(Schedule.spaced("1 hour")),
+    Effect.delay("1 minute"),
+    Effect.asVoid
+  )
+
+const dayMs = 86_400_000
 
 const storeAt = (
   location: DatabaseLocation,
@@ -38,5 +54,9 @@ export const layer = (options: UsageDatabaseOptions): Layer.Layer<UsageLog> => {
     const expected = "storage.database: expected memory, sqlite:<path> or postgres://<user>:<password>@<host>/<name>"
     return Layer.effect(UsageLog, Effect.die(new Error(expected)))
   }
-  return UsageLog.layer(storeAt(location, options.durability), { content: options.content })
+  const { content, durability, retentionDays } = options
+  const opened = storeAt(location, durability)
+  const store =
+    retentionDays === undefined ? opened : Effect.tap(opened, (made) => Effect.forkScoped(retain(made, retentionDays)))
+  return UsageLog.layer(store, { content })
 }

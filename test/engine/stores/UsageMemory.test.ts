@@ -1,5 +1,6 @@
 import { expect, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { TestClock } from "effect/testing"
 import { memoryCapacity } from "../../../engine/src/stores/UsageMemory.ts"
 import { layer } from "../../../engine/src/stores/UsageDatabase.ts"
 import { UsageLog } from "../../../engine/src/UsageLog.ts"
@@ -24,4 +25,18 @@ it.effect("keeps the last 10,000 records and the sums of all", () =>
     expect(yield* log.request("r25")).toBeDefined()
     expect((yield* log.requests({ limit: 1 })).items[0]?.id).toBe(`r${count - 1}`)
   }).pipe(Effect.provide(memory()))
+)
+
+it.effect("is pruned once an hour where a retention is configured", () =>
+  Effect.gen(function* () {
+    const log = yield* UsageLog
+    yield* TestClock.setTime(noonMs)
+    for (const daysAgo of [0, 29, 31, 40]) {
+      log.record(recordOf({ id: `${daysAgo}`, timeMs: noonMs - daysAgo * 86_400_000 }))
+    }
+    yield* TestClock.adjust("1 hour")
+    yield* TestClock.adjust("1 minute")
+    const { items } = yield* log.requests({ fromMs: 0 })
+    expect(items.map(({ id }) => id)).toEqual(["0", "29"])
+  }).pipe(Effect.provide(layer({ database: "memory", durability: "relaxed", retentionDays: 30 })))
 )
