@@ -174,6 +174,18 @@ export const overview = dashboard(
           queries: [{ expr: other("nodejs_eventloop_lag_p99_seconds"), legend: "{{instance}}" }]
         },
         {
+          title: "Configuration changes",
+          description: "Times that the configuration was read again, by what came of it.",
+          unit: "short",
+          make: lines,
+          queries: [
+            {
+              expr: chosen.increase("ai_config_reloads_total", rateWindow, { by: ["outcome"] }),
+              legend: "{{outcome}}"
+            }
+          ]
+        },
+        {
           title: "Version",
           description: "Instances by version of Millrace.",
           unit: "short",

@@ -5,7 +5,13 @@
  * their circuits is shown. Each source is one concern's and may be handed in alone. Nothing here is set on the hot path.
  */
 import { Counter, Gauge, type Registry } from "prom-client"
-import { type MetricDefinition, metricDefinitions, type MetricName, optionsOf } from "./MetricDefinitions.ts"
+import {
+  type LabelValueOf,
+  type MetricDefinition,
+  metricDefinitions,
+  type MetricName,
+  optionsOf
+} from "./MetricDefinitions.ts"
 
 /** Where the gauges of one engine are read. */
 export interface GaugeSources {
@@ -28,6 +34,8 @@ export interface GaugeSources {
     readonly refusals: ReadonlyMap<string, { readonly usd: number; readonly tokens: number }>
     readonly decidedAlone: number
   }
+  /** How often the configuration was read again since the start, by what came of it. */
+  readonly configReloads?: () => { readonly [outcome in LabelValueOf<"ai_config_reloads_total", "outcome">]: number }
 }
 
 export interface ProviderGauges {
@@ -136,6 +144,9 @@ const makeGauges = (registry: Registry, observed: ReadonlySet<GaugeSources>): vo
     ])
   )
   counter("ai_budget_alone_total", ({ budgetCounts }) => budgetCounts?.().decidedAlone)
+  counters("ai_config_reloads_total", ({ configReloads }) =>
+    Object.entries(configReloads?.() ?? {}).map(([outcome, count]) => [{ outcome }, count])
+  )
   counter("ai_cache_evictions_total", ({ cacheEvictions }) => cacheEvictions?.())
   counter("ai_usage_rows_dropped_total", ({ rowsDropped }) => rowsDropped?.())
 }

@@ -202,6 +202,11 @@ export const metricDefinitions = {
     labels: {},
     buckets: overheadBuckets
   },
+  ai_config_reloads_total: {
+    type: "counter",
+    help: "Times that the configuration was read again: put in force, refused as wrong, or found as before",
+    labels: { outcome: ["applied", "refused", "unchanged"] }
+  },
   ai_build_info: { type: "gauge", help: "1, with the version of Millrace", labels: { version: "of the package" } }
 } as const satisfies { readonly [name: string]: MetricDefinition }
 

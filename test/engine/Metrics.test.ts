@@ -34,6 +34,7 @@ const contract: ReadonlyArray<readonly [name: string, type: string, labels: Read
   ["ai_rate_limit_wait_seconds", "histogram", ["provider"]],
   ["ai_queue_depth", "gauge", ["provider"]],
   ["ai_circuit_state", "gauge", ["provider"]],
+  ["ai_config_reloads_total", "counter", ["outcome"]],
   ["ai_cache_entries", "gauge", ["kind"]],
   ["ai_usage_rows_dropped_total", "counter", []],
   ["ai_overhead_seconds", "histogram", []]
@@ -102,9 +103,10 @@ describe("the metrics", () => {
         }
       }
       const empty = all.filter(([name]) => found.find((each) => each.name === name)!.values.length === 0)
-      // Hedging is off here and nobody has a budget; their own tests count them.
+      // Hedging is off here, nobody has a budget or reads the configuration again; their own tests count them.
       expect(empty.map(([name]) => name)).toEqual([
         "ai_hedges_total",
+        "ai_config_reloads_total",
         "ai_budget_refusals_total",
         "ai_budget_used_ratio",
         "ai_budget_warnings_total"

@@ -121,6 +121,13 @@ describe("reload", () => {
     writeFileSync(path.join(cwd, "wrong.json"), "{ not json")
     expect((await admin(url, "config/reload")).status).toBe(400)
     expect((await ask(url, user("Are you there?"))).status).toBe(200)
+    write("wrong", { retry: { maxAttempts: 4 } })
+    expect((await admin(url, "config/reload")).json.changed).toEqual(["retry.maxAttempts"])
+    expect((await admin(url, "config/reload")).json.changed).toEqual([])
+    const { text } = await get(`${url}/metrics`)
+    expect(text).toMatch(/^ai_config_reloads_total\{outcome="refused"\} 2$/m)
+    expect(text).toMatch(/^ai_config_reloads_total\{outcome="applied"\} 1$/m)
+    expect(text).toMatch(/^ai_config_reloads_total\{outcome="unchanged"\} 1$/m)
   })
 
   it("refuses what belongs to the process, and says that it needs a restart", async () => {

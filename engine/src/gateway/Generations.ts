@@ -14,6 +14,7 @@ import * as Kept from "../Kept.ts"
 import type { LiveOptions, Services } from "../Live.ts"
 import { gauges } from "../LiveStatus.ts"
 import { defectFields, logOf } from "../Log.ts"
+import { Metrics } from "../Metrics.ts"
 import { RateLimiter } from "../RateLimiter.ts"
 import * as Gateway from "./Gateway.ts"
 import { ResponseMemory } from "./ResponseMemory.ts"
@@ -57,11 +58,20 @@ export const make = (options: GenerationsOptions): Effect.Effect<Generations, ne
     const memory = new ResponseMemory(() => clock.currentTimeMillisUnsafe())
     const one = yield* Semaphore.make(1)
     const older = new Set<Generation>()
+    const reloads = { applied: 0, refused: 0, unchanged: 0 }
     let generation = 1
     let draining = false
 
     const control = ConfigControl.of({
-      reload: one.withPermit(Effect.suspend(() => reload())),
+      reload: one.withPermit(
+        Effect.onExit(
+          Effect.suspend(() => reload()),
+          (exit) =>
+            Effect.sync(() => {
+              reloads[Exit.isFailure(exit) ? "refused" : exit.value.changed.length === 0 ? "unchanged" : "applied"]++
+            })
+        )
+      ),
       validate: (document) =>
         Effect.match(document === undefined ? options.load : options.decode(document), {
           onFailure: (error) => ({ issues: issuesOf(error), changed: [], needRestart: [] }),
@@ -133,17 +143,21 @@ export const make = (options: GenerationsOptions): Effect.Effect<Generations, ne
         )
       )
       kept.use(config)
+      Context.get(next.context, RateLimiter).reconfigure(config, clock.currentTimeMillisUnsafe())
       newest = next
       generation += 1
       yield* Scope.close(old.newest, Exit.void)
       yield* observe(next)
-      Context.get(next.context, RateLimiter).reconfigure(config, clock.currentTimeMillisUnsafe())
       yield* retire(old)
       return { generation, changed }
     }, Effect.uninterruptible)
 
     let newest: Generation = yield* build(options.config)
     yield* observe(newest)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => Context.get(newest.context, Metrics).observe({ configReloads: () => reloads })),
+      (stop) => Effect.sync(stop)
+    )
 
     return {
       control,
