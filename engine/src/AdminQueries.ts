@@ -33,14 +33,12 @@ export const filters = {
   cache: Schema.optional(CacheKind)
 }
 
-/** What requests one by one can be found by besides; no sums are kept for it. */
+/** What requests are told apart by besides; no sums are kept for it. */
 export const recordFilters = {
   errorKind: Schema.optional(Schema.NonEmptyString),
   fault: Schema.optional(Schema.Literals(["caller", "policy", "provider", "engine"])),
   /** Of `GET errors`. */
   fingerprint: Schema.optional(Schema.NonEmptyString),
-  /** Beginning of the request's id. */
-  search: Schema.optional(Schema.NonEmptyString),
   minLatencyMs: Schema.optional(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)))
 }
 
@@ -50,12 +48,16 @@ export const range = {
   to: Schema.optional(Time)
 }
 
-/** Without `to` the range ends now, without `from` it is 24 hours long; the bucket is `hour` by default. */
+/**
+ * Without `to` the range ends now, without `from` it is 24 hours long; the bucket is `hour` by default. Filters that no sums
+ * are kept for take records one by one, and no more than 50,000 of them.
+ */
 export const UsageQuery = Schema.Struct({
   ...range,
   bucket: Schema.optional(Bucket),
   groupBy: Schema.optional(GroupBy),
-  ...filters
+  ...filters,
+  ...recordFilters
 })
 export type UsageQuery = typeof UsageQuery.Type
 
@@ -65,7 +67,9 @@ export const RequestQuery = Schema.Struct({
   cursor: Schema.optional(Schema.NonEmptyString),
   ...range,
   ...filters,
-  ...recordFilters
+  ...recordFilters,
+  /** An id, or the beginning of one. */
+  search: Schema.optional(Schema.NonEmptyString)
 })
 export type RequestQuery = typeof RequestQuery.Type
 

@@ -224,6 +224,33 @@ describe("GET requests", () => {
     await served.close()
   })
 
+  it("has sums of the same, over as many requests as can be looked at", async () => {
+    const served = await serve(
+      memory([
+        { id: "a", ...failed, fingerprint: "f1", tenant: "acme" },
+        { id: "b", ...failed, fingerprint: "f1", timeMs: noonMs + 3_600_000 },
+        { id: "c", ...failed, fingerprint: "f2" },
+        { id: "slow", latencyMs: 5000 },
+        { id: "fast" }
+      ])
+    )
+    const sums = async (query: string) => {
+      const { series, totals } = (await (await served.get(`usage?${all}&${query}`)).json()) as UsageReport
+      return [totals.requests, ...series.map(({ group, requests }) => [group, requests])]
+    }
+    expect(await sums("fingerprint=f1&groupBy=tenant")).toEqual([2, ["acme", 1], ["default", 1]])
+    expect(await sums("errorKind=ProviderServerError&bucket=day")).toEqual([3, [null, 3]])
+    expect(await sums("fault=provider&tenant=acme")).toEqual([1, [null, 1]])
+    expect(await sums("minLatencyMs=5000&groupBy=status")).toEqual([1, ["success", 1]])
+    expect(await sums("fingerprint=none")).toEqual([0])
+    await served.close()
+    const large = await serve(endless(51_000).store)
+    const refused = await large.get(`usage?${all}&minLatencyMs=1`)
+    expect(refused.status).toBe(400)
+    expect(await refused.json()).toMatchObject({ issues: [{ field: "from" }] })
+    await large.close()
+  }, 30_000)
+
   it("goes on from page to page over what it did not look for, and misses nothing", async () => {
     const served = await serve(memory(hundreds))
     const found: Array<string> = []

@@ -53,7 +53,8 @@ const report = Command.make(
       Flag.withDescription("A row for each of these"),
       Flag.optional
     ),
-    ...filters
+    ...filters,
+    ...recordFilters
   },
   Effect.fnUntraced(function* ({ json, token, url, ...asked }) {
     const client = yield* told(clientOf({ token, url }))

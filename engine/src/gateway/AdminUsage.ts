@@ -17,13 +17,14 @@ import {
   type RepriceOrder,
   type RequestQuery,
   StorageUnavailable,
-  type UsageExportQuery
+  type UsageExportQuery,
+  type UsageQuery
 } from "../admin-api.ts"
 import { Pricing } from "../Pricing.ts"
 import { contentTypeOf, fileNameOf, linesOf } from "../stores/UsageExport.ts"
 import { prunable } from "../stores/UsagePrune.ts"
 import { repriceStep } from "../stores/UsageReprice.ts"
-import { affectedBy, hasRecordFilters, search } from "../stores/UsageSearch.ts"
+import { affectedBy, hasRecordFilters, search, summedMax, sums } from "../stores/UsageSearch.ts"
 import {
   decodeCursor,
   encodeCursor,
@@ -57,6 +58,15 @@ export const usageHandlers = HttpApiBuilder.group(
       const affected =
         query.fingerprint === undefined || only === undefined ? null : yield* affectedBy(store, only, scan)
       return { groups: groups.map((group) => ({ ...shown(group), affected })) }
+    })
+
+    const usage = Effect.fnUntraced(function* (query: UsageQuery) {
+      if (!hasRecordFilters(query)) return yield* log.usage(yield* ranged(query))
+      const { bucket = "hour", groupBy, ...scan } = yield* bounded(query)
+      const report = yield* sums(store, { ...scan, bucket, groupBy })
+      if (report !== undefined) return report
+      const detail = `more than ${summedMax} requests would be looked at one by one; ask for a shorter range`
+      return yield* badRequest([{ field: "from", detail }])
     })
 
     /** Requests one by one, by values that sums are kept for, or by any. */
@@ -116,7 +126,7 @@ export const usageHandlers = HttpApiBuilder.group(
 
     return handlers.handleAll({
       usage: ({ query }) =>
-        Effect.flatMap(ranged(query), (usage) => log.usage(usage)).pipe(
+        usage(query).pipe(
           Effect.catchTags({
             SeriesTooLong: (error) => Effect.fail(badRequest([{ field: "bucket", detail: error.message }])),
             UsageUnavailable: unavailable

@@ -7,16 +7,23 @@
  */
 import { Effect } from "effect"
 import type { Fault } from "../Errors.ts"
-import type {
-  ErrorGroup,
-  PageScan,
-  Position,
-  StoredRecord,
-  UsageFilters,
-  UsageStore,
-  UsageUnavailable
+import type { UsageReport } from "../AdminAnswers.ts"
+import {
+  type ErrorGroup,
+  maxPoints,
+  type PageScan,
+  type Position,
+  type RowsScan,
+  SeriesTooLong,
+  type StoredRecord,
+  type UsageFilters,
+  type UsageScan,
+  type UsageStore,
+  type UsageUnavailable
 } from "../UsageLog.ts"
 import type { UsageRecord } from "../UsageRecord.ts"
+import { UsageAggregate } from "./UsageAggregate.ts"
+import { fieldOf } from "./UsageColumns.ts"
 
 /** Values that a record must have, beside those that sums are kept for. */
 export interface RecordFilters {
@@ -89,7 +96,7 @@ export const search = (store: UsageStore, scan: SearchScan): Effect.Effect<Searc
   })
 
 /** Where the failures of a group are within a scan; undefined where there are none. */
-const placeOfGroup = (store: UsageStore, fingerprint: string, scan: SearchScan) => {
+const placeOfGroup = (store: UsageStore, fingerprint: string, scan: Omit<SearchScan, "after" | "limit">) => {
   const { fromMs = 0, key, model, provider, tenant, toMs = Number.MAX_SAFE_INTEGER } = scan
   const range = { fromMs, toMs, bucket: "day", limit: 1 } as const
   return Effect.map(store.errors({ ...range, fingerprint, key, model, provider, tenant }), ([group]) =>
@@ -98,6 +105,36 @@ const placeOfGroup = (store: UsageStore, fingerprint: string, scan: SearchScan) 
 }
 
 const positionOf = ({ record, seq }: StoredRecord): Position => ({ timeMs: record.timeMs, seq })
+
+/** Records that sums look at. */
+export const summedMax = 50_000
+
+/**
+ * Sums of the requests that fit, made from the records; undefined where more than `summedMax` would have to be looked at.
+ */
+export const sums = (
+  store: UsageStore,
+  scan: UsageScan & RecordFilters
+): Effect.Effect<UsageReport | undefined, UsageUnavailable | SeriesTooLong> =>
+  Effect.gen(function* () {
+    const { cache, fingerprint, fromMs, groupBy, key, model, provider, status, tenant, toMs } = scan
+    const aggregate = new UsageAggregate(scan.bucket, maxPoints)
+    const place = fingerprint === undefined ? {} : yield* placeOfGroup(store, fingerprint, scan)
+    if (place === undefined) return aggregate.report()
+    const asked = { cache, fromMs, key, model, provider, status, tenant, toMs }
+    const rows: RowsScan = { ...asked, ...statusOf(scan), ...place, limit: pageRows }
+    let after: Position | undefined
+    for (let looked = 0; looked <= summedMax; looked += pageRows) {
+      const page: ReadonlyArray<StoredRecord> = yield* store.scanRows(rows, after)
+      for (const { record } of page) {
+        const group = groupBy === undefined ? null : record[fieldOf[groupBy]]
+        if (matches(record, scan) && !aggregate.add(record, group)) return yield* new SeriesTooLong({ maxPoints })
+      }
+      if (page.length < pageRows) return aggregate.report()
+      after = positionOf(page.at(-1)!)
+    }
+    return undefined
+  })
 
 /** Whether a record is one of those that a scan asks for. */
 const fits = (record: UsageRecord, scan: SearchScan): boolean =>
@@ -114,7 +151,12 @@ const fits = (record: UsageRecord, scan: SearchScan): boolean =>
 const nothing: SearchPage = { found: [], next: undefined }
 
 /** What has failed has that status; what its caller left is told apart by its own kind of error. */
-const statusOf = ({ errorKind, fault, fingerprint, status }: SearchScan): Pick<UsageFilters, "status"> => {
+const statusOf = ({
+  errorKind,
+  fault,
+  fingerprint,
+  status
+}: UsageFilters & RecordFilters): Pick<UsageFilters, "status"> => {
   if (status !== undefined) return {}
   if (errorKind === "Cancelled") return { status: "cancelled" }
   const failed = fingerprint !== undefined || errorKind !== undefined || (fault !== undefined && fault !== "caller")
