@@ -102,6 +102,11 @@ const make = (
       ledger.book.rules = budgets.map(ruleOf)
       byName = new Map(ledger.book.rules.map((rule) => [rule.name, rule]))
       for (const slot of ledger.book.sharedSlots(nowMs())) ledger.touch(slot)
+      // Counts are shown from 0 on.
+      for (const name of byName.keys()) {
+        if (!warnings.has(name)) warnings.set(name, 0)
+        if (!refusals.has(name)) refusals.set(name, { usd: 0, tokens: 0 })
+      }
     }
     follow()
     // Connects before the first call, which would not wait for that.

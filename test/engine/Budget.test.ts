@@ -335,6 +335,37 @@ describe("while the store is away", () => {
     )
   }
 
+  it.effect("an instance that was taken for dead goes on, counts nothing twice and passes nothing", () =>
+    Effect.gen(function* () {
+      const table = new BudgetTable()
+      const budgets = [budgetOf({ name: "all", usd: 6 })]
+      const silent = yield* instance(table.open, budgets)
+      const other = yield* instance(table.open, budgets)
+      const full: Planned = { ...call, used: { prompt: 100, output: 100 } }
+      for (let i = 0; i < 3; i++) yield* attempt(silent, full)
+      const running = yield* Effect.forkChild(
+        attempt(silent, { ...full, work: () => Effect.as(Effect.sleep(10_000), Reply.whole(answerOf(full))) })
+      )
+      yield* TestClock.adjust(1)
+      table.bury("owner-1")
+      const held = (yield* first(other)).spent
+      assert.isTrue(held >= 1.2 && held <= 3, "what it held counts as spent")
+      yield* TestClock.adjust(10_000)
+      yield* Fiber.join(running)
+      let answered = 4
+      for (const budget of [silent, other]) {
+        const results = yield* Effect.all(Array.from({ length: 30 }, () => Effect.result(attempt(budget, full))))
+        answered += results.filter(Result.isSuccess).length
+        yield* TestClock.adjust(3000)
+      }
+      assert.isTrue(answered * 0.3 <= 6, "all that was spent in truth is within the limit")
+      assert.isTrue(answered * 0.3 + held - 1.2 > 6 - 0.6, "and what was not is what it had held")
+      yield* first(silent)
+      const { reserved, spent } = yield* first(other)
+      assert.isTrue(spent <= 6 && spent >= answered * 0.3 && reserved === 0)
+    })
+  )
+
   it.effect("refuse: only what is held already is spent", () =>
     Effect.gen(function* () {
       const mode: { now: "works" | "fails" | "stalls" } = { now: "fails" }

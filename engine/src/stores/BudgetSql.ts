@@ -6,7 +6,7 @@
  * what it held counts as spent. A SQLite file has one instance: whoever opens it takes those before it for dead. Rows of
  * periods that have long been over are deleted.
  */
-import { Array, Clock, Effect, Schedule, type Scope } from "effect"
+import { Array as Arr, Clock, Effect, Schedule, type Scope } from "effect"
 import { randomUUID } from "node:crypto"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
@@ -104,7 +104,7 @@ const exchange = Effect.fnUntraced(function* (
     FROM budget_periods WHERE ${sql.in("id", ids)} ORDER BY id ${forUpdate(sql)}`
   let totals = new Map((yield* locked).map((row) => [row.id, row]))
   const missing = entries.filter(({ id }) => !totals.has(id)).map(({ entry }) => rowOf(entry, nowMs, nothing))
-  if (Array.isArrayNonEmpty(missing)) {
+  if (Arr.isArrayNonEmpty(missing)) {
     yield* sql`INSERT INTO budget_periods ${sql.insert(missing)}
       ON CONFLICT (id) DO NOTHING`
     totals = new Map((yield* locked).map((row) => [row.id, row]))
@@ -126,10 +126,10 @@ const exchange = Effect.fnUntraced(function* (
     else kept.push({ owner, id, spent: own.spent, held: own.held })
     balances[index] = { ...own, lost, enough, totalSpent: total.spent, totalHeld: total.held, createdMs }
   }
-  if (!Array.isArrayNonEmpty(changed)) return balances
+  if (!Arr.isArrayNonEmpty(changed)) return balances
   yield* sql`INSERT INTO budget_periods ${sql.insert(changed)} ON CONFLICT (id) DO UPDATE
     SET spent = excluded.spent, held = excluded.held, limit_amount = excluded.limit_amount, scope = excluded.scope`
-  if (Array.isArrayNonEmpty(kept)) {
+  if (Arr.isArrayNonEmpty(kept)) {
     yield* sql`INSERT INTO budget_holdings ${sql.insert(kept)} ON CONFLICT (owner, id) DO UPDATE
       SET spent = excluded.spent, held = excluded.held`
   }
