@@ -57,6 +57,9 @@ const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
   return printErrors(Cause.hasDies(cause) ? `internal error: ${text}` : text)
 }
 
+/** Milliseconds that open handles may keep a process whose command has ended. */
+const lingerMs = 2000
+
 const exitCodeOf = (exit: Exit.Exit<unknown, unknown>): number => {
   if (Exit.isSuccess(exit)) return 0
   if (Cause.hasInterruptsOnly(exit.cause)) return 130
@@ -69,6 +72,11 @@ Command.run(millrace, { version }).pipe(
   Effect.provide(Layer.mergeAll(NodeServices.layer, presenter)),
   NodeRuntime.runMain({
     disableErrorReporting: true,
-    teardown: (exit, onExit) => onExit(exitCodeOf(exit))
+    teardown: (exit, onExit) => {
+      const code = exitCodeOf(exit)
+      // All is settled and flushed: a connection that a stalled server holds open keeps the process no longer than this.
+      setTimeout(() => process.exit(code), lingerMs).unref()
+      onExit(code)
+    }
   })
 )

@@ -58,13 +58,15 @@ export const make = (options: DatabaseOptions): Effect.Effect<Database["Service"
       new DatabaseUnavailable({ detail: detailOf(error, location) })
 
     const connect = Effect.gen(function* () {
-      const scope = yield* Scope.fork(owner)
+      const scope = yield* Scope.make()
       const opened = Effect.gen(function* () {
         const sql = yield* clientOf(options)
         yield* migrate.pipe(Effect.provideService(SqlClient, sql))
         return sql
       }).pipe(Scope.provide(scope))
-      return yield* Effect.onExit(opened, (exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
+      return yield* Effect.onExit(opened, (exit) =>
+        Exit.isSuccess(exit) ? Scope.addFinalizerExit(owner, (ended) => closed(scope, ended)) : closed(scope, exit)
+      )
     })
 
     const client: Effect.Effect<SqlClient, DatabaseUnavailable> = Effect.suspend(() => {
@@ -104,6 +106,12 @@ const leaving = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R
   Effect.flatMap(Effect.forkDetach(effect, { startImmediately: true }), (fiber) =>
     Effect.onInterrupt(Fiber.join(fiber), () => Effect.sync(() => fiber.interruptUnsafe()))
   )
+
+/** Milliseconds that closing waits for a database that does not answer. */
+const closeTimeoutMs = 3000
+
+const closed = (scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  Effect.asVoid(Effect.timeoutOption(Effect.interruptible(leaving(Scope.close(scope, exit))), closeTimeoutMs))
 
 const clientOf = ({ location, maxConnections = 4 }: DatabaseOptions) =>
   Effect.gen(function* () {
