@@ -1,7 +1,7 @@
 /**
  * Budgets over a store, with prices that can be worked out by hand, and attempts that take what a test says.
  */
-import { Clock, Context, Effect, Layer, type Scope } from "effect"
+import { Clock, Context, Effect, Layer, References, type Scope } from "effect"
 import { openAttempt, send } from "../../engine/src/Attempt.ts"
 import { Budget, type BudgetLayerOptions } from "../../engine/src/Budget.ts"
 import type { BudgetOptions } from "../../engine/src/BudgetRule.ts"
@@ -51,7 +51,7 @@ export const instance = <R>(
       })
     ),
     (context) => Context.get(context, Budget)
-  )
+  ).pipe(Effect.provideService(References.MinimumLogLevel, "None"))
 
 export interface Planned {
   /** Most tokens of prompt and answer. */
