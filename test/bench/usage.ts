@@ -7,6 +7,7 @@
 import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import { Effect, Exit, Scope } from "effect"
 import { columns } from "../../engine/src/stores/UsageColumns.ts"
 import { rollUp } from "../../engine/src/stores/UsageRollup.ts"
@@ -125,18 +126,26 @@ const recordAt = (index: number, timeMs: number, random: () => number): UsageRec
   }
 }
 
-const count = function* (): SqlProgram<number> {
-  const [row] = yield query("SELECT coalesce(max(seq), 0) FROM usage_records")
-  return row![0] as number
+/** Number and time of the last record. */
+const last = function* (): SqlProgram<readonly [rows: number, timeMs: number]> {
+  const [row] = yield query("SELECT coalesce(max(seq), 0), coalesce(max(time_ms), 0) FROM usage_records")
+  return row as unknown as readonly [number, number]
 }
 
 const batchRows = 50_000
 
+interface Filled {
+  readonly writeUs: number
+  readonly sumUs: number
+  /** The end of the last record. */
+  readonly now: number
+}
+
 /** Fills a file with rows and sums them up, as far as it is not; returns µs a row for both. */
-const fill = (file: string, rows: number): { readonly writeUs: number; readonly sumUs: number } => {
+const fill = (file: string, rows: number): Filled => {
   const table = new UsageTable({ path: file, busyTimeoutMs: 1000, synchronous: "normal", readOnly: false })
   const random = randomOf(1)
-  const done = table.run(count())
+  const [done] = table.run(last())
   let writing = 0
   let summing = 0
   for (let at = 0, batch = 1; at < rows; at += batchRows, batch++) {
@@ -154,9 +163,10 @@ const fill = (file: string, rows: number): { readonly writeUs: number; readonly 
     summing += t3.user + t3.system
     if (batch % 10 === 0) console.error(`${at + records.length} rows`)
   }
+  const [, timeMs] = table.run(last())
   table.close()
   const made = Math.max(1, rows - done)
-  return { writeUs: writing / made, sumUs: summing / made }
+  return { writeUs: writing / made, sumUs: summing / made, now: timeMs + 1 }
 }
 
 interface Question {
@@ -164,8 +174,7 @@ interface Question {
   readonly ask: (store: UsageStore) => Effect.Effect<unknown, unknown>
 }
 
-const questions = (rows: number): ReadonlyArray<Question> => {
-  const now = endMs + 1
+const questions = (rows: number, now: number): ReadonlyArray<Question> => {
   const usage = (name: string, fromMs: number, bucket: "minute" | "hour" | "day", rest: object = {}): Question => ({
     name: `usage: ${name}`,
     ask: (store) => store.usage({ fromMs, toMs: now, bucket, groupBy: undefined, ...rest })
@@ -184,7 +193,7 @@ const questions = (rows: number): ReadonlyArray<Question> => {
   const key = `key_${"0".padStart(16, "0")}`
   const rare = `key_${(199).toString(36).padStart(16, "0")}`
   const whole = startMs - dayMs
-  const middleMs = startMs + 15 * dayMs
+  const middleMs = (startMs + now) / 2
   const groups = ["model", "provider", "tenant", "key", "status", "cache"] as const
   return [
     usage("30 days by day", whole, "day"),
@@ -253,10 +262,43 @@ const questions = (rows: number): ReadonlyArray<Question> => {
 
 const goalMs = 200
 
+/** Microseconds that a request spends on its record, while the file is well and while another process has locked it. */
+const recording = async (folder: string): Promise<Table> => {
+  const file = path.join(folder, "recording.db")
+  const scope = await Effect.runPromise(Scope.make())
+  const store = await Effect.runPromise(Scope.provide(UsageSqlite.make({ path: file, durability: "relaxed" }), scope))
+  await Effect.runPromise(store.find("none"))
+  const random = randomOf(3)
+  const records = Array.from({ length: 1000 }, (_, i) => recordAt(i, endMs + i, random))
+  const measure = async (name: string): Promise<Row> => {
+    const times: Array<number> = []
+    for (let round = 0; round < 100; round++) {
+      for (let i = 0; i < 100; i++) {
+        const before = process.hrtime.bigint()
+        store.write(records[(round * 100 + i) % records.length]!)
+        times.push(Number(process.hrtime.bigint() - before) / 1000)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    const sorted = times.sort((a, b) => a - b)
+    const p99 = sorted[Math.floor(sorted.length * 0.99)]!
+    return { name, value: sorted[sorted.length >> 1]!, note: `p99 ${p99.toFixed(1)}, max ${sorted.at(-1)!.toFixed(0)}` }
+  }
+  await measure("")
+  const well = await measure("well")
+  const other = new DatabaseSync(file)
+  other.exec("BEGIN EXCLUSIVE")
+  const locked = await measure("locked")
+  other.exec("ROLLBACK")
+  other.close()
+  await Effect.runPromise(Scope.close(scope, Exit.void))
+  return { title: "usage: what a request spends on its record", unit: "µs", rows: [well, locked] }
+}
+
 /** Milliseconds until a store with the file open has answered each question, several times. */
-const askAll = async (store: UsageStore, rows: number, rounds: number): Promise<ReadonlyArray<Row>> => {
+const askAll = async (store: UsageStore, rows: number, now: number, rounds: number): Promise<ReadonlyArray<Row>> => {
   const asked: Array<Row> = []
-  for (const { ask, name } of questions(rows)) {
+  for (const { ask, name } of questions(rows, now)) {
     const times: Array<number> = []
     for (let round = 0; round < rounds; round++) {
       const t0 = performance.now()
@@ -283,21 +325,21 @@ export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
   const folder = kept === undefined ? mkdtempSync(path.join(tmpdir(), "millrace-bench-")) : path.dirname(kept)
   const file = kept ?? path.join(folder, "usage.db")
   try {
-    const { sumUs, writeUs } = fill(file, rows)
+    const { now, sumUs, writeUs } = fill(file, rows)
     const scope = await Effect.runPromise(Scope.make())
     const store = await Effect.runPromise(
       Scope.provide(UsageSqlite.make({ path: file, durability: "relaxed", busyTimeoutMs: 5000 }), scope)
     )
     const rounds = options.quick ? 3 : 7
     const size = `${(rows / 1e6).toFixed(1)} million rows, ${(statSync(file).size / 1e9).toFixed(1)} GB`
-    const quiet = await askAll(store, rows, rounds)
+    const quiet = await askAll(store, rows, now, rounds)
     // About 1,000 records a second, as a busy gateway writes them.
     const random = randomOf(2)
     let index = rows
     const writing = setInterval(() => {
-      for (let i = 0; i < 50; i++) store.write(recordAt(index++, endMs + (index - rows), random))
+      for (let i = 0; i < 50; i++) store.write(recordAt(index++, now + (index - rows), random))
     }, 50)
-    const busy = await askAll(store, rows, rounds)
+    const busy = await askAll(store, rows, now, rounds)
     clearInterval(writing)
     const dropped = store.health().rowsDropped
     await Effect.runPromise(Scope.close(scope, Exit.void))
@@ -316,7 +358,8 @@ export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
           { name: `write (${columns.length} columns)`, value: writeUs },
           { name: "sum up", value: sumUs }
         ]
-      }
+      },
+      await recording(folder)
     ]
   } finally {
     if (kept === undefined && existsSync(folder)) rmSync(folder, { recursive: true, force: true })

@@ -11,7 +11,7 @@ import { afterAll, describe } from "vitest"
 import * as UsageSqlite from "../../../engine/src/stores/UsageSqlite.ts"
 import { maxPoints, UsageLog } from "../../../engine/src/UsageLog.ts"
 import { recordOf } from "../../contracts/usage-record.ts"
-import { usageHistoryContract, usageRollupContract } from "../../contracts/UsageHistory.ts"
+import { sumUp, usageHistoryContract, usageRollupContract } from "../../contracts/UsageHistory.ts"
 import { sameAsMemory } from "../../contracts/UsageRandom.ts"
 import { usageStoreContract } from "../../contracts/UsageStore.ts"
 
@@ -64,6 +64,42 @@ describe("a SQLite file", () => {
       const database = new DatabaseSync(file)
       expect(database.prepare("PRAGMA integrity_check").get()).toMatchObject({ integrity_check: "ok" })
       database.close()
+    })
+  )
+
+  it.effect("of the first version keeps its rows and their dollars, and gets sums", () =>
+    Effect.gen(function* () {
+      const file = path.join(folder, "first.db")
+      const first = new DatabaseSync(file)
+      first.exec(`CREATE TABLE usage_records (
+        seq INTEGER PRIMARY KEY, id TEXT NOT NULL, time_ms INTEGER NOT NULL, tenant TEXT NOT NULL, key_id TEXT,
+        model_requested TEXT, model TEXT, provider TEXT, status TEXT NOT NULL, fault TEXT, error_kind TEXT,
+        cache TEXT NOT NULL, uncached_input INTEGER NOT NULL, cache_read_input INTEGER NOT NULL,
+        cache_write_input INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+        estimated INTEGER NOT NULL, cost_usd REAL, price_table TEXT, unpriced_reason TEXT, saved_usd REAL,
+        saved_tokens INTEGER NOT NULL, latency_ms REAL, ttft_ms REAL, queue_ms REAL NOT NULL, cache_age_ms REAL,
+        cache_similarity REAL, attempts TEXT NOT NULL);
+        CREATE INDEX usage_records_time ON usage_records (time_ms);
+        CREATE INDEX usage_records_id ON usage_records (id);
+        PRAGMA user_version = 1`)
+      const insert = first.prepare(
+        `INSERT INTO usage_records VALUES (NULL, ?, ?, 't', NULL, NULL, 'm', 'p', 'success', NULL, NULL, 'miss',
+          10, 0, 0, 5, 0, 0, 0.1, 'table', NULL, 0.2, 0, 250, NULL, 0, NULL, NULL,
+          '[{"provider":"p","model":"m","startedAtMs":1,"queueMs":0,"firstPartAtMs":2,"endedAtMs":3,"error":null}]')`
+      )
+      for (let i = 0; i < 300; i++) insert.run(`old ${i}`, 1e12 + i)
+      first.close()
+      yield* withLog({ path: file }, (log) =>
+        Effect.gen(function* () {
+          log.record(recordOf({ id: "new", timeMs: 1e12, tenant: "t", costUsd: 0.5 }))
+          const sums = { requests: 301, costUsd: 30.5, savedUsd: 60 }
+          expect((yield* log.usage(range)).totals).toMatchObject(sums)
+          yield* sumUp(log)
+          expect((yield* log.usage({ ...range, bucket: "day", groupBy: "tenant" })).series).toMatchObject([sums])
+          expect(yield* log.store.find("old 7")).toMatchObject({ costUsd: 0.1, metadata: null, stream: false })
+          expect((yield* log.request("old 7"))?.attemptDetails).toHaveLength(1)
+        })
+      )
     })
   )
 
