@@ -17,6 +17,8 @@ const plain = (value: unknown): Schema.Json => {
   return typeof value === "number" || typeof value === "boolean" ? value : null
 }
 
-/** A URL may carry a password. */
+/** A URL may carry a password, which may hold any character when nobody escaped it. */
 export const withoutCredentials = (text: string): string =>
-  text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@\s]+@/i, "$1<redacted>@")
+  text
+    .replace(/^((?:postgres(?:ql)?|rediss?):\/\/)\S*@/i, "$1<redacted>@")
+    .replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@\s]+@/i, "$1<redacted>@")
