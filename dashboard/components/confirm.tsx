@@ -18,6 +18,8 @@ interface ConfirmProps {
   readonly danger?: boolean
   readonly pending: boolean
   readonly failure: Failure | null
+  /** Choices that the action takes. */
+  readonly children?: ReactNode
   readonly onConfirm: () => void
 }
 
@@ -31,10 +33,12 @@ export function Confirm({
   danger = false,
   pending,
   failure,
+  children,
   onConfirm
 }: ConfirmProps) {
   return (
     <Question open={open} onOpenChange={onOpenChange} title={title} description={description}>
+      {children}
       {failure === null ? null : (
         <p role="alert" className="mt-3 text-[13px] text-bad-text">
           {failure.message}

@@ -77,6 +77,10 @@ export const duration = (ms: Figure): Quantity => {
   return pair(Math.floor(hours / 24), "d", hours % 24, "h")
 }
 
+/** The time until something, in whole seconds below a minute: `8 s`, `3 min 12 s`. */
+export const timeLeft = (ms: Figure): Quantity =>
+  missing(ms) || ms > 59_000 ? duration(ms) : { value: whole.format(Math.max(0, Math.ceil(ms / 1000))), unit: "s" }
+
 /** Dollars; small sums keep two significant digits, so that a price of a call is never shown as nothing. */
 export const usd = (figure: Figure): Quantity => {
   if (missing(figure)) return gap

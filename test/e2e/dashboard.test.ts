@@ -142,7 +142,9 @@ describe.skipIf(noBrowser !== undefined)(suite, () => {
 
     await page.keyboard.press("Tab")
     expect(await focused(page)).toBe("Skip to the content")
-    for (const name of ["Overview", "Requests", "Playground"]) {
+    const destinations = await page.getByRole("navigation", { name: "Pages" }).getByRole("link").allTextContents()
+    expect(destinations).toEqual(expect.arrayContaining(["Overview", "Requests", "Playground"]))
+    for (const name of destinations) {
       await page.keyboard.press("Tab")
       expect(await focused(page)).toBe(name)
     }

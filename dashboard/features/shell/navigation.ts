@@ -1,4 +1,4 @@
-import { LayoutDashboard, List, SquareTerminal, type LucideIcon } from "lucide-react"
+import { LayoutDashboard, List, Server, SquareTerminal, type LucideIcon } from "lucide-react"
 
 interface Destination {
   readonly href: string
@@ -10,5 +10,6 @@ interface Destination {
 export const destinations: ReadonlyArray<Destination> = [
   { href: "/overview", label: "Overview", icon: LayoutDashboard },
   { href: "/requests", label: "Requests", icon: List },
+  { href: "/providers", label: "Providers", icon: Server },
   { href: "/playground", label: "Playground", icon: SquareTerminal }
 ]
