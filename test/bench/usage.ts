@@ -204,7 +204,7 @@ const questions = (rows: number, now: number): ReadonlyArray<Question> => {
     usage("24 hours by hour and key", now - dayMs, "hour", { groupBy: "key" }),
     usage("24 hours by minute", now - dayMs, "minute"),
     usage("6 days by minute", now - 6 * dayMs, "minute"),
-    usage("6 hours by minute and tenant", now - 6 * hourMs, "minute", { groupBy: "tenant" }),
+    usage("3 hours by minute and tenant", now - 3 * hourMs, "minute", { groupBy: "tenant" }),
     usage("30 days by day and model of a tenant", whole, "day", { groupBy: "model", tenant: "tenant-0" }),
     usage("30 days by hour and model of a tenant", whole, "hour", { groupBy: "model", tenant: "tenant-0" }),
     usage("30 days by hour and status of the busiest key", whole, "hour", { groupBy: "status", key }),
@@ -286,7 +286,7 @@ const recording = async (folder: string): Promise<Table> => {
   }
   await measure("")
   const well = await measure("well")
-  const other = new DatabaseSync(file)
+  const other = new DatabaseSync(file, { timeout: 5000 })
   other.exec("BEGIN EXCLUSIVE")
   const locked = await measure("locked")
   other.exec("ROLLBACK")
@@ -306,6 +306,7 @@ const askAll = async (store: UsageStore, rows: number, now: number, rounds: numb
       times.push(performance.now() - t0)
     }
     const sorted = times.toSorted((a, b) => a - b)
+    console.error(`${name}: ${sorted.map((time) => time.toFixed(0)).join(" ")} ms`)
     const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!
     asked.push({
       name,
@@ -330,7 +331,7 @@ export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
     const store = await Effect.runPromise(
       Scope.provide(UsageSqlite.make({ path: file, durability: "relaxed", busyTimeoutMs: 5000 }), scope)
     )
-    const rounds = options.quick ? 3 : 7
+    const rounds = options.quick ? 3 : 5
     const size = `${(rows / 1e6).toFixed(1)} million rows, ${(statSync(file).size / 1e9).toFixed(1)} GB`
     const quiet = await askAll(store, rows, now, rounds)
     // About 1,000 records a second, as a busy gateway writes them.
