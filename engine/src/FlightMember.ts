@@ -89,8 +89,11 @@ export class FlightMember implements Member {
     journal.cacheSimilarity = flown.cacheSimilarity
     journal.semanticKey = flown.semanticKey
     if (flown.cache !== "miss") journal.cache = flown.cache
-    // In a shared namespace the others' limits are none of a caller's business.
-    if (flight!.call.request.tenant === request.tenant) journal.callerLimits = flown.callerLimits
+    // What others have left, by a shared namespace or another key, is none of a caller's business.
+    const payer = flight!.call.request
+    if (payer.tenant !== request.tenant || payer.key?.keyId !== request.key?.keyId) return
+    journal.callerLimits = flown.callerLimits
+    journal.budgetLeftUsd = flown.budgetLeftUsd
   }
 
   /** The parts as this caller reads them: all at once that have come, then one chunk after the other. */

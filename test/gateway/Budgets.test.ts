@@ -140,6 +140,23 @@ describe("a key with a budget of its own", () => {
   })
 })
 
+describe("where answers are cached", () => {
+  it("a call of its own says what is left, a hit of the cache doesn't", async () => {
+    const gateway = await startGateway(configOf({ cache: { enabled: true }, keys: { required: true } }))
+    try {
+      const { key } = await createKey(gateway.url, { name: "ci", budget: { usd: 100, period: "day" } })
+      const left = async () => {
+        const answer = await ask(gateway.url, body, { headers: { authorization: `Bearer ${key}` } })
+        return [answer.headers.get("x-millrace-cache"), answer.headers.get("x-millrace-budget-left-usd")]
+      }
+      expect(await left()).toEqual(["miss", "70"])
+      expect(await left()).toEqual(["hit", null])
+    } finally {
+      await gateway.close()
+    }
+  })
+})
+
 const folder = mkdtempSync(path.join(tmpdir(), "millrace-budgets-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
