@@ -2,11 +2,18 @@ import type { ReactNode } from "react"
 import type { Quantity } from "@/lib/format"
 import { Figure } from "./figure"
 
+export interface MetricFigure {
+  readonly name?: string
+  readonly quantity: Quantity
+  /** How it stands to the figure of the time before. */
+  readonly change?: ReactNode
+}
+
 interface MetricCardProps {
   readonly id: string
   readonly label: string
   /** The main figure, or several that belong together, each with a short name. */
-  readonly figures: ReadonlyArray<{ readonly name?: string; readonly quantity: Quantity }>
+  readonly figures: ReadonlyArray<MetricFigure>
   readonly note?: ReactNode
 }
 
@@ -16,12 +23,13 @@ export function MetricCard({ id, label, figures, note }: MetricCardProps) {
     <div className="min-w-0 bg-surface px-4 py-4 sm:px-5" data-metric={id}>
       <h3 className="text-[13px] leading-5 text-muted">{label}</h3>
       <p className="mt-1 flex flex-wrap gap-x-4 text-[22px] font-semibold tracking-tight">
-        {figures.map(({ name, quantity }, index) => (
+        {figures.map(({ name, quantity, change }, index) => (
           <span key={name ?? index} className="flex h-8 items-baseline gap-1.5 leading-8">
             {name === undefined ? null : (
               <span className="text-xs leading-none font-medium tracking-normal text-muted">{name}</span>
             )}
             <Figure quantity={quantity} unitClass="text-[13px] leading-none font-medium tracking-normal" />
+            {change}
           </span>
         ))}
       </p>

@@ -31,6 +31,12 @@ export const formatSpan = (fromMs: number, toMs: number) =>
     ? `${dayTime.format(fromMs)} – ${shortTime.format(toMs)}`
     : `${dayTime.format(fromMs)} – ${dayTime.format(toMs)}`
 
+/** `2026-11-22T14:03` in the reader's time zone, as a field for a time takes it. */
+export const formatInput = (epochMs: number) => {
+  const offsetMs = new Date(epochMs).getTimezoneOffset() * 60_000
+  return new Date(epochMs - offsetMs).toISOString().slice(0, 16)
+}
+
 /** The label of a bucket on a time axis: the time, or the day where a new one begins. */
 export const formatBucket = (epochMs: number, bucket: "minute" | "hour" | "day") => {
   const date = new Date(epochMs)

@@ -4,7 +4,8 @@ import { useId } from "react"
 
 interface SegmentedProps<Value extends string> {
   readonly label: string
-  readonly value: Value
+  /** null where none of the options is chosen. */
+  readonly value: Value | null
   readonly options: ReadonlyArray<{ readonly value: Value; readonly label: string; readonly icon?: ReactNode }>
   readonly onChange: (value: Value) => void
   /** Takes the whole width. */

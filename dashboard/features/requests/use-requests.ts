@@ -23,8 +23,9 @@ export const useRequests = (range: Range, filters: UsageFilters) => {
     select: rowsOf,
     refetchInterval: (query) => ((query.state.data?.pages.length ?? 1) === 1 ? refreshMs : false),
     queryFn: ({ pageParam, signal }) => {
-      const { fromMs } = windowOf(range, Date.now(), live.uptimeMs())
+      const { fromMs, toMs } = windowOf(range, Date.now(), live.uptimeMs())
       const query = new URLSearchParams({ ...filters, limit: String(pageSize), from: String(fromMs) })
+      if (toMs !== null) query.set("to", String(toMs))
       if (pageParam !== null) query.set("cursor", pageParam)
       return getJson<RequestPage>(`/api/requests?${query}`, signal)
     }

@@ -60,7 +60,8 @@ export const latencyPoints = (series: UsageSeries, window: Window): ReadonlyArra
   })
 }
 
-const points = (window: Window, valuesOf: (startMs: number) => Point["values"]): ReadonlyArray<Point> => {
+/** One point for each bucket of a window. */
+export const points = (window: Window, valuesOf: (startMs: number) => Point["values"]): ReadonlyArray<Point> => {
   const current = bucketStart(window.nowMs, window.bucket)
   return bucketStarts(window).map((startMs) => ({
     startMs,

@@ -1,10 +1,10 @@
 "use client"
 
 import { keepPreviousData, useQuery } from "@tanstack/react-query"
-import type { GroupBy, UsageReport } from "millrace/admin-api"
+import type { Bucket, GroupBy, UsageReport } from "millrace/admin-api"
 import { useLivePart, useLiveStatus } from "@/features/live/provider"
 import { getJson } from "@/lib/api"
-import { refreshMs, windowOf, type Range, type Window } from "./range"
+import { isPast, previousOf, refreshMs, windowEnd, windowOf, type Range, type Window } from "./range"
 
 export interface UsageAnswer {
   readonly report: UsageReport
@@ -19,6 +19,10 @@ interface UsageOptions {
   readonly groupBy?: GroupBy
   /** One bucket for the whole range, where only sums are shown. */
   readonly sumsOnly?: boolean
+  /** Other buckets than those that fit the range. */
+  readonly bucket?: Bucket | undefined
+  /** As much time right before the range, in its place. */
+  readonly previous?: boolean
   readonly enabled?: boolean
 }
 
@@ -27,21 +31,38 @@ const noFilters: UsageFilters = {}
 /** Usage over a range, read again while the page is open. */
 export const useUsage = (
   range: Range,
-  { filters = noFilters, groupBy, sumsOnly = false, enabled = true }: UsageOptions
+  { filters = noFilters, groupBy, sumsOnly = false, bucket, previous = false, enabled = true }: UsageOptions
 ) => {
   const live = useLiveStatus()
   const known = useLivePart(({ status }) => status !== null)
   return useQuery<UsageAnswer>({
-    queryKey: ["usage", range, groupBy ?? null, sumsOnly, filters],
+    queryKey: ["usage", range, groupBy ?? null, sumsOnly, bucket ?? null, previous, filters],
     enabled: enabled && (range !== "start" || known),
     placeholderData: keepPreviousData,
-    refetchInterval: (query) => refreshMs[query.state.data?.window.bucket ?? "minute"],
+    refetchInterval: (query) => (previous ? previousRefreshMs : intervalOf(query.state.data?.window)),
     queryFn: async ({ signal }) => {
-      const window = windowOf(range, Date.now(), live.uptimeMs())
-      const bucket = sumsOnly ? "day" : window.bucket
-      const query = new URLSearchParams({ ...filters, from: String(window.fromMs), bucket })
+      const asked = windowOf(range, Date.now(), live.uptimeMs())
+      const drawn = bucket === undefined ? asked : { ...asked, bucket }
+      const window = previous ? previousOf(drawn) : drawn
+      const query = new URLSearchParams({
+        ...filters,
+        from: String(window.fromMs),
+        ...(window.toMs === null ? {} : { to: String(window.toMs) }),
+        bucket: sumsOnly ? "day" : window.bucket
+      })
       if (groupBy !== undefined) query.set("groupBy", groupBy)
       return { report: await getJson<UsageReport>(`/api/usage?${query}`, signal), window }
     }
   })
+}
+
+const previousRefreshMs = 60_000
+
+/** Records are written a moment after their request. */
+const settledMs = 60_000
+
+/** What is over is not read again. */
+const intervalOf = (window: Window | undefined): number | false => {
+  if (window === undefined) return refreshMs.minute
+  return isPast(window) && window.nowMs - windowEnd(window) > settledMs ? false : refreshMs[window.bucket]
 }

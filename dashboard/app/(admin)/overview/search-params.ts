@@ -1,4 +1,4 @@
-import { ranges } from "@/features/usage/range"
+import { rangeParam } from "@/features/usage/range"
 import { oneOf } from "@/lib/url-state"
 
-export const overviewParams = { range: oneOf(ranges, "start") }
+export const overviewParams = { range: rangeParam("start"), compare: oneOf(["previous"], null) }
