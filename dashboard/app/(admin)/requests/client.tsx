@@ -2,25 +2,34 @@
 
 import { Inbox, LoaderCircle, SearchX } from "lucide-react"
 import Link from "next/link"
+import { Age } from "@/components/age"
+import { CsvButton } from "@/components/csv-button"
 import { PageHeader } from "@/components/page-header"
 import { EmptyState, ErrorState } from "@/components/states"
 import { Button, buttonVariants } from "@/components/ui/button"
 import { Card } from "@/components/ui/card"
-import { Segmented } from "@/components/ui/segmented"
 import { Skeleton } from "@/components/ui/skeleton"
 import { cacheLabels } from "@/features/requests/badges"
-import { ClearFilters, Filter, LinkedFilter, ProviderFilter } from "@/features/requests/filters"
+import { requestCsv } from "@/features/requests/csv"
+import { ExportButton } from "@/features/requests/export-button"
+import {
+  ClearFilters,
+  Filter,
+  LinkedFilter,
+  ProviderFilter,
+  SearchFilter,
+  UsedFilter
+} from "@/features/requests/filters"
 import { RequestSheet } from "@/features/requests/request-sheet"
 import { RequestTable } from "@/features/requests/request-table"
 import { useRequests } from "@/features/requests/use-requests"
-import { rangeLabels, ranges } from "@/features/usage/range"
+import { TimeRange } from "@/features/usage/time-range"
 import { useUsage, type UsageFilters } from "@/features/usage/use-usage"
 import { failureOf } from "@/lib/api"
 import { exactCount } from "@/lib/format"
 import { useUrlState } from "@/lib/url-state"
-import { cacheKinds, linkedFilters, requestParams, requestStatuses } from "./search-params"
+import { cacheKinds, linkedFilters, requestParams, requestStatuses, usedFilters } from "./search-params"
 
-const rangeOptions = ranges.map((value) => ({ value, label: rangeLabels[value] }))
 const cacheOptions = cacheKinds.map((value) => ({ value, label: cacheLabels[value] }))
 const statusLabels = { success: "Success", error: "Failed", cancelled: "Cancelled" }
 const statusOptions = requestStatuses.map((value) => ({ value, label: statusLabels[value] }))
@@ -32,20 +41,18 @@ const noFilters = {
   tenant: null,
   key: null,
   errorKind: null,
-  fingerprint: null
+  fingerprint: null,
+  search: null
 }
 
 export function RequestsClient() {
   const [params, setParams] = useUrlState(requestParams)
   const { range, status, cache, provider, id } = params
-  const { errorKind, fingerprint, ...sums } = filtersOf(params)
-  const single: UsageFilters = {
-    ...(errorKind === undefined ? {} : { errorKind }),
-    ...(fingerprint === undefined ? {} : { fingerprint })
-  }
-  const counted = Object.keys(single).length === 0
-  const filtered = !counted || Object.keys(sums).length > 0
-  const requests = useRequests(range, { ...sums, ...single })
+  const filters = filtersOf(params)
+  const { errorKind, fingerprint, search, ...sums } = filters
+  const counted = errorKind === undefined && fingerprint === undefined && search === undefined
+  const filtered = Object.keys(filters).length > 0
+  const requests = useRequests(range, filters)
   const usage = useUsage(range, { filters: sums, sumsOnly: true, enabled: counted })
   const rows = requests.data
   return (
@@ -56,16 +63,14 @@ export function RequestsClient() {
           rows === undefined ? (
             "\u00a0"
           ) : (
-            <Shown shown={rows.length} total={counted ? usage.data?.report.totals.requests : undefined} />
+            <>
+              <Shown shown={rows.length} total={counted ? usage.data?.report.totals.requests : undefined} /> ·{" "}
+              <Age atMs={requests.dataUpdatedAt} />
+            </>
           )
         }
       >
-        <Segmented
-          label="Time range"
-          value={range}
-          options={rangeOptions}
-          onChange={(next) => setParams({ range: next })}
-        />
+        <TimeRange value={range} onChange={(next) => setParams({ range: next })} />
       </PageHeader>
       <Card>
         <div role="group" aria-label="Filters" className="flex flex-wrap items-center gap-2 px-5 py-3">
@@ -77,10 +82,25 @@ export function RequestsClient() {
           />
           <Filter label="Cache" value={cache} options={cacheOptions} onChange={(next) => setParams({ cache: next })} />
           <ProviderFilter value={provider} onChange={(next) => setParams({ provider: next })} />
+          {usedFilters.map(({ name, label }) => (
+            <UsedFilter
+              key={name}
+              label={label}
+              field={name}
+              range={range}
+              value={params[name]}
+              onChange={(next) => setParams({ [name]: next })}
+            />
+          ))}
+          <SearchFilter value={params.search} onChange={(next) => setParams({ search: next })} />
           {linkedFilters.map(({ name, label }) => (
             <LinkedFilter key={name} label={label} value={params[name]} onClear={() => setParams({ [name]: null })} />
           ))}
           {filtered ? <ClearFilters onClear={() => setParams(noFilters)} /> : null}
+          <span className="flex gap-2 sm:ml-auto">
+            <CsvButton name="requests" columns={requestCsv} rows={rows ?? []} />
+            <ExportButton range={range} filters={filters} />
+          </span>
         </div>
         {rows !== undefined ? (
           rows.length > 0 ? (

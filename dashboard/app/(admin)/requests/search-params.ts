@@ -1,11 +1,11 @@
-import { ranges } from "@/features/usage/range"
+import { rangeParam } from "@/features/usage/range"
 import { anyText, oneOf } from "@/lib/url-state"
 
 export const requestStatuses = ["success", "error", "cancelled"] as const
 export const cacheKinds = ["hit", "semantic", "coalesced", "miss", "bypass"] as const
 
 export const requestParams = {
-  range: oneOf(ranges, "24h"),
+  range: rangeParam("24h"),
   status: oneOf(requestStatuses, null),
   cache: oneOf(cacheKinds, null),
   provider: anyText,
@@ -14,14 +14,19 @@ export const requestParams = {
   key: anyText,
   errorKind: anyText,
   fingerprint: anyText,
+  search: anyText,
   id: anyText
 }
 
-/** Parameters that come with links from other pages, and how they are called. */
-export const linkedFilters = [
+/** Parameters that are chosen among what requests of the range have. */
+export const usedFilters = [
   { name: "model", label: "Model" },
   { name: "tenant", label: "Tenant" },
-  { name: "key", label: "Key" },
+  { name: "key", label: "Key" }
+] as const
+
+/** Parameters that come with links from other pages, and how they are called. */
+export const linkedFilters = [
   { name: "errorKind", label: "Error" },
   { name: "fingerprint", label: "Failures like" }
 ] as const
