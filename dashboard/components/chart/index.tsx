@@ -16,3 +16,9 @@ export const WaterfallChart = dynamic(() => import("./waterfall-chart").then((mo
   ssr: false,
   loading: () => <Skeleton className="h-24 w-full" />
 })
+
+/** A heat map, loaded beside the page. */
+export const HeatChart = dynamic(() => import("./heat-chart").then((module) => module.HeatChart), {
+  ssr: false,
+  loading: placeholder
+})

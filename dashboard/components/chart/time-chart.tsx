@@ -13,7 +13,8 @@ import {
   Tooltip,
   XAxis,
   YAxis,
-  type BarShapeProps
+  type BarShapeProps,
+  type MouseHandlerDataParam
 } from "recharts"
 import { text, type Quantity } from "@/lib/format"
 import { formatBucket, formatSpan } from "@/lib/time"
@@ -45,6 +46,8 @@ interface TimeChartProps {
   readonly format: (figure: number | null) => Quantity
   readonly bucket: Bucket
   readonly wholeNumbers?: boolean
+  /** A click on a bucket. */
+  readonly onOpen?: (point: Point) => void
 }
 
 const heightPx = 232
@@ -58,7 +61,8 @@ export const TimeChart = memo(function TimeChart({
   series,
   format,
   bucket,
-  wholeNumbers = false
+  wholeNumbers = false,
+  onOpen
 }: TimeChartProps) {
   const last = points.length - 1
   const unfinished = points.length > 0 && !points[last]!.complete
@@ -72,6 +76,15 @@ export const TimeChart = memo(function TimeChart({
       margin={{ top: 8, right: 8, bottom: 0, left: 0 }}
       barCategoryGap="18%"
       aria-label={label}
+      {...(onOpen === undefined
+        ? {}
+        : {
+            className: "cursor-pointer",
+            onClick: ({ activeTooltipIndex }: MouseHandlerDataParam) => {
+              const point = points[Number(activeTooltipIndex)]
+              if (point !== undefined) onOpen(point)
+            }
+          })}
     >
       <CartesianGrid vertical={false} stroke="var(--border)" />
       <XAxis

@@ -1,4 +1,4 @@
-import { LayoutDashboard, List, Server, SquareTerminal, type LucideIcon } from "lucide-react"
+import { ChartNoAxesColumn, LayoutDashboard, List, Server, SquareTerminal, type LucideIcon } from "lucide-react"
 
 interface Destination {
   readonly href: string
@@ -10,6 +10,7 @@ interface Destination {
 export const destinations: ReadonlyArray<Destination> = [
   { href: "/overview", label: "Overview", icon: LayoutDashboard },
   { href: "/requests", label: "Requests", icon: List },
+  { href: "/usage", label: "Usage", icon: ChartNoAxesColumn },
   { href: "/providers", label: "Providers", icon: Server },
   { href: "/playground", label: "Playground", icon: SquareTerminal }
 ]
