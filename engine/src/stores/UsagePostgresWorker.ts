@@ -96,13 +96,15 @@ const perform = async <A>(
   timeoutMs: number,
   onAnswer?: () => void
 ): Promise<A> => {
-  const used = (connections ??= new Connections())
+  const sql = await within((connections ??= new Connections()).client, 2 * connectMs)
+  onAnswer?.()
+  return within(runPromise(run(sql, program, reads, onAnswer)), timeoutMs)
+}
+
+/** The outcome of work that goes on also when it is late. */
+const within = async <A>(work: Promise<A>, timeoutMs: number): Promise<A> => {
   const { promise: late, reject } = Promise.withResolvers<never>()
   const timeout = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
-  const work = used.client.then((sql) => {
-    onAnswer?.()
-    return runPromise(run(sql, program, reads, onAnswer))
-  })
   work.catch(() => {})
   try {
     return await Promise.race([work, late])

@@ -1,5 +1,6 @@
 import { expect, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
+import { TestClock } from "effect/testing"
 import { afterAll, beforeAll, describe } from "vitest"
 import * as UsagePostgres from "../../../engine/src/stores/UsagePostgres.ts"
 import { UsageLog } from "../../../engine/src/UsageLog.ts"
@@ -116,6 +117,7 @@ if (postgresBinaries === undefined) {
             server.stall()
             try {
               log.record(recordOf({ id: "during" }))
+              yield* TestClock.adjust("200 millis")
               yield* until(() => log.health().reason?.includes("300 ms") === true)
             } finally {
               server.resume()
