@@ -3,7 +3,8 @@
  *
  * A call reserves from all its accounts in one synchronous step, all or nothing (law 5), as long as what this process holds of
  * each is enough; else it waits for one exchange with the store, which many calls share. What was spent is told behind, in
- * batches. It never waits longer than `waitMs` for a store: then it decides alone, by what it knows (law 11).
+ * batches. It never waits longer than `waitMs` for a store: then it decides alone, by what it knows (law 11). Of an account that
+ * the store has never told it anything about it knows nothing, so there it waits eight times as long.
  */
 import { Effect, type Exit, type Fiber } from "effect"
 import { BudgetBook } from "./BudgetBook.ts"
@@ -29,7 +30,7 @@ export interface LedgerOptions {
   readonly nowMs: () => number
   /** Milliseconds between two tellings of what was spent. */
   readonly flushMs: number
-  /** Milliseconds that calls wait for the store at most. */
+  /** Milliseconds that calls wait for the store at most, where it has told of all their accounts before. */
   readonly waitMs: number
   /** Runs in the background for as long as the engine does. */
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
@@ -46,6 +47,10 @@ export interface LedgerHealth {
 
 /** Milliseconds after which the store is asked again by calls for which there was not enough. */
 const dryMs = 250
+/** Turns of the event loop, at least, before a store is taken for one that does not answer. */
+const waitSteps = 10
+/** How much longer a call waits of whose accounts the store has told nothing yet. */
+const unknownWaits = 8
 /** Milliseconds between two looks for accounts that nobody needs any more. */
 const sweepEveryMs = 60_000
 /** Accounts of one exchange. */
@@ -60,6 +65,8 @@ export class BudgetLedger {
   private readonly waiters = new Set<BudgetWaiter>()
   private busy = false
   private down: string | undefined = undefined
+  /** The store does not answer calls whose accounts are known; the others still wait. */
+  private slow = false
   private decidedAlone = 0
   private timer: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private closed = false
@@ -90,7 +97,7 @@ export class BudgetLedger {
     const nowMs = this.options.nowMs()
     const dry = waiter.claims.find(({ amount, slot }) => slot.isDry(amount, nowMs))
     if (dry !== undefined) return waiter.refused(dry)
-    if (this.down !== undefined || this.closed) return this.decide(waiter)
+    if (this.closed || (this.down !== undefined && !(this.slow && isBlind(waiter)))) return this.decide(waiter)
     this.waiters.add(waiter)
     for (const { slot } of waiter.claims) slot.waiting++
     this.pump()
@@ -197,17 +204,29 @@ export class BudgetLedger {
     const fiber = this.options.fork(exchange)
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.exchanged(sent, exit)
-    const watch = this.options.fork(
-      Effect.andThen(
-        Effect.sleep(this.options.waitMs),
-        Effect.sync(() => this.fail(`no answer within ${this.options.waitMs} ms`))
-      )
-    )
+    const watch = this.options.fork(this.watch)
     fiber.addObserver((late) => {
       watch.interruptUnsafe()
       this.exchanged(sent, late)
     })
   }
+
+  /**
+   * Stops the waiting for an exchange, first of calls whose accounts are known. It waits in steps: a process that stood still
+   * itself reads what has come before it says that nothing came.
+   */
+  private readonly watch = Effect.suspend(() => {
+    const { waitMs } = this.options
+    const step = Effect.sleep(waitMs / waitSteps)
+    // Only once: a store that did not answer before is not waited for again.
+    const fail = (slow: boolean) =>
+      Effect.sync(() => this.fail(`no answer within ${waitMs} ms`, slow && this.down === undefined))
+    return Effect.repeat(step, { times: waitSteps - 1 }).pipe(
+      Effect.andThen(fail(true)),
+      Effect.andThen(Effect.repeat(step, { times: waitSteps * (unknownWaits - 1) - 1 })),
+      Effect.andThen(fail(false))
+    )
+  })
 
   private due(all: boolean): ReadonlyArray<BudgetSlot> {
     const due = new Set<BudgetSlot>()
@@ -240,6 +259,7 @@ export class BudgetLedger {
       this.fail(reasonOf(exit))
     } else {
       this.down = undefined
+      this.slow = false
       this.untold -= sent.length
       const surrenders = this.apply(sent, exit.value)
       if (this.waiters.size > 0) this.pump()
@@ -287,9 +307,11 @@ export class BudgetLedger {
     return surrenders
   }
 
-  private fail(reason: string): void {
+  private fail(reason: string, slow = false): void {
     this.down = reason
+    this.slow = slow
     for (const waiter of [...this.waiters]) {
+      if (slow && isBlind(waiter)) continue
       this.leave(waiter)
       this.decide(waiter)
     }
@@ -308,6 +330,10 @@ export class BudgetLedger {
     waiter.taken()
   }
 }
+
+/** Whether a call would be decided without any knowledge of what others have spent. */
+const isBlind = (waiter: BudgetWaiter): boolean =>
+  waiter.claims.some(({ amount, slot }) => !slot.known && amount > slot.free)
 
 interface Sent {
   readonly slot: BudgetSlot

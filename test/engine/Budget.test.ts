@@ -335,6 +335,51 @@ describe("while the store is away", () => {
     )
   }
 
+  it.effect(
+    "slow to answer for the first time: calls wait longer, since nothing is known of what others have spent",
+    () =>
+      Effect.gen(function* () {
+        const table = new BudgetTable()
+        const budgets = [budgetOf({ name: "all", usd: 3 })]
+        const full: Planned = { ...call, used: { prompt: 100, output: 100 } }
+        const other = yield* instance(table.open, budgets)
+        for (let i = 0; i < 9; i++) yield* attempt(other, full)
+        yield* TestClock.adjust(5000)
+        const slow = Effect.map(table.open, (store): BudgetStore => ({
+          ...store,
+          exchange: (entries, nowMs) => Effect.delay(store.exchange(entries, nowMs), 1500)
+        }))
+        const late = yield* instance(slow, budgets)
+        const many = (width: number) =>
+          Effect.forkChild(
+            Effect.all(
+              Array.from({ length: width }, () => Effect.result(attempt(late, full))),
+              { concurrency: "unbounded" }
+            )
+          )
+        const first = yield* many(20)
+        yield* TestClock.adjust(500)
+        const second = yield* many(20)
+        yield* TestClock.adjust(4000)
+        const results = [...(yield* Fiber.join(first)), ...(yield* Fiber.join(second))]
+        assert.strictEqual(results.filter(Result.isSuccess).length, 1, "2.7 $ were spent: one more call of 0.3 $")
+        assert.strictEqual(late.overview(0)!.store.decidedAlone, 0)
+      })
+  )
+
+  it.effect("silent from the start: calls wait for it once, and those that come later don't", () =>
+    Effect.gen(function* () {
+      const budget = yield* instance(flaky({ now: "stalls" }), [budgetOf({ name: "all", usd: 3 })])
+      const waiting = yield* Effect.forkChild(attempt(budget, call))
+      yield* TestClock.adjust(1999)
+      assert.isUndefined(waiting.pollUnsafe())
+      yield* TestClock.adjust(1)
+      yield* Fiber.join(waiting)
+      yield* attempt(budget, call)
+      assert.strictEqual(budget.overview(0)!.store.decidedAlone, 2)
+    })
+  )
+
   it.effect("an instance that was taken for dead goes on, counts nothing twice and passes nothing", () =>
     Effect.gen(function* () {
       const table = new BudgetTable()
