@@ -3,8 +3,8 @@
  *
  * A call reserves from all its accounts in one synchronous step, all or nothing (law 5), as long as what this process holds of
  * each is enough; else it waits for one exchange with the store, which many calls share. What was spent is told behind, in
- * batches. It never waits longer than `waitMs` for a store: then it decides alone, by what it knows (law 11). Of an account that
- * the store has never told it anything about it knows nothing, so there it waits eight times as long.
+ * batches. It never waits longer than `waitMs` for a store: then it decides alone, by what it knows (law 11). From an account
+ * others may be spending meanwhile, so where one is shared, or nothing is known of it, it waits eight times as long.
  */
 import { Effect, type Exit, type Fiber } from "effect"
 import { BudgetBook } from "./BudgetBook.ts"
@@ -30,7 +30,7 @@ export interface LedgerOptions {
   readonly nowMs: () => number
   /** Milliseconds between two tellings of what was spent. */
   readonly flushMs: number
-  /** Milliseconds that calls wait for the store at most, where it has told of all their accounts before. */
+  /** Milliseconds that calls wait for the store at most, where nobody else spends from their accounts. */
   readonly waitMs: number
   /** Runs in the background for as long as the engine does. */
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
@@ -49,8 +49,8 @@ export interface LedgerHealth {
 const dryMs = 250
 /** Turns of the event loop, at least, before a store is taken for one that does not answer. */
 const waitSteps = 10
-/** How much longer a call waits of whose accounts the store has told nothing yet. */
-const unknownWaits = 8
+/** How much longer a call waits for whose accounts others may be spending from. */
+const sharedWaits = 8
 /** Milliseconds between two looks for accounts that nobody needs any more. */
 const sweepEveryMs = 60_000
 /** Accounts of one exchange. */
@@ -65,7 +65,7 @@ export class BudgetLedger {
   private readonly waiters = new Set<BudgetWaiter>()
   private busy = false
   private down: string | undefined = undefined
-  /** The store does not answer calls whose accounts are known; the others still wait. */
+  /** The store was given up for accounts that are this process's alone; calls with others still wait. */
   private slow = false
   private decidedAlone = 0
   private timer: Fiber.Fiber<unknown, unknown> | undefined = undefined
@@ -212,7 +212,7 @@ export class BudgetLedger {
   }
 
   /**
-   * Stops the waiting for an exchange, first of calls whose accounts are known. It waits in steps: a process that stood still
+   * Stops the waiting for an exchange, first of calls whose accounts are this process's alone. It waits in steps: a process that stood still
    * itself reads what has come before it says that nothing came.
    */
   private readonly watch = Effect.suspend(() => {
@@ -223,7 +223,7 @@ export class BudgetLedger {
       Effect.sync(() => this.fail(`no answer within ${waitMs} ms`, slow && this.down === undefined))
     return Effect.repeat(step, { times: waitSteps - 1 }).pipe(
       Effect.andThen(fail(true)),
-      Effect.andThen(Effect.repeat(step, { times: waitSteps * (unknownWaits - 1) - 1 })),
+      Effect.andThen(Effect.repeat(step, { times: waitSteps * (sharedWaits - 1) - 1 })),
       Effect.andThen(fail(false))
     )
   })
@@ -331,9 +331,9 @@ export class BudgetLedger {
   }
 }
 
-/** Whether a call would be decided without any knowledge of what others have spent. */
+/** Whether a call would be decided without knowing what others spend meanwhile. */
 const isBlind = (waiter: BudgetWaiter): boolean =>
-  waiter.claims.some(({ amount, slot }) => !slot.known && amount > slot.free)
+  waiter.claims.some(({ amount, slot }) => slot.isShared && amount > slot.free)
 
 interface Sent {
   readonly slot: BudgetSlot

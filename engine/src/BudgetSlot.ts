@@ -97,6 +97,11 @@ export class BudgetSlot {
     return { ...total, spent: total.spent + this.used - this.usedThen, held: total.held - this.free }
   }
 
+  /** True when this process is not the only one that is known to spend from it, or when nothing is known. */
+  get isShared(): boolean {
+    return !this.known || this.totalHeld > this.held
+  }
+
   /** Whether there is room by what was last known of everybody. */
   hasRoomAlone(amount: bigint): boolean {
     return this.spent + this.reserved + amount <= this.limit
