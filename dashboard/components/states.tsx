@@ -48,8 +48,14 @@ export function ErrorState({ what, failure, retrying, onRetry }: ErrorStateProps
   )
 }
 
-/** A line for the terminal with a button that copies it. */
-export function CommandLine({ command }: { readonly command: string }) {
+interface CommandLineProps {
+  readonly command: string
+  /** What it is, as in `Copy the command`. */
+  readonly what?: string
+}
+
+/** A line for the terminal, or another text to be copied, with a button that does. */
+export function CommandLine({ command, what = "the command" }: CommandLineProps) {
   const [copied, setCopied] = useState(false)
   const copy = async () => {
     await navigator.clipboard.writeText(command)
@@ -61,7 +67,7 @@ export function CommandLine({ command }: { readonly command: string }) {
       <pre tabIndex={0} className="min-w-0 grow overflow-x-auto py-1.5 font-mono text-xs leading-5 text-foreground">
         {command}
       </pre>
-      <Button variant="ghost" size="icon" aria-label={copied ? "Copied" : "Copy the command"} onClick={copy}>
+      <Button variant="ghost" size="icon" aria-label={copied ? "Copied" : `Copy ${what}`} onClick={copy}>
         {copied ? <Check className="text-good-text" /> : <Copy />}
       </Button>
     </div>

@@ -18,13 +18,18 @@ interface ChangeState {
   readonly failure: Failure | null
 }
 
+interface ChangeOptions {
+  /** Whether a change lasts until what it concerns was read again; true by default. */
+  readonly wait?: boolean
+}
+
 const idle: ChangeState = { pending: false, failure: null }
 
 /**
  * Sends changes and reads again what they concern, given as the beginnings of query keys. The answer goes to whoever asked
  * and is kept nowhere here, since it may hold a secret; undefined when the change failed.
  */
-export const useChange = (concerns: ReadonlyArray<string>) => {
+export const useChange = (concerns: ReadonlyArray<string>, { wait = true }: ChangeOptions = {}) => {
   const queries = useQueryClient()
   const [state, setState] = useState(idle)
 
@@ -36,7 +41,8 @@ export const useChange = (concerns: ReadonlyArray<string>) => {
         ...(body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) })
       })
       const answer = (await response.json()) as A
-      await Promise.all(concerns.map((name) => queries.invalidateQueries({ queryKey: [name] })))
+      const read = Promise.all(concerns.map((name) => queries.invalidateQueries({ queryKey: [name] })))
+      if (wait) await read
       setState(idle)
       return answer
     } catch (error) {

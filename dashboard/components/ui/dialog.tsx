@@ -14,13 +14,13 @@ interface DialogProps {
   readonly title: ReactNode
   readonly description: ReactNode
   /** Keeps it open when the reader clicks beside it or presses Escape. */
-  readonly modal?: "strict"
+  readonly strict?: boolean
   readonly children?: ReactNode
 }
 
 /** A window over the page that holds the focus until it is closed. */
-export function Dialog({ open, onOpenChange, title, description, modal, children }: DialogProps) {
-  const hold = modal === "strict" ? (event: Event) => event.preventDefault() : undefined
+export function Dialog({ open, onOpenChange, title, description, strict = false, children }: DialogProps) {
+  const hold = strict ? (event: Event) => event.preventDefault() : undefined
   return (
     <Primitive.Root open={open} onOpenChange={onOpenChange}>
       <Primitive.Portal>

@@ -7,6 +7,8 @@ export interface RequestLink {
   readonly model?: string | undefined
   readonly tenant?: string | undefined
   readonly status?: "success" | "error" | "cancelled" | undefined
+  readonly key?: string | undefined
+  readonly fingerprint?: string | undefined
   readonly errorKind?: string | undefined
   readonly cache?: "hit" | "semantic" | "coalesced" | "miss" | "bypass" | undefined
   /** The request that is opened beside the list. */

@@ -1,4 +1,4 @@
-import { ChartNoAxesColumn, LayoutDashboard, List, Server, SquareTerminal, type LucideIcon } from "lucide-react"
+import { ChartNoAxesColumn, KeyRound, LayoutDashboard, List, Server, SquareTerminal, type LucideIcon } from "lucide-react"
 
 interface Destination {
   readonly href: string
@@ -12,5 +12,6 @@ export const destinations: ReadonlyArray<Destination> = [
   { href: "/requests", label: "Requests", icon: List },
   { href: "/usage", label: "Usage", icon: ChartNoAxesColumn },
   { href: "/providers", label: "Providers", icon: Server },
+  { href: "/keys", label: "Keys", icon: KeyRound },
   { href: "/playground", label: "Playground", icon: SquareTerminal }
 ]
