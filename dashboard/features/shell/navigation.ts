@@ -1,4 +1,14 @@
-import { ChartNoAxesColumn, KeyRound, LayoutDashboard, List, Server, SquareTerminal, type LucideIcon } from "lucide-react"
+import {
+  ChartNoAxesColumn,
+  KeyRound,
+  LayoutDashboard,
+  List,
+  PiggyBank,
+  Server,
+  SquareTerminal,
+  TriangleAlert,
+  type LucideIcon
+} from "lucide-react"
 
 interface Destination {
   readonly href: string
@@ -12,6 +22,8 @@ export const destinations: ReadonlyArray<Destination> = [
   { href: "/requests", label: "Requests", icon: List },
   { href: "/usage", label: "Usage", icon: ChartNoAxesColumn },
   { href: "/providers", label: "Providers", icon: Server },
+  { href: "/errors", label: "Errors", icon: TriangleAlert },
   { href: "/keys", label: "Keys", icon: KeyRound },
+  { href: "/budgets", label: "Budgets", icon: PiggyBank },
   { href: "/playground", label: "Playground", icon: SquareTerminal }
 ]
