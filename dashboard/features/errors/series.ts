@@ -18,11 +18,10 @@ export const failurePoints = (
     }
   }
   const firstMs = bucketStart(window.fromMs, window.bucket)
-  const current = bucketStart(window.nowMs, window.bucket)
   return bucketStarts(window).map((startMs) => ({
     startMs,
     endMs: startMs + bucketMs[window.bucket],
-    complete: startMs < current,
+    complete: startMs + bucketMs[window.bucket] <= window.nowMs,
     values: { failed: startMs < firstMs ? null : (counts.get(startMs) ?? 0) }
   }))
 }

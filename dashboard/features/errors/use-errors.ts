@@ -3,7 +3,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query"
 import type { ErrorGroup, ErrorReport } from "millrace/admin-api"
 import { useLivePart, useLiveStatus } from "@/features/live/provider"
-import { refreshMs, windowOf, type Range, type Window } from "@/features/usage/range"
+import { isPast, previousOf, refreshMs, windowEnd, windowOf, type Range, type Window } from "@/features/usage/range"
 import type { UsageFilters } from "@/features/usage/use-usage"
 import { getJson } from "@/lib/api"
 
@@ -22,40 +22,44 @@ export const useErrors = (range: Range, filters: UsageFilters) => {
     queryKey: ["errors", range, filters],
     enabled: range !== "start" || known,
     placeholderData: keepPreviousData,
-    refetchInterval: () => refreshMs[windowOf(range, Date.now(), live.uptimeMs()).bucket],
+    refetchInterval: () => {
+      const window = windowOf(range, Date.now(), live.uptimeMs())
+      return isPast(window) ? false : refreshMs[window.bucket]
+    },
     queryFn: async ({ signal }) => {
       const window = windowOf(range, Date.now(), live.uptimeMs())
-      const { bucket, fromMs } = window
-      const query = new URLSearchParams({ ...filters, from: String(fromMs), bucket, limit: String(groupsMax) })
-      return { ...(await getJson<ErrorReport>(`/api/errors?${query}`, signal)), window }
+      return { ...(await readErrors(window, filters, signal)), window }
     }
   })
 }
 
-/** How often each group was seen in the time before a range that is as long, by fingerprint; null where nothing is before. */
+/**
+ * How often each group was seen in as much time right before a range, by fingerprint; null until it is read, and where
+ * nothing is before or not every group was told.
+ */
 export const useErrorsBefore = (range: Range, filters: UsageFilters): ReadonlyMap<string, number> | null => {
   const { data } = useQuery({
     queryKey: ["errors before", range, filters],
     enabled: range !== "start",
-    placeholderData: keepPreviousData,
     refetchInterval: 60_000,
     queryFn: async ({ signal }) => {
-      const { bucket, fromMs, nowMs } = windowOf(range, Date.now(), 0)
-      const query = new URLSearchParams({
-        ...filters,
-        from: String(2 * fromMs - nowMs),
-        to: String(fromMs),
-        bucket,
-        limit: String(groupsMax)
-      })
-      const { groups } = await getJson<ErrorReport>(`/api/errors?${query}`, signal)
-      return {
-        counts: new Map(groups.map(({ fingerprint, count }) => [fingerprint, count])),
-        cut: groups.length >= groupsMax
-      }
+      const window = previousOf(windowOf(range, Date.now(), 0))
+      const { groups } = await readErrors(window, filters, signal)
+      return groups.length >= groupsMax ? null : new Map(groups.map(({ fingerprint, count }) => [fingerprint, count]))
     }
   })
-  return range === "start" || data === undefined || data.cut ? null : data.counts
+  return data ?? null
+}
+
+const readErrors = (window: Window, filters: UsageFilters, signal: AbortSignal) => {
+  const query = new URLSearchParams({
+    ...filters,
+    from: String(window.fromMs),
+    bucket: window.bucket,
+    limit: String(groupsMax)
+  })
+  if (window.toMs !== null) query.set("to", String(windowEnd(window)))
+  return getJson<ErrorReport>(`/api/errors?${query}`, signal)
 }
 
 /** Failures of one kind. */

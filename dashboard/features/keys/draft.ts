@@ -6,6 +6,7 @@
  */
 import type { VirtualKey } from "millrace/admin-api"
 import type { Issue } from "@/features/gateway/failure"
+import { formatInput } from "@/lib/time"
 
 export interface BudgetDraft {
   /** Tells the rows of the form apart. */
@@ -81,7 +82,7 @@ export const draftOf = (key: VirtualKey): KeyDraft => ({
     timeZone: budget.timeZone ?? "",
     warnAt: (budget.warnAt ?? []).map(percent).join(", ")
   })),
-  expiresAt: key.expiresAt === null ? "" : localTime(Date.parse(key.expiresAt)),
+  expiresAt: key.expiresAt === null ? "" : formatInput(Date.parse(key.expiresAt)),
   metadata: key.metadata === null ? "" : JSON.stringify(key.metadata, null, 2),
   disabled: key.disabled
 })
@@ -181,12 +182,6 @@ const budgetOf = ({ usd, tokens, period, timeZone, warnAt }: BudgetDraft) => ({
 const isoTime = (text: string): string => {
   const time = new Date(text)
   return Number.isNaN(time.getTime()) ? text : time.toISOString()
-}
-
-/** `2026-11-23T14:05`, in the reader's time zone. */
-export const localTime = (epochMs: number): string => {
-  const time = new Date(epochMs)
-  return new Date(epochMs - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 16)
 }
 
 const notJson = Symbol("not JSON")

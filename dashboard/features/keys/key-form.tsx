@@ -9,8 +9,9 @@ import { Label } from "@/components/ui/label"
 import { Switch } from "@/components/ui/switch"
 import type { Failure, Issue } from "@/features/gateway/failure"
 import { useLive } from "@/features/live/provider"
+import { formatInput } from "@/lib/time"
 import { BudgetFields } from "./budget-fields"
-import { issueAt, localTime, otherIssues, settingsOf, type KeyDraft, type KeySettings } from "./draft"
+import { issueAt, otherIssues, settingsOf, type KeyDraft, type KeySettings } from "./draft"
 
 interface KeyFormProps {
   readonly first: KeyDraft
@@ -91,7 +92,7 @@ export function KeyForm({ first, submitLabel, pending, failure, onSubmit, onCanc
                   key={days}
                   variant="ghost"
                   size="xs"
-                  onClick={() => change({ expiresAt: localTime(Date.now() + days * dayMs) })}
+                  onClick={() => change({ expiresAt: formatInput(Date.now() + days * dayMs) })}
                 >
                   in {days} d
                 </Button>

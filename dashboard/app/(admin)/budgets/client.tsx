@@ -1,6 +1,7 @@
 "use client"
 
 import { LoaderCircle, PiggyBank, SearchX } from "lucide-react"
+import { Age } from "@/components/age"
 import { CsvButton } from "@/components/csv-button"
 import { PageHeader } from "@/components/page-header"
 import { CommandLine, EmptyState, ErrorState } from "@/components/states"
@@ -41,9 +42,15 @@ export function BudgetsClient() {
       <PageHeader
         title="Budgets"
         note={
-          rows === undefined
-            ? "\u00a0"
-            : `${budgets.hasNextPage ? "First " : ""}${exactCount(rows.length)} ${rows.length === 1 ? "account" : "accounts"}`
+          rows === undefined ? (
+            "\u00a0"
+          ) : (
+            <>
+              {budgets.hasNextPage ? "First " : ""}
+              {exactCount(rows.length)} {rows.length === 1 ? "account" : "accounts"} ·{" "}
+              <Age atMs={budgets.dataUpdatedAt} />
+            </>
+          )
         }
       >
         <CsvButton name="budgets" columns={budgetCsv} rows={rows ?? []} />

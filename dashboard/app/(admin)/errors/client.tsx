@@ -4,31 +4,32 @@ import { CircleCheck, SearchX } from "lucide-react"
 import type { ErrorGroup } from "millrace/admin-api"
 import { useMemo } from "react"
 import { TimeChart } from "@/components/chart"
+import { Age } from "@/components/age"
 import { CsvButton } from "@/components/csv-button"
 import { MetricCard, MetricGrid } from "@/components/metric-card"
 import { PageHeader } from "@/components/page-header"
 import { EmptyState, ErrorState } from "@/components/states"
 import { Button } from "@/components/ui/button"
 import { Card, CardHeader } from "@/components/ui/card"
-import { Segmented } from "@/components/ui/segmented"
 import { Skeleton } from "@/components/ui/skeleton"
 import { errorCsv } from "@/features/errors/error-csv"
 import { ErrorSheet } from "@/features/errors/error-sheet"
 import { ErrorTable, rowsOf } from "@/features/errors/error-table"
 import { countByFault, failurePoints, failureSeries, faultLabels, faults } from "@/features/errors/series"
 import { groupsMax, useErrors, useErrorsBefore, type ErrorAnswer } from "@/features/errors/use-errors"
-import { useKeyNames } from "@/features/keys/use-keys"
-import { ClearFilters, Filter, LinkedFilter, ProviderFilter } from "@/features/requests/filters"
+import { ClearFilters, Filter, ProviderFilter, UsedFilter } from "@/features/requests/filters"
 import { RequestSheet } from "@/features/requests/request-sheet"
-import { rangeLabels, ranges } from "@/features/usage/range"
+import { TimeRange } from "@/features/usage/time-range"
 import { failureOf } from "@/lib/api"
 import { count, exactCount, gap, ratio, share, text } from "@/lib/format"
-import { formatAge } from "@/lib/time"
 import { useUrlState } from "@/lib/url-state"
-import { useNow } from "@/lib/use-now"
 import { errorParams } from "./search-params"
 
-const rangeOptions = ranges.map((value) => ({ value, label: rangeLabels[value] }))
+const usedFilters = [
+  { name: "model", label: "Model" },
+  { name: "tenant", label: "Tenant" },
+  { name: "key", label: "Key" }
+] as const
 const noFilters = { kind: null, provider: null, model: null, tenant: null, key: null }
 
 export function ErrorsClient() {
@@ -42,19 +43,13 @@ export function ErrorsClient() {
   const filtered = Object.keys(filters).length > 0
   const errors = useErrors(range, filters)
   const before = useErrorsBefore(range, filters)
-  const keyNames = useKeyNames()
   const { data } = errors
   const rows = useMemo(() => (data === undefined ? [] : rowsOf(data.groups, data.window, before)), [data, before])
   const openSample = (next: string) => setParams({ id: next }, { push: true })
   return (
     <>
       <PageHeader title="Errors" note={<Note answer={data} updatedAtMs={errors.dataUpdatedAt} />}>
-        <Segmented
-          label="Time range"
-          value={range}
-          options={rangeOptions}
-          onChange={(next) => setParams({ range: next })}
-        />
+        <TimeRange value={range} onChange={(next) => setParams({ range: next })} />
         <CsvButton name="errors" columns={errorCsv} rows={rows} />
       </PageHeader>
       <div className="space-y-6">
@@ -69,18 +64,16 @@ export function ErrorsClient() {
               onChange={(next) => setParams({ kind: next })}
             />
             <ProviderFilter value={provider} onChange={(next) => setParams({ provider: next })} />
-            <Filter
-              label="Model"
-              value={model}
-              options={optionsOf(data?.groups, (found) => found.model, model)}
-              onChange={(next) => setParams({ model: next })}
-            />
-            <LinkedFilter label="Tenant" value={tenant} onClear={() => setParams({ tenant: null })} />
-            <LinkedFilter
-              label="Key"
-              value={key === null ? null : (keyNames.get(key) ?? key)}
-              onClear={() => setParams({ key: null })}
-            />
+            {usedFilters.map(({ name, label }) => (
+              <UsedFilter
+                key={name}
+                label={label}
+                field={name}
+                range={range}
+                value={params[name]}
+                onChange={(next) => setParams({ [name]: next })}
+              />
+            ))}
             {filtered ? <ClearFilters onClear={() => setParams(noFilters)} /> : null}
           </div>
           {data !== undefined ? (
@@ -142,14 +135,13 @@ interface NoteProps {
 }
 
 function Note({ answer, updatedAtMs }: NoteProps) {
-  const now = useNow()
   if (answer === undefined) return <>{"\u00a0"}</>
   const { groups } = answer
   const shown = `${exactCount(sumOf(groups))} failed requests in ${exactCount(groups.length)} ${groups.length === 1 ? "group" : "groups"}`
   return (
     <>
-      {groups.length >= groupsMax ? `The ${groupsMax} most frequent groups: ${shown}` : shown}
-      {now === null ? null : ` · updated ${formatAge(now - updatedAtMs)}`}
+      {groups.length >= groupsMax ? `The ${groupsMax} most frequent groups: ${shown}` : shown} ·{" "}
+      <Age atMs={updatedAtMs} />
     </>
   )
 }

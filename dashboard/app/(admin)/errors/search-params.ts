@@ -1,8 +1,8 @@
-import { ranges } from "@/features/usage/range"
-import { anyText, oneOf } from "@/lib/url-state"
+import { rangeParam } from "@/features/usage/range"
+import { anyText } from "@/lib/url-state"
 
 export const errorParams = {
-  range: oneOf(ranges, "24h"),
+  range: rangeParam("24h"),
   kind: anyText,
   provider: anyText,
   model: anyText,

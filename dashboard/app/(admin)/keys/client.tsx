@@ -3,6 +3,7 @@
 import { KeyRound, LoaderCircle, Plus, SearchX } from "lucide-react"
 import type { BudgetStatus, MadeVirtualKey } from "millrace/admin-api"
 import { useMemo, useState } from "react"
+import { Age } from "@/components/age"
 import { CsvButton } from "@/components/csv-button"
 import { PageHeader } from "@/components/page-header"
 import { CommandLine, EmptyState, ErrorState } from "@/components/states"
@@ -40,7 +41,18 @@ export function KeysClient({ gateway }: { readonly gateway: string }) {
   }
   return (
     <>
-      <PageHeader title="Keys" note={page === undefined ? "\u00a0" : <Shown shown={rows.length} total={page.total} />}>
+      <PageHeader
+        title="Keys"
+        note={
+          page === undefined ? (
+            "\u00a0"
+          ) : (
+            <>
+              <Shown shown={rows.length} total={page.total} /> · <Age atMs={keys.dataUpdatedAt} />
+            </>
+          )
+        }
+      >
         <CsvButton name="keys" columns={keyCsv} rows={rows} />
         <Button variant="primary" size="sm" onClick={open}>
           <Plus />
