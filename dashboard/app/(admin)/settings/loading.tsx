@@ -1,0 +1,11 @@
+import { Skeleton } from "@/components/ui/skeleton"
+
+export default function Loading() {
+  return (
+    <div role="status" aria-label="Loading the settings">
+      <Skeleton className="mb-6 h-8 w-40" />
+      <Skeleton className="h-64 w-full rounded-xl" />
+      <Skeleton className="mt-6 h-96 w-full rounded-xl" />
+    </div>
+  )
+}

@@ -1,0 +1,3 @@
+import { anyText } from "@/lib/url-state"
+
+export const settingsParams = { search: anyText }
