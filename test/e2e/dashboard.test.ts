@@ -142,6 +142,8 @@ describe.skipIf(noBrowser !== undefined)(suite, () => {
 
     await page.keyboard.press("Tab")
     expect(await focused(page)).toBe("Skip to the content")
+    await page.keyboard.press("Tab")
+    expect(await focused(page)).toContain("Search or go to")
     const destinations = await page.getByRole("navigation", { name: "Pages" }).getByRole("link").allTextContents()
     expect(destinations).toEqual(expect.arrayContaining(["Overview", "Requests", "Playground"]))
     for (const name of destinations) {

@@ -14,6 +14,7 @@ import { ConnectionBanner } from "@/features/live/connection-banner"
 import { ConnectionState } from "@/features/live/connection-state"
 import { useLive } from "@/features/live/provider"
 import { SimulatedBanner } from "@/features/live/simulated-banner"
+import { PaletteButton, usePalette } from "@/features/palette"
 import { logOut } from "@/lib/api"
 import { destinations } from "./navigation"
 
@@ -25,6 +26,7 @@ interface AppShellProps {
 
 export function AppShell({ theme, gateway, children }: AppShellProps) {
   const [menuOpen, setMenuOpen] = useState(false)
+  const palette = usePalette()
   return (
     <>
       <a
@@ -36,6 +38,9 @@ export function AppShell({ theme, gateway, children }: AppShellProps) {
       <div className="flex min-h-dvh">
         <aside className="sticky top-0 hidden h-dvh w-56 shrink-0 flex-col border-r lg:flex">
           <Brand />
+          <div className="px-3 pb-3">
+            <PaletteButton onClick={palette.start} />
+          </div>
           <Navigation />
           <Footer theme={theme} gateway={gateway} />
         </aside>
@@ -46,8 +51,9 @@ export function AppShell({ theme, gateway, children }: AppShellProps) {
             </Button>
             <Logo className="size-5" />
             <span className="font-semibold tracking-tight">Millrace</span>
-            <span className="ml-auto">
+            <span className="ml-auto flex items-center gap-2">
               <ConnectionState />
+              <PaletteButton compact onClick={palette.start} />
             </span>
           </div>
           <SimulatedBanner />
@@ -57,6 +63,7 @@ export function AppShell({ theme, gateway, children }: AppShellProps) {
           </main>
         </div>
       </div>
+      {palette.dialog}
       <Sheet
         open={menuOpen}
         onOpenChange={setMenuOpen}

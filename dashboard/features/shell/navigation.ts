@@ -5,6 +5,7 @@ import {
   List,
   PiggyBank,
   Server,
+  Settings,
   SquareTerminal,
   TriangleAlert,
   type LucideIcon
@@ -22,8 +23,9 @@ export const destinations: ReadonlyArray<Destination> = [
   { href: "/requests", label: "Requests", icon: List },
   { href: "/usage", label: "Usage", icon: ChartNoAxesColumn },
   { href: "/providers", label: "Providers", icon: Server },
-  { href: "/errors", label: "Errors", icon: TriangleAlert },
   { href: "/keys", label: "Keys", icon: KeyRound },
   { href: "/budgets", label: "Budgets", icon: PiggyBank },
-  { href: "/playground", label: "Playground", icon: SquareTerminal }
+  { href: "/errors", label: "Errors", icon: TriangleAlert },
+  { href: "/playground", label: "Playground", icon: SquareTerminal },
+  { href: "/settings", label: "Settings", icon: Settings }
 ]
