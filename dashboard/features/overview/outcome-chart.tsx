@@ -11,6 +11,7 @@ import { CommandLine, EmptyState, ErrorState } from "@/components/states"
 import { buttonVariants } from "@/components/ui/button"
 import { Card, CardHeader } from "@/components/ui/card"
 import { Skeleton } from "@/components/ui/skeleton"
+import { SampleButton } from "@/features/settings/sample-button"
 import { outcomePoints, outcomeTotals, outcomes } from "@/features/usage/outcomes"
 import type { UsageAnswer } from "@/features/usage/use-usage"
 import { failureOf } from "@/lib/api"
@@ -86,9 +87,12 @@ function NoRequests({ status, gateway }: { readonly status: Status | null; reado
       <CommandLine
         command={`curl ${gateway}/v1/chat/completions \\\n  -H 'content-type: application/json' \\\n  -d '{"model":"${model}","messages":[{"role":"user","content":"Hello"}]}'`}
       />
-      <Link href="/playground" className={buttonVariants({ size: "sm" })}>
-        Open the playground
-      </Link>
+      <div className="flex flex-wrap justify-center gap-2">
+        <Link href="/playground" className={buttonVariants({ size: "sm" })}>
+          Open the playground
+        </Link>
+        <SampleButton />
+      </div>
     </EmptyState>
   )
 }

@@ -13,7 +13,7 @@ export interface View {
 
 export const givenViews: ReadonlyArray<View> = [
   { name: "Cost by model", query: "metric=costUsd&range=7d" },
-  { name: "Cost so far this month, by tenant", query: "metric=costUsd&groupBy=tenant&range=30d&cumulative=yes" },
+  { name: "Cost of 30 days summed up, by tenant", query: "metric=costUsd&groupBy=tenant&range=30d&cumulative=yes" },
   { name: "Requests by key", query: "groupBy=key&range=7d" },
   { name: "Failures by provider", query: "metric=errors&groupBy=provider" },
   { name: "Slowest models", query: "metric=latencyMsP95" },

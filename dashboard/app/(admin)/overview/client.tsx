@@ -1,6 +1,7 @@
 "use client"
 
 import { PageHeader } from "@/components/page-header"
+import { AttentionCard } from "@/features/attention/attention-card"
 import { useLive } from "@/features/live/provider"
 import { LatencyChart } from "@/features/overview/latency-chart"
 import { OutcomeChart } from "@/features/overview/outcome-chart"
@@ -32,7 +33,15 @@ export function OverviewClient({ gateway }: { readonly gateway: string }) {
         <TimeRange value={range} onChange={(next) => setParams({ range: next })} />
       </PageHeader>
       <div className="space-y-6">
-        <OverviewMetrics range={range} status={status} usage={overTime.data} byCache={byCache.data} before={compared ? before.data : undefined} byCacheBefore={compared ? byCacheBefore.data : undefined} />
+        <AttentionCard />
+        <OverviewMetrics
+          range={range}
+          status={status}
+          usage={overTime.data}
+          byCache={byCache.data}
+          before={compared ? before.data : undefined}
+          byCacheBefore={compared ? byCacheBefore.data : undefined}
+        />
         <div className="grid gap-6 xl:grid-cols-3">
           <OutcomeChart className="xl:col-span-2" usage={byStatus} gateway={gateway} status={status} />
           <LatencyChart usage={overTime} />
