@@ -46,7 +46,6 @@ export function PaletteButton({ onClick, compact = false }: PaletteButtonProps) 
     <Button
       size="sm"
       className="w-full justify-start font-normal text-muted"
-      aria-label="Search or go to"
       aria-haspopup="dialog"
       aria-keyshortcuts="Control+K Meta+K"
       onClick={onClick}

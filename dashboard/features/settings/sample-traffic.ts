@@ -23,7 +23,7 @@ const questions = [
 ]
 
 const callOf = (index: number, model: string) => ({
-  model: index % failEvery === failEvery - 1 ? "no-such-model" : model,
+  model: index % failEvery === failEvery - 1 ? "no-such-provider/no-such-model" : model,
   messages: [
     {
       role: "user",
