@@ -7,7 +7,7 @@
  */
 import { Console, Effect, Option, Predicate, Redacted, Schema } from "effect"
 import { Flag } from "effect/cli"
-import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
+import { FetchHttpClient, HttpClient, HttpClientError, HttpClientRequest } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
 import { AdminApi } from "../admin-api.ts"
 
@@ -55,8 +55,16 @@ export const clientOf = ({ token, url }: Connection) =>
 export const told = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, CommandFailed, R> =>
   Effect.mapError(
     effect,
-    (error) => new CommandFailed({ detail: Predicate.isError(error) ? error.message : String(error) })
+    (error) =>
+      new CommandFailed({ detail: unreachable(error) ?? (Predicate.isError(error) ? error.message : String(error)) })
   )
+
+const unreachable = (error: unknown): string | undefined => {
+  if (!HttpClientError.isHttpClientError(error)) return undefined
+  const { _tag, request } = error.reason
+  if (_tag === "TransportError") return `no gateway answers at ${request.url}: is it running, and is --url right?`
+  return _tag === "InvalidUrlError" ? `--url: expected a URL such as ${defaultUrl}` : undefined
+}
 
 /** The result as one line of JSON, or as lines for people. */
 export const print = (json: boolean, value: unknown, lines: ReadonlyArray<string>): Effect.Effect<void> =>

@@ -184,6 +184,6 @@ const unavailable = (error: UsageUnavailable) => Effect.fail(new StorageUnavaila
 
 export const badRequest = (issues: BadRequest["issues"]) =>
   new BadRequest({
-    message: issues.map(({ detail, field }) => `${field}: ${detail}`).join("\n"),
+    message: issues.map(({ detail, field }) => (field === "" ? detail : `${field}: ${detail}`)).join("\n"),
     issues
   })
