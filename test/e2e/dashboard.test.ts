@@ -143,7 +143,7 @@ describe.skipIf(noBrowser !== undefined)(suite, () => {
     await page.keyboard.press("Tab")
     expect(await focused(page)).toBe("Skip to the content")
     await page.keyboard.press("Tab")
-    expect(await focused(page)).toContain("Search or go to")
+    expect(await focused(page)).toContain("Search")
     const destinations = await page.getByRole("navigation", { name: "Pages" }).getByRole("link").allTextContents()
     expect(destinations).toEqual(expect.arrayContaining(["Overview", "Requests", "Playground"]))
     for (const name of destinations) {

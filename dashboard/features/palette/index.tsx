@@ -51,7 +51,7 @@ export function PaletteButton({ onClick, compact = false }: PaletteButtonProps) 
       onClick={onClick}
     >
       <Search />
-      Search or go to
+      Search
       <kbd aria-hidden className="ml-auto rounded border bg-subtle px-1.5 font-mono text-[11px] leading-4.5">
         Ctrl K
       </kbd>
