@@ -15,10 +15,12 @@ interface MetricCardProps {
   /** The main figure, or several that belong together, each with a short name. */
   readonly figures: ReadonlyArray<MetricFigure>
   readonly note?: ReactNode
+  /** How it came to that, in a small chart. */
+  readonly chart?: ReactNode
 }
 
 /** One metric: a label, its figure and a line that puts it into context. */
-export function MetricCard({ id, label, figures, note }: MetricCardProps) {
+export function MetricCard({ id, label, figures, note, chart }: MetricCardProps) {
   return (
     <div className="min-w-0 bg-surface px-4 py-4 sm:px-5" data-metric={id}>
       <h3 className="text-[13px] leading-5 text-muted">{label}</h3>
@@ -34,6 +36,7 @@ export function MetricCard({ id, label, figures, note }: MetricCardProps) {
         ))}
       </p>
       <p className="mt-0.5 min-h-4.5 text-xs leading-4.5 text-muted tabular-nums">{note}</p>
+      {chart === undefined ? null : <div className="mt-2">{chart}</div>}
     </div>
   )
 }

@@ -81,6 +81,12 @@ export const duration = (ms: Figure): Quantity => {
 export const timeLeft = (ms: Figure): Quantity =>
   missing(ms) || ms > 59_000 ? duration(ms) : { value: whole.format(Math.max(0, Math.ceil(ms / 1000))), unit: "s" }
 
+/** How often something happens: `7.2 per s`. */
+export const perSecond = (figure: Figure): Quantity => {
+  if (missing(figure)) return gap
+  return { value: figure < 100 ? trimmed(oneDigit.format(figure)) : count(figure).value, unit: "per s" }
+}
+
 /** Dollars; small sums keep two significant digits, so that a price of a call is never shown as nothing. */
 export const usd = (figure: Figure): Quantity => {
   if (missing(figure)) return gap

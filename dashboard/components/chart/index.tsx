@@ -22,3 +22,15 @@ export const HeatChart = dynamic(() => import("./heat-chart").then((module) => m
   ssr: false,
   loading: placeholder
 })
+
+/** A figure of the last minutes without axes, loaded beside the page. */
+export const RecentChart = dynamic(() => import("./recent-chart").then((module) => module.RecentChart), {
+  ssr: false,
+  loading: () => <Skeleton className="h-9 w-full" />
+})
+
+/** Counts by ranges of a figure, loaded beside the page. */
+export const HistogramChart = dynamic(() => import("./histogram-chart").then((module) => module.HistogramChart), {
+  ssr: false,
+  loading: placeholder
+})

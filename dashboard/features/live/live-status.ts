@@ -7,6 +7,7 @@
 import type { Status } from "millrace/admin-api"
 import type { Failure } from "@/features/gateway/failure"
 import { failureOf, getJson, goToLogin } from "@/lib/api"
+import { withStatus, type Sample } from "./history"
 
 export type Link = "connecting" | "live" | "polling" | "lost"
 
@@ -17,6 +18,8 @@ export interface LiveSnapshot {
   readonly receivedAtMs: number | null
   /** Why the connection is lost. */
   readonly failure: Failure | null
+  /** The last two minutes, as far as this page was open. */
+  readonly history: ReadonlyArray<Sample>
 }
 
 const silenceMs = 4000
@@ -32,7 +35,7 @@ export class LiveStatus {
   private polling = false
 
   constructor(status: Status | null, receivedAtMs: number | null, failure: Failure | null) {
-    this.first = { link: failure === null ? "connecting" : "lost", status, receivedAtMs, failure }
+    this.first = { link: failure === null ? "connecting" : "lost", status, receivedAtMs, failure, history: [] }
     this.snapshot = this.first
   }
 
@@ -114,7 +117,9 @@ export class LiveStatus {
   }
 
   private receive(status: Status, link: Link): void {
-    this.change({ link, status, receivedAtMs: Date.now(), failure: null })
+    const receivedAtMs = Date.now()
+    const history = withStatus(this.snapshot.history, status, receivedAtMs)
+    this.change({ link, status, receivedAtMs, failure: null, history })
   }
 
   private lose(failure: Failure): void {

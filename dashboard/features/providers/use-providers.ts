@@ -7,9 +7,10 @@ import { getJson } from "@/lib/api"
 const refreshMs = 2000
 
 /** Every provider with its circuits, read again while the page is open. */
-export const useProviders = () =>
+export const useProviders = ({ enabled = true }: { readonly enabled?: boolean } = {}) =>
   useQuery({
     queryKey: ["providers"],
+    enabled,
     refetchInterval: refreshMs,
     queryFn: ({ signal }) => getJson<ProviderList>("/api/providers", signal)
   })

@@ -1,5 +1,7 @@
 import {
+  Activity,
   ChartNoAxesColumn,
+  Database,
   KeyRound,
   LayoutDashboard,
   List,
@@ -20,8 +22,10 @@ interface Destination {
 /** The pages, in the order of the menu. */
 export const destinations: ReadonlyArray<Destination> = [
   { href: "/overview", label: "Overview", icon: LayoutDashboard },
+  { href: "/live", label: "Live", icon: Activity },
   { href: "/requests", label: "Requests", icon: List },
   { href: "/usage", label: "Usage", icon: ChartNoAxesColumn },
+  { href: "/cache", label: "Cache", icon: Database },
   { href: "/providers", label: "Providers", icon: Server },
   { href: "/keys", label: "Keys", icon: KeyRound },
   { href: "/budgets", label: "Budgets", icon: PiggyBank },

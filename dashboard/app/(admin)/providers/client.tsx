@@ -4,20 +4,17 @@ import { ServerOff } from "lucide-react"
 import { PageHeader } from "@/components/page-header"
 import { EmptyState, ErrorState } from "@/components/states"
 import { Card, CardHeader } from "@/components/ui/card"
-import { Segmented } from "@/components/ui/segmented"
 import { Skeleton } from "@/components/ui/skeleton"
 import { RetryNote } from "@/features/overview/retry-note"
 import { ProviderDetail } from "@/features/providers/provider-detail"
 import { ProviderTable } from "@/features/providers/provider-table"
 import { useProviders } from "@/features/providers/use-providers"
-import { rangeLabels, ranges } from "@/features/usage/range"
 import { RangeNote } from "@/features/usage/range-note"
+import { TimeRange } from "@/features/usage/time-range"
 import { useUsage } from "@/features/usage/use-usage"
 import { failureOf } from "@/lib/api"
 import { useUrlState } from "@/lib/url-state"
 import { providerParams } from "./search-params"
-
-const rangeOptions = ranges.map((value) => ({ value, label: rangeLabels[value] }))
 
 export function ProvidersClient() {
   const [{ range, provider }, setParams] = useUrlState(providerParams)
@@ -28,12 +25,7 @@ export function ProvidersClient() {
   return (
     <>
       <PageHeader title="Providers" note={<RangeNote range={range} usage={usage} />}>
-        <Segmented
-          label="Time range"
-          value={range}
-          options={rangeOptions}
-          onChange={(next) => setParams({ range: next })}
-        />
+        <TimeRange value={range} onChange={(next) => setParams({ range: next })} />
       </PageHeader>
       <div className="space-y-8">
         <Card aria-labelledby="all-providers" className="overflow-hidden">

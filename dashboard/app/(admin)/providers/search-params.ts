@@ -1,4 +1,4 @@
-import { ranges } from "@/features/usage/range"
-import { anyText, oneOf } from "@/lib/url-state"
+import { rangeParam } from "@/features/usage/range"
+import { anyText } from "@/lib/url-state"
 
-export const providerParams = { range: oneOf(ranges, "start"), provider: anyText }
+export const providerParams = { range: rangeParam("start"), provider: anyText }
