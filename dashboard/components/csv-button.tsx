@@ -2,7 +2,8 @@
 
 import { Download } from "lucide-react"
 import { Button } from "@/components/ui/button"
-import { csvOf, saveFile, type CsvColumn } from "@/lib/csv"
+import { csvOf, type CsvColumn } from "@/lib/csv"
+import { saveFile } from "@/lib/save-file"
 
 interface CsvButtonProps<Row> {
   /** Name of the file, without its ending. */

@@ -49,7 +49,7 @@ const columnsOf = (keyNames: ReadonlyMap<string, string>) =>
         <Link
           href={requestsOf(original)}
           title={`${text(amount(original.unit, original.spent))}: show the requests`}
-          className="group/spent block rounded-sm"
+          className="block rounded-sm"
         >
           <BudgetMeter
             account={original}
@@ -70,7 +70,7 @@ const columnsOf = (keyNames: ReadonlyMap<string, string>) =>
     }),
     helper.accessor("exhaustedAt", {
       header: "Forecast",
-      meta: { className: "w-44" },
+      meta: { className: "w-52" },
       cell: ({ row: { original } }) => (
         <span
           className={original.exhaustedAt === null ? "text-muted" : ""}

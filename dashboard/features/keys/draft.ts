@@ -5,8 +5,8 @@
  * Only metadata that is not JSON can't be sent.
  */
 import type { VirtualKey } from "millrace/admin-api"
-import type { Issue } from "@/features/gateway/failure"
-import { formatInput } from "@/lib/time"
+import { formatInput } from "../../lib/time.ts"
+import type { Issue } from "../gateway/failure.ts"
 
 export interface BudgetDraft {
   /** Tells the rows of the form apart. */

@@ -63,7 +63,7 @@ export function BudgetsClient() {
             type="search"
             aria-label="Budget"
             placeholder="Any budget"
-            className="h-8 max-w-44"
+            className="h-8! max-w-44"
             value={budget ?? ""}
             onChange={(event) => setParams({ budget: event.target.value === "" ? null : event.target.value })}
           />
@@ -71,7 +71,7 @@ export function BudgetsClient() {
             type="search"
             aria-label="Of whom"
             placeholder="Any tenant, key, model, provider"
-            className="h-8 max-w-64"
+            className="h-8! max-w-64"
             value={of ?? ""}
             onChange={(event) => setParams({ of: event.target.value === "" ? null : event.target.value })}
           />

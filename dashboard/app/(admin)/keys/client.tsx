@@ -65,7 +65,7 @@ export function KeysClient({ gateway }: { readonly gateway: string }) {
             type="search"
             aria-label="Search by name"
             placeholder="Search by name"
-            className="h-8 max-w-64"
+            className="h-8! max-w-64"
             value={name ?? ""}
             onChange={(event) => setParams({ name: event.target.value === "" ? null : event.target.value })}
           />
@@ -73,7 +73,7 @@ export function KeysClient({ gateway }: { readonly gateway: string }) {
             type="search"
             aria-label="Tenant"
             placeholder="Any tenant"
-            className="h-8 max-w-48"
+            className="h-8! max-w-48"
             value={tenant ?? ""}
             onChange={(event) => setParams({ tenant: event.target.value === "" ? null : event.target.value })}
           />
