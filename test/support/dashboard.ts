@@ -122,7 +122,9 @@ export const note = async (page: Page, id: string): Promise<string> =>
 /** Waits until nothing is loading any more. */
 export const loaded = async (page: Page): Promise<void> => {
   await page.getByRole("heading", { level: 1 }).waitFor()
-  await eventually(() => page.locator("[aria-busy=true], .animate-pulse").count()).toBe(0)
+  await expect
+    .poll(() => page.locator("[aria-busy=true], .animate-pulse").count(), { timeout: 60_000, interval: 50 })
+    .toBe(0)
 }
 
 /** Serious findings of axe on what the page shows now. */
