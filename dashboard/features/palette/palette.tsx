@@ -105,13 +105,13 @@ function Commands({ onDone }: { readonly onDone: () => void }) {
           </Command.Group>
         )}
         <Command.Group heading="Theme">
-          <Entry value="theme dark" icon={Moon} onSelect={run(() => chooseTheme("dark"))}>
+          <Entry value="dark theme" icon={Moon} onSelect={run(() => chooseTheme("dark"))}>
             Dark theme
           </Entry>
-          <Entry value="theme light" icon={Sun} onSelect={run(() => chooseTheme("light"))}>
+          <Entry value="light theme" icon={Sun} onSelect={run(() => chooseTheme("light"))}>
             Light theme
           </Entry>
-          <Entry value="theme system" icon={Monitor} onSelect={run(() => chooseTheme("system"))}>
+          <Entry value="theme of the system" icon={Monitor} onSelect={run(() => chooseTheme("system"))}>
             Theme of the system
           </Entry>
         </Command.Group>
