@@ -12,7 +12,17 @@ import { type FailureWords, UsageFailures } from "./UsageFailures.ts"
 import { conditionsOf, type PlaceScan, positionsOf } from "./UsagePlaces.ts"
 import { figuresOf, readState, selectFigures, selectRecord } from "./UsageRollup.ts"
 import { readable, records } from "./UsageSchema.ts"
-import { cover, everything, fields, narrow, type Shape, type Stretch, valueOf, wordOf } from "./UsageShapes.ts"
+import {
+  cover,
+  everything,
+  fields,
+  narrow,
+  type Shape,
+  type Stretch,
+  type SumsState,
+  valueOf,
+  wordOf
+} from "./UsageShapes.ts"
 import { type Dialect, lookup, query, type SqlProgram, type SqlQuery, type SqlRow } from "./UsageSql.ts"
 
 /** Undefined when the report would have more than `maxPoints` points. */
@@ -21,10 +31,11 @@ export const usage = function* (
   scan: UsageScan,
   maxPoints: number
 ): SqlProgram<UsageReport | undefined> {
-  const { prunedMs, rolled } = yield* readState()
+  const state = yield* readState()
+  const { rolled } = state
   const aggregate = new UsageAggregate(scan.bucket, maxPoints)
   const asked = new Set<GroupBy>(fields.filter((field) => scan[field] !== undefined || scan.groupBy === field))
-  for (const stretch of cover(scan, scan.bucket, asked, prunedMs)) {
+  for (const stretch of cover(scan, scan.bucket, asked, state)) {
     if (stretch.shape !== undefined) {
       for (const [startMs, word, body] of yield cellsOf(stretch, stretch.shape, scan)) {
         const group = stretch.shape.set === narrow ? narrowGroup(word as string, scan) : (word as string)
@@ -156,7 +167,8 @@ export const find = function* (dialect: Dialect, id: string): SqlProgram<StoredR
 }
 
 export const errors = function* (dialect: Dialect, scan: ErrorsScan): SqlProgram<ReadonlyArray<ErrorGroup>> {
-  const { prunedMs, rolled } = yield* readState()
+  const state = yield* readState()
+  const { rolled } = state
   const found = new UsageFailures(scan.bucket)
   const words = new Map<string, FailureWords>()
   const { fromMs, toMs } = scan
@@ -186,7 +198,7 @@ export const errors = function* (dialect: Dialect, scan: ErrorsScan): SqlProgram
     }
   }
   if (scan.key === undefined) {
-    for (const stretch of coverFailures(fromMs, toMs, scan.bucket, prunedMs)) {
+    for (const stretch of coverFailures(fromMs, toMs, scan.bucket, state)) {
       if (stretch.sizeMs === 0) {
         yield* addRecords(stretch.fromMs, stretch.toMs, "time_ms", "+seq <= ?")
         continue
@@ -239,8 +251,8 @@ const fits = (words: FailureWords, fingerprint: string, scan: ErrorsScan): boole
   (scan.fingerprint === undefined || fingerprint === scan.fingerprint)
 
 /** Counts of failures are kept by minute, hour and day; `sizeMs` is 0 where the records are read. */
-const coverFailures = (fromMs: number, toMs: number, bucket: ErrorsScan["bucket"], prunedMs: number) =>
-  cover({ fromMs, toMs }, bucket, new Set(), prunedMs).map((stretch) => ({
+const coverFailures = (fromMs: number, toMs: number, bucket: ErrorsScan["bucket"], state: SumsState) =>
+  cover({ fromMs, toMs }, bucket, new Set(), state).map((stretch) => ({
     fromMs: stretch.fromMs,
     toMs: stretch.toMs,
     sizeMs: stretch.shape?.sizeMs ?? 0

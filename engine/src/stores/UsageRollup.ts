@@ -8,7 +8,17 @@
 import { columns, columnOf, type SqlValue } from "./UsageColumns.ts"
 import { UsageCell, type UsageFigures } from "./UsageCell.ts"
 import { cells, dims, failures, fingerprints, places, readable, state } from "./UsageSchema.ts"
-import { type Dims, everything, fields, levels, narrow, shapes, type Shape, wordOf } from "./UsageShapes.ts"
+import {
+  type Dims,
+  everything,
+  fields,
+  levels,
+  narrow,
+  shapes,
+  type Shape,
+  type SumsState,
+  wordOf
+} from "./UsageShapes.ts"
 import { bucketMs } from "./UsageAggregate.ts"
 import { type Dialect, insert, lookup, query, type SqlProgram, type SqlRow } from "./UsageSql.ts"
 import { usdOf } from "../Money.ts"
@@ -65,11 +75,15 @@ export const lockRollups = function* (dialect: Dialect): SqlProgram<void> {
 
 const rollupLock = 6_174_100_002
 
-/** Number of the last record that is in the sums, and the time before which records have been deleted. */
-export const readState = function* (): SqlProgram<{ readonly rolled: number; readonly prunedMs: number }> {
-  const rows = yield query("SELECT name, value FROM usage_state WHERE name IN ('rolled', 'pruned')")
+/** Number of the last record that is in the sums, and the times that they are good for. */
+export const readState = function* (): SqlProgram<SumsState & { readonly rolled: number }> {
+  const rows = yield query("SELECT name, value FROM usage_state WHERE name IN ('rolled', 'pruned', 'later')")
   const values = new Map(rows.map(([name, value]) => [name, value as number]))
-  return { rolled: values.get("rolled") ?? 0, prunedMs: values.get("pruned") ?? Number.MIN_SAFE_INTEGER }
+  return {
+    rolled: values.get("rolled") ?? 0,
+    prunedMs: values.get("pruned") ?? Number.MIN_SAFE_INTEGER,
+    laterMs: values.get("later") ?? Number.MIN_SAFE_INTEGER
+  }
 }
 
 export const setState = (name: "rolled" | "pruned", value: number) =>

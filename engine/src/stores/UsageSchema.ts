@@ -121,7 +121,7 @@ export const writers: SqlTable = {
 }
 
 /** The version that this Millrace writes. */
-export const schemaVersion = 2
+export const schemaVersion = 3
 
 const create = (
   dialect: Dialect,
@@ -183,13 +183,19 @@ const postgresRecords = (): string => {
   return `CREATE TABLE usage_records (seq bigint PRIMARY KEY, ${fields.join(", ")})`
 }
 
+/**
+ * Sums by minute of each key and each tenant begin with the next minute that has no records, where there are sums already:
+ * nothing is summed up again.
+ */
+const laterSums = `INSERT INTO usage_state (name, value)
+  SELECT 'later', (max(newest) / 60000 + 1) * 60000 FROM (
+    SELECT max(time_ms) AS newest FROM usage_records UNION ALL SELECT value FROM usage_state WHERE name = 'pruned'
+  ) AS times WHERE EXISTS (SELECT 1 FROM usage_state WHERE name = 'rolled') HAVING max(newest) IS NOT NULL`
+
 /** Each brings the schema from the version that is its index to the next one. */
 const steps: { readonly [K in Dialect]: ReadonlyArray<ReadonlyArray<string>> } = {
-  sqlite: [
-    [sqliteFirst, ...indexes],
-    [...added, ...derived("sqlite")]
-  ],
-  postgres: [[], [postgresRecords(), ...indexes, ...derived("postgres")]]
+  sqlite: [[sqliteFirst, ...indexes], [...added, ...derived("sqlite")], [laterSums]],
+  postgres: [[], [postgresRecords(), ...indexes, ...derived("postgres")], [laterSums]]
 }
 
 /** Brings the schema to this version, from none or an earlier one. Throws for a newer one. */

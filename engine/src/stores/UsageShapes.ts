@@ -39,23 +39,30 @@ const sets: ReadonlyArray<FieldSet> = [[], ...single, ...pairs, narrow, everythi
 /** Largest first. */
 export const levels = ["day", "hour", "minute"] as const satisfies ReadonlyArray<Bucket>
 
+/** By minute, key and tenant alone: they answer what the cells of the narrow fields can't. */
+const isLater = (level: Bucket, set: FieldSet): boolean =>
+  level === "minute" && set.length === 1 && (set[0] === "key" || set[0] === "tenant")
+
 /**
  * A key has few cells in the set of all fields, so pairs with it are kept by day alone. By minute there is what stays
  * small: where traffic is sparse, every cell holds one record.
  */
 const isKept = (level: Bucket, set: FieldSet): boolean =>
-  level === "day" || (level === "hour" ? set.length !== 2 || set[0] !== "key" : set.length === 0 || set === narrow)
+  level === "day" ||
+  (level === "hour" ? set.length !== 2 || set[0] !== "key" : set.length === 0 || set === narrow || isLater(level, set))
 
 export interface Shape {
   readonly id: number
   readonly level: Bucket
   readonly sizeMs: number
   readonly set: FieldSet
+  /** True for sums that earlier versions of the schema don't have: they are complete from a time on. */
+  readonly later: boolean
 }
 
 export const shapes: ReadonlyArray<Shape> = levels.flatMap((level, at) =>
   sets.flatMap((set, index) =>
-    isKept(level, set) ? [{ id: at * 64 + index, level, sizeMs: bucketMs[level], set }] : []
+    isKept(level, set) ? [{ id: at * 64 + index, level, sizeMs: bucketMs[level], set, later: isLater(level, set) }] : []
   )
 )
 
@@ -84,6 +91,14 @@ export interface Stretch {
   readonly shape: Shape | undefined
 }
 
+/** What the sums are good for. */
+export interface SumsState {
+  /** Records before this time have been deleted. */
+  readonly prunedMs: number
+  /** From here on there are the sums of the `later` shapes; the start of a minute. */
+  readonly laterMs: number
+}
+
 /**
  * Covers a range with the largest cells that a bucket can be made of. Before `prunedMs` there are no records any more: there
  * the range is widened to the smallest cells that there are.
@@ -92,35 +107,37 @@ export const cover = (
   range: { readonly fromMs: number; readonly toMs: number },
   bucket: Bucket,
   asked: ReadonlySet<GroupBy>,
-  prunedMs: number
+  { laterMs, prunedMs }: SumsState
 ): ReadonlyArray<Stretch> => {
   const available = shapesFor(asked)
   const usable = available.filter(({ sizeMs }) => sizeMs <= bucketMs[bucket])
-  const finest = available.at(-1)!
   const stretches: Array<Stretch> = []
 
-  const fill = (fromMs: number, toMs: number, from: number): void => {
+  const fill = (fromMs: number, toMs: number, [shape, ...smaller]: ReadonlyArray<Shape>): void => {
     if (fromMs >= toMs) return
-    const shape = usable[from]
     if (shape === undefined) {
       stretches.push({ fromMs, toMs, shape: undefined })
       return
     }
-    const first = Math.ceil(fromMs / shape.sizeMs) * shape.sizeMs
+    const completeMs = shape.later ? Math.max(fromMs, laterMs) : fromMs
+    const first = Math.ceil(completeMs / shape.sizeMs) * shape.sizeMs
     const last = Math.floor(toMs / shape.sizeMs) * shape.sizeMs
-    if (first >= last) return fill(fromMs, toMs, from + 1)
-    fill(fromMs, first, from + 1)
+    if (first >= last) return fill(fromMs, toMs, smaller)
+    fill(fromMs, first, smaller)
     stretches.push({ fromMs: first, toMs: last, shape })
-    fill(last, toMs, from + 1)
+    fill(last, toMs, smaller)
   }
 
   const prunedTo = Math.min(range.toMs, prunedMs)
   if (range.fromMs < prunedTo) {
+    const isComplete = ({ later }: Shape): boolean => !later || laterMs <= range.fromMs
+    const finest = available.findLast(isComplete)!
+    const complete = usable.filter(isComplete)
     const fromMs = Math.floor(range.fromMs / finest.sizeMs) * finest.sizeMs
     const toMs = Math.min(Math.ceil(prunedTo / finest.sizeMs) * finest.sizeMs, prunedMs)
-    if (usable.length > 0) fill(fromMs, toMs, 0)
+    if (complete.length > 0) fill(fromMs, toMs, complete)
     else stretches.push({ fromMs, toMs, shape: finest })
   }
-  fill(Math.max(range.fromMs, prunedMs), range.toMs, 0)
+  fill(Math.max(range.fromMs, prunedMs), range.toMs, usable)
   return stretches
 }

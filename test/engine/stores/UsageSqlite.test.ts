@@ -103,6 +103,48 @@ describe("a SQLite file", () => {
     })
   )
 
+  it.effect(
+    "of the second version, without sums of tenants by minute, gives the same answers and gets them from then on",
+    () =>
+      Effect.gen(function* () {
+        const file = newFile()
+        const startMs = 1e12
+        const recordFrom = (log: UsageLog["Service"], first: number) =>
+          Effect.gen(function* () {
+            for (let i = 0; i < 60; i++) {
+              log.record(recordOf({ timeMs: startMs + (first + i) * 7_000, tenant: `t${i % 3}`, keyId: `k${i % 5}` }))
+            }
+            yield* sumUp(log)
+          })
+        yield* withLog({ path: file }, (log) => recordFrom(log, 0))
+        const second = new DatabaseSync(file)
+        expect(second.prepare("DELETE FROM usage_cells WHERE shape IN (129, 130)").run().changes).toBeGreaterThan(0)
+        second.exec("PRAGMA user_version = 2")
+        second.close()
+        yield* withLog({ path: file }, (log) =>
+          Effect.gen(function* () {
+            // Some of these are of the time before, of which the sums are not complete.
+            yield* recordFrom(log, 50)
+            for (const bucket of ["minute", "hour"] as const) {
+              for (const groupBy of ["tenant", "key"] as const) {
+                const scan = { fromMs: startMs + 3, toMs: startMs + 700_001, bucket, groupBy }
+                const { series, totals } = yield* log.usage(scan)
+                const counts = Map.groupBy(series, (point) => point.group)
+                const sums = [...counts].map(([, points]) => points.reduce((sum, point) => sum + point.requests, 0))
+                expect(totals.requests).toBe(110)
+                expect(sums.reduce((sum, count) => sum + count, 0)).toBe(110)
+                expect(counts.size).toBe(groupBy === "tenant" ? 3 : 5)
+              }
+            }
+          })
+        )
+        const third = new DatabaseSync(file)
+        const later = third.prepare("SELECT value FROM usage_state WHERE name = 'later'").get()?.value as number
+        expect(later).toBe((Math.floor((startMs + 59 * 7_000) / 60_000) + 1) * 60_000)
+        third.close()
+      })
+  )
+
   it.effect("is written behind after 200 ms, without being asked", () =>
     Effect.gen(function* () {
       const file = newFile()
