@@ -155,7 +155,9 @@ describe("the production configuration", () => {
     const { code, stderr, stdout } = await millrace(root, ["check", "--config", file], secrets).ended
     expect(stderr).toBe("")
     expect(code).toBe(0)
-    expect(stdout).toMatch(/openai/)
+    expect(stdout).toMatch(/^keys +required$/m)
+    expect(stdout).toMatch(/^budget +month: \$5000 a month of everybody$/m)
+    expect(stdout).toMatch(/^budget +key-a-day: \$50 a day of each key$/m)
     expect(stdout).not.toMatch(/canary/)
   })
 

@@ -17,7 +17,7 @@ export interface Probe {
 
 /** Lines of a name and a text, the names in one column. */
 export const summaryLines = (config: EngineConfig, file: string | undefined): ReadonlyArray<string> => {
-  const { breaker, cache, queue, retry, routing, server, storage, telemetry } = config
+  const { breaker, budgets, cache, keys, queue, retry, routing, server, storage, telemetry } = config
   const rows: ReadonlyArray<readonly [string, string]> = [
     ["configuration", file ?? "no file: defaults and environment"],
     ...config.providers.map((provider) => ["provider", providerText(provider)] as const),
@@ -33,6 +33,8 @@ export const summaryLines = (config: EngineConfig, file: string | undefined): Re
       `opens at ${breaker.failureRate * 100} % failures of ${breaker.minimumCalls} calls, for ${time(breaker.openForMs)}`
     ],
     ["queue", `${queue.maxWaiting} waiting, each for ${time(queue.maxWaitMs)}`],
+    ["keys", keys.required ? "required" : "not required"],
+    ...budgets.map((budget) => ["budget", budgetText(budget)] as const),
     ["storage", storageText(storage)],
     ["telemetry", telemetry.otlp === undefined ? "off" : `OTLP to ${hostOf(telemetry.otlp)}`],
     ["server", `${addressOf(server)}, admin token ${server.adminToken === undefined ? "made at start" : "set"}`],
@@ -81,6 +83,16 @@ const providerText = (provider: ProviderConfig): string => {
     `key ${keysText(provider.apiKeys.length)}`,
     limits.join(", ")
   ].join(" · ")
+}
+
+const budgetText = ({ name, of, period, scope, tokens, usd }: EngineConfig["budgets"][number]): string => {
+  const limits = [
+    ...(usd === undefined ? [] : [`$${usd}`]),
+    ...(tokens === undefined ? [] : [`${tokens} tokens`])
+  ].join(" and ")
+  const whose =
+    scope === "global" ? "of everybody" : of === undefined ? `of each ${scope}` : `of ${scope} ${of.join(", ")}`
+  return `${name}: ${limits} ${period === "total" ? "in all" : `a ${period}`} ${whose}`
 }
 
 const keysText = (count: number): string => (count === 0 ? "no" : count === 1 ? "yes" : `yes (${count})`)
