@@ -2,6 +2,7 @@
  * Chooses where usage records are kept by the words of `storage.database`.
  */
 import { Clock, Effect, Layer, Schedule, type Scope } from "effect"
+import { logOf, reasonOf } from "../Log.ts"
 import { UsageLog, type UsageStore } from "../UsageLog.ts"
 import { type DatabaseLocation, parse } from "./DatabaseLocation.ts"
 import * as UsageMemory from "./UsageMemory.ts"
@@ -9,6 +10,8 @@ import * as UsagePostgres from "./UsagePostgres.ts"
 import * as UsageSqlite from "./UsageSqlite.ts"
 
 export { parse }
+
+const log = logOf("UsageLog")
 
 export interface UsageDatabaseOptions {
   readonly database: string
@@ -25,7 +28,7 @@ const retain = (store: UsageStore, retentionDays: number): Effect.Effect<void> =
     const nowMs = yield* Clock.currentTimeMillis
     yield* store.prune({ beforeMs: nowMs - retentionDays * dayMs, keepRollups: true })
   }).pipe(
-    Effect.catch((error) => Effect.logWarning(`usage records could not be pruned: ${error.message}`)),
+    Effect.catch((error) => log.warn("usage records could not be pruned", { reason: reasonOf(error.message) })),
     Effect.repeat(Schedule.spaced("1 hour")),
     Effect.delay("1 minute"),
     Effect.asVoid
