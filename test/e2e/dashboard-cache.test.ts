@@ -124,7 +124,7 @@ storage: { database: memory }`
     await sheet.getByRole("button", { name: "Evict" }).click()
     await page.getByRole("alertdialog").getByRole("button", { name: "Evict it" }).click()
     await eventually(() => page.getByRole("dialog").count()).toBe(0)
-    expect((await entries()).items.map((entry) => entry.key)).not.toContain(key)
+    await eventually(async () => (await entries()).items.map((entry) => entry.key)).not.toContain(key)
     await eventually(() => rowKeys(page)).not.toContain(key)
     expect(await ask("What is an overshot wheel?")).toBe("miss")
     expect(suite.witness.complaints).toEqual([])

@@ -97,7 +97,7 @@ storage: { database: memory }`
     suite.upstream.respond = sendJson(500, { error: { message: "internal" } })
     for (let call = 0; call < 3; call++) await ask(`broken ${call}`, { "x-millrace-tenant": "other" })
     const mill = page.locator('[data-provider="mill"]')
-    await eventually(() => mill.textContent()).toMatch(/Breaker openm: open, next probe in (10 min|9 min \d+ s)/)
+    await eventually(() => mill.textContent()).toMatch(/Breaker openm: open, next probe in (10 min|9 min \d+ ?s)/)
     expect((await suite.admin<Status>("status")).providers[0]!.breaker).toBe("open")
     await mill.getByRole("link", { name: "mill" }).click()
     await page.waitForURL("**/providers?provider=mill")

@@ -99,7 +99,7 @@ storage: { database: memory }`
     expect(broken).toMatchObject({ state: "open", manual: false })
     const circuit = (await row(page, "broken").textContent())!
     expect(circuit).toContain("Open")
-    expect(circuit).toMatch(/(10 min|9 min \d+ s)/)
+    expect(circuit).toMatch(/(10 min|9 min \d+ ?s)/)
     expect(await row(page, "m").textContent()).toContain("Closed")
 
     expect(mill.keys.map(({ state, reason }) => [state, reason])).toEqual([

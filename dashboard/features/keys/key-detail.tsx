@@ -135,9 +135,7 @@ function Budgets({ detail: { id, name, budget } }: { readonly detail: VirtualKey
                   </div>
                   <Badge tone={stateTones[account.state]}>{stateLabels[account.state]}</Badge>
                 </div>
-                <p className="text-xs text-muted">
-                  {outlookText(account)}
-                </p>
+                <p className="text-xs text-muted">{outlookText(account)}</p>
               </li>
             ))}
       </ul>

@@ -25,14 +25,7 @@ const successRate = (sums: Sums) => (sums === undefined ? null : ratio(sums.requ
 const plural = (figure: number, one: string, many: string) => `${exactCount(figure)} ${figure === 1 ? one : many}`
 
 /** The eight figures of the overview: since the start they are the live status itself, else sums over the range. */
-export function OverviewMetrics({
-  range,
-  status,
-  usage,
-  byCache,
-  before,
-  byCacheBefore
-}: OverviewMetricsProps) {
+export function OverviewMetrics({ range, status, usage, byCache, before, byCacheBefore }: OverviewMetricsProps) {
   const row = usage?.report.totals
   const past = before?.report.totals
   const totals = range === "start" ? status?.totals : row
@@ -43,7 +36,8 @@ export function OverviewMetrics({
       ? null
       : Math.max(
           1,
-          (range === "start" ? (status?.uptimeSeconds ?? 0) * 1000 : windowEnd(usage.window) - usage.window.fromMs) / 60_000
+          (range === "start" ? (status?.uptimeSeconds ?? 0) * 1000 : windowEnd(usage.window) - usage.window.fromMs) /
+            60_000
         )
   const perMinute = ratio(totals?.requests, minutes)
   const active = status?.providers.reduce((sum, provider) => sum + provider.active, 0)
@@ -53,7 +47,10 @@ export function OverviewMetrics({
         id="requests"
         label="Requests"
         figures={[
-          { quantity: count(totals?.requests), change: <Change now={row?.requests} before={past?.requests} format={count} /> }
+          {
+            quantity: count(totals?.requests),
+            change: <Change now={row?.requests} before={past?.requests} format={count} />
+          }
         ]}
         note={perMinute === null ? null : `${perMinute < 10 ? perMinute.toFixed(1) : exactCount(perMinute)} per minute`}
       />

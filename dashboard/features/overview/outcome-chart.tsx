@@ -3,6 +3,7 @@
 import type { UseQueryResult } from "@tanstack/react-query"
 import { ChartColumnStacked } from "lucide-react"
 import type { Status } from "millrace/admin-api"
+import dynamic from "next/dynamic"
 import Link from "next/link"
 import { useMemo } from "react"
 import { TimeChart } from "@/components/chart"
@@ -11,11 +12,15 @@ import { CommandLine, EmptyState, ErrorState } from "@/components/states"
 import { buttonVariants } from "@/components/ui/button"
 import { Card, CardHeader } from "@/components/ui/card"
 import { Skeleton } from "@/components/ui/skeleton"
-import { SampleButton } from "@/features/settings/sample-button"
 import { outcomePoints, outcomeTotals, outcomes } from "@/features/usage/outcomes"
 import type { UsageAnswer } from "@/features/usage/use-usage"
 import { failureOf } from "@/lib/api"
 import { count, exactCount } from "@/lib/format"
+
+/** Loaded for an empty overview alone. */
+const SampleButton = dynamic(() => import("@/features/settings/sample-button").then((module) => module.SampleButton), {
+  ssr: false
+})
 
 interface OutcomeChartProps {
   readonly usage: UseQueryResult<UsageAnswer>

@@ -111,7 +111,10 @@ export const bucketStarts = (window: Window): ReadonlyArray<number> => {
   const { bucket, fromMs, toMs } = window
   const widthMs = bucketMs[bucket]
   const lastMs = bucketStart(toMs === null ? window.nowMs : Math.max(windowEnd(window) - 1, fromMs), bucket)
-  const firstMs = toMs === null ? Math.min(bucketStart(fromMs, bucket), lastMs - (fewestBuckets - 1) * widthMs) : bucketStart(fromMs, bucket)
+  const firstMs =
+    toMs === null
+      ? Math.min(bucketStart(fromMs, bucket), lastMs - (fewestBuckets - 1) * widthMs)
+      : bucketStart(fromMs, bucket)
   return Array.from({ length: (lastMs - firstMs) / widthMs + 1 }, (_, index) => firstMs + index * widthMs)
 }
 
