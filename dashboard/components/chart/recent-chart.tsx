@@ -1,7 +1,7 @@
 "use client"
 
 import { memo } from "react"
-import { Area, AreaChart, XAxis, YAxis } from "recharts"
+import { Line, LineChart, XAxis, YAxis } from "recharts"
 
 interface RecentChartProps {
   /** What it shows and how high it was, for screen readers. */
@@ -25,7 +25,7 @@ export const RecentChart = memo(function RecentChart({
   const highest = points.reduce((top, { value }) => Math.max(top, value ?? 0), 0)
   return (
     <div role="img" aria-label={label}>
-      <AreaChart
+      <LineChart
         responsive
         data={points as Array<RecentChartProps["points"][number]>}
         style={{ width: "100%", height: heightPx }}
@@ -34,18 +34,16 @@ export const RecentChart = memo(function RecentChart({
       >
         <XAxis hide type="number" dataKey="atMs" domain={[fromMs, toMs]} allowDataOverflow />
         <YAxis hide domain={[0, highest === 0 ? 1 : highest]} />
-        <Area
+        <Line
           dataKey="value"
           type="linear"
           stroke={color}
           strokeWidth={1.5}
-          fill={color}
-          fillOpacity={0.1}
           connectNulls={false}
           dot={false}
           isAnimationActive={false}
         />
-      </AreaChart>
+      </LineChart>
     </div>
   )
 })
