@@ -116,6 +116,7 @@ export const fromCall = (call: Call, outcome: Outcome, content = false): UsageRe
     ? undefined
     : attempts.findLast(({ firstPartAtMs: at, lost }) => at !== undefined && lost === undefined)
   const failing = error === undefined || cancelled ? undefined : failingOf(error, request, target)
+  const price = priceColumns(usage, served ? undefined : cost)
   return {
     id: request.id,
     timeMs: Math.floor(startedAtMs),
@@ -148,7 +149,12 @@ export const fromCall = (call: Call, outcome: Outcome, content = false): UsageRe
     stream: request.stream,
     metadata: UsageContent.metadataOf(request),
     content: content ? UsageContent.contentOf(request, completion) : null,
-    ...priceColumns(usage, served ? undefined : cost),
+    inputUsd: price.inputUsd,
+    cacheReadUsd: price.cacheReadUsd,
+    cacheWriteUsd: price.cacheWriteUsd,
+    outputUsd: price.outputUsd,
+    reasoningUsd: price.reasoningUsd,
+    providerCacheSavedUsd: price.providerCacheSavedUsd,
     usageDetail: usage.detail ?? null,
     errorDetail: failing === undefined || failing.message === "" ? null : failing.message,
     fingerprint: failing === undefined ? null : fingerprintOf(failing),
