@@ -18,6 +18,7 @@ import { adminLayer, gauges, statusLayer } from "./LiveStatus.ts"
 import * as LogConsole from "./LogConsole.ts"
 import { Metrics } from "./Metrics.ts"
 import * as ModelCatalog from "./ModelCatalog.ts"
+import { modelRef as refOf } from "./PriceLists.ts"
 import { type Price, Pricing } from "./Pricing.ts"
 import type { Kept } from "./Kept.ts"
 import type { Keys } from "./Keys.ts"
@@ -206,14 +207,9 @@ const loggers = (logging: EngineConfig["logging"], console: LiveOptions["console
   return console === true ? Layer.merge(settings, LogConsole.layerConsole(logging)) : settings
 }
 
-const modelRef = (config: EngineConfig, target: { readonly provider: string; readonly model: string }) => {
-  const provider = config.providers.find(({ name }) => name === target.provider)
-  return {
-    kind: provider?.kind ?? "openai-compatible",
-    model: target.model,
-    baseUrl: provider?.baseUrl,
-    pricing: provider?.pricing
-  }
+const modelRef = (config: EngineConfig, { model, provider: wanted }: Target): ModelCatalog.ModelRef => {
+  const provider = config.providers.find(({ name }) => name === wanted)
+  return provider === undefined ? { kind: "openai-compatible", model } : refOf(provider, model)
 }
 
 /** What bounds a prompt: the configuration, else the catalogue. */

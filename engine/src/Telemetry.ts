@@ -111,7 +111,7 @@ const exported = async (otlp: string, sample: number): Promise<Layer.Layer<never
       provider.getTracer("millrace", version)
     )
     // Without its `context`, which makes a span the active one of OpenTelemetry's API for every step of a fiber: nobody asks
-    // the API here, and it takes more time than all the rest of a span.
+    // the API here.
     return Tracer.make({ span: (options) => made.span(options) })
   })
   return Layer.merge(Layer.effect(Tracer.Tracer, tracer as Effect.Effect<Tracer.Tracer, never, Scope.Scope>), parents)
