@@ -237,7 +237,7 @@ const sameRates = (a: ScopeRates, b: ScopeRates): boolean =>
 
 /** What one window holds is held by another one from now on. */
 const carry = (from: LearnedRate, to: LearnedRate, nowMs: number): void => {
-  if (from.counts && to.counts) to.window.take(from.window.usedAt(nowMs), nowMs)
+  if (from.counts && to.counts) to.window.inherit(from.window, nowMs)
 }
 
 const noLimit: LimitStatus = { configured: null, learned: null, available: null }

@@ -77,11 +77,23 @@ export class SlidingWindow {
     const longer = next.windowMs !== this.currentWindowMs
     this.currentWindowMs = next.windowMs
     this.derive()
-    if (!longer) return
-    this.amounts.fill(0)
-    this.sliceNumber = Math.floor(nowMs / this.sliceMs)
-    this.used = used
-    this.amounts[this.index(this.sliceNumber)] = used
+    if (longer) this.recount(used, nowMs)
+  }
+
+  /**
+   * Counts what has passed under another window as if it had passed here: each amount at its time, or now where the windows
+   * differ in length. What was owed to the pace is owed for as long as before.
+   */
+  inherit(before: SlidingWindow, nowMs: number): void {
+    before.advance(nowMs)
+    before.drain(nowMs)
+    if (before.sliceMs === this.sliceMs) {
+      this.amounts.set(before.amounts)
+      this.sliceNumber = before.sliceNumber
+      this.used = before.used
+    } else this.recount(before.used, nowMs)
+    this.level = (before.level / before.ratePerMs) * this.ratePerMs
+    this.levelAtMs = nowMs
   }
 
   /** Bounds the burst, for providers that count in shorter windows; above 0. */
@@ -163,6 +175,13 @@ export class SlidingWindow {
   /** Milliseconds that `amount` needs at the paced rate, for estimates of a queue. */
   paceMs(amount: number): number {
     return amount / this.ratePerMs
+  }
+
+  private recount(used: number, nowMs: number): void {
+    this.amounts.fill(0)
+    this.sliceNumber = Math.floor(nowMs / this.sliceMs)
+    this.used = used
+    this.amounts[this.index(this.sliceNumber)] = used
   }
 
   private derive(): void {

@@ -138,7 +138,7 @@ storage: { database: memory }`
     await page.getByRole("dialog").getByRole("button", { name: "Wrong hit" }).click()
     await page.getByRole("alertdialog").getByRole("button", { name: "Report it" }).click()
     await eventually(() => page.getByRole("dialog").count()).toBe(0)
-    expect((await entries()).items.map((entry) => entry.key)).not.toContain(key)
+    await eventually(async () => (await entries()).items.map((entry) => entry.key)).not.toContain(key)
 
     await page.getByLabel("Wrong hit of a request").fill("req_nobody")
     await page.getByRole("button", { name: "Report", exact: true }).click()

@@ -12,7 +12,7 @@ import { limits } from "../support/engine.ts"
 import { property } from "../support/property.ts"
 import { makeRequest } from "./requests.ts"
 
-const queue: RateLimiterOptions["queue"] = { maxWaiting: 1000, maxWaitMs: 600_000 }
+const queue: RateLimiterOptions["queue"] = { maxWaiting: 1000, maxWaitMs: 3_600_000 }
 
 const options = (a: Partial<RateLimits>): RateLimiterOptions => ({
   providers: [{ name: "a", maxTokens: undefined, rateLimits: limits({ concurrent: 100, ...a }) }],
@@ -58,6 +58,21 @@ it.effect("what went in the last window counts under a lower limit", () =>
     yield* TestClock.adjust("60 seconds")
     expect(sent.length).toBeGreaterThan(before)
   }).pipe(Effect.provide(RateLimiter.layer(options({ requestsPerMinute: 6000 }))))
+)
+
+it.effect("a limit that changes again and again delays nobody by more than the window", () =>
+  Effect.gen(function* () {
+    const sent: Array<number> = []
+    for (let i = 0; i < 20; i++) yield* start(sent)
+    yield* TestClock.adjust("30 seconds")
+    expect(sent.length).toBe(20)
+    for (const requestsPerMinute of [21, 22, 20, 23, 21]) {
+      yield* start(sent)
+      yield* reconfigure({ requestsPerMinute })
+      yield* TestClock.adjust("7 seconds")
+    }
+    expect(sent.length).toBe(25)
+  }).pipe(Effect.provide(RateLimiter.layer(options({ requestsPerMinute: 60 }))))
 )
 
 it.effect("who waits goes as soon as a raised limit has room", () =>
@@ -114,7 +129,7 @@ property(
         for (let i = 0; i < calls; i++) yield* start(sent)
         yield* TestClock.adjust(waitMs)
       }
-      yield* TestClock.adjust("10 minutes")
+      yield* TestClock.adjust("40 minutes")
       expect(sent.length).toBe(steps.reduce((sum, { calls }) => sum + calls, 0))
       for (const [i, sentAtMs] of sent.entries()) {
         const held = sent.slice(0, i + 1).filter((atMs) => atMs > sentAtMs - 60_000).length
