@@ -112,6 +112,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "SchemaGuard.ts",
       "semantic/",
       "ServiceTier.ts",
+      "SharedLink.ts",
       "SlidingWindow.ts",
       "SourceParts.ts",
       "Stage.ts",
