@@ -8,7 +8,7 @@
 import type { Model } from "./ModelCatalog.ts"
 import type { Completion } from "./Reply.ts"
 import { Calibration } from "./TokenCalibration.ts"
-import { addFeatures, featureCount, type TextFeatures } from "./TokenEstimate.ts"
+import { addFeatures, noFeatures, type TextFeatures } from "./TokenEstimate.ts"
 
 /** Answers of a model that all teach; of the later ones, each eighth does. */
 const eager = 64
@@ -49,7 +49,7 @@ export class AnswerTokens {
 const unlearned = new Calibration()
 
 const featuresOf = (text: string): TextFeatures => {
-  const features = new Float64Array(featureCount)
+  const features = noFeatures()
   addFeatures(text, features)
   return features
 }

@@ -22,15 +22,18 @@ const units = new Uint16Array(bytes.buffer, bytes.byteOffset, wholeMax)
  * characters, Greek and Cyrillic, other alphabets, other characters. Then as numbers: small letters, spaces after another
  * one, and letters that are rare in English (j, k, y, z), by which other languages in Latin script are told. Last, for prompts: 1 where there are tools, and their tokens.
  */
-export type TextFeatures = Float64Array
+export type TextFeatures = Array<number>
 
 export const featureCount = 14
+
+/** Nothing yet. An array of -0 holds floats from the start, and is collected with the rest, which a typed array of this length is not. */
+export const noFeatures = (): TextFeatures => [-0, -0, -0, -0, -0, -0, -0, -0, -0, -0, -0, -0, -0, -0]
 
 /** Places of the features of tools. */
 export const toolsFeature = 12
 export const toolTokensFeature = 13
 
-const scratch: TextFeatures = new Float64Array(featureCount)
+const scratch = noFeatures()
 
 /** Estimated tokens of a text, 0 for the empty one. Reads at most 2,048 UTF-16 units of it. */
 export const estimateText = (text: string): number => {

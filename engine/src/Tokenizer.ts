@@ -23,7 +23,7 @@ import {
   addFeatures,
   boundOfTexts,
   estimateText,
-  featureCount,
+  noFeatures,
   type TextFeatures,
   toolsFeature,
   toolTokensFeature
@@ -132,7 +132,7 @@ const make = (options: TokenizerOptions, countTexts: CountTexts): Tokenizer["Ser
   const measureWith = (request: Request, target: PromptRef, boundOf: typeof boundOfTexts | undefined): Measured => {
     const model = lookup(target)
     const prompt = promptOf(request, model, target.model, target.api)
-    const features = new Float64Array(featureCount)
+    const features = noFeatures()
     prompt.texts.forEach((text, index) => {
       const before = features[0]!
       if (text !== "") addFeatures(text, features)

@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest"
 import fc from "fast-check"
 import { Calibration } from "../../engine/src/TokenCalibration.ts"
-import { featureCount, type TextFeatures } from "../../engine/src/TokenEstimate.ts"
+import { noFeatures, type TextFeatures } from "../../engine/src/TokenEstimate.ts"
 
 /** Prompts of very different lengths, in a fixed order. */
 const prompts = Array.from({ length: 200 }, (_, i) => 10 + ((i * 7919) % 1500))
 
 /** A text of so many tokens, all of it plain words. */
 const words = (tokens: number): TextFeatures => {
-  const features = new Float64Array(featureCount)
+  const features = noFeatures()
   features[0] = features[1] = tokens
   features[9] = 3.5 * tokens
   return features
