@@ -206,7 +206,7 @@ describe.skipIf(noBrowser !== undefined)(suite, () => {
         point.requests - point.cacheHits
     }
     for (const [outcome, requests] of Object.entries(counts)) {
-      await eventually(() => page.locator(`[data-outcome="${outcome}"] span`).textContent()).toBe(
+      await eventually(() => page.locator(`[data-legend="${outcome}"] .tabular-nums`).textContent()).toBe(
         whole.format(requests)
       )
     }

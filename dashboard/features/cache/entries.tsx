@@ -1,17 +1,19 @@
 "use client"
 
-import { DatabaseZap, LoaderCircle, SearchX } from "lucide-react"
+import { DatabaseZap, SearchX } from "lucide-react"
 import { useState } from "react"
-import { EmptyState, ErrorState } from "@/components/states"
+import { Answer } from "@/components/answer"
+import { CsvButton } from "@/components/csv-button"
+import { LoadMore } from "@/components/load-more"
+import { EmptyState } from "@/components/states"
 import { Button } from "@/components/ui/button"
 import { Card, CardHeader } from "@/components/ui/card"
 import { Segmented } from "@/components/ui/segmented"
 import { Skeleton } from "@/components/ui/skeleton"
-import { ClearFilters, ProviderFilter } from "@/features/requests/filters"
-import { failureOf } from "@/lib/api"
+import { ClearFilters } from "@/features/requests/filters"
 import { exactCount } from "@/lib/format"
 import { EntrySheet } from "./entry-sheet"
-import { EntryTable } from "./entry-table"
+import { entryCsv, EntryTable } from "./entry-table"
 import { Purge } from "./purge"
 import { TextFilter } from "./text-filter"
 import { entrySorts, useCacheEntries, type EntryFilters, type EntrySort } from "./use-cache"
@@ -71,54 +73,38 @@ export function Entries({ state, enabled, onChange, onCompare }: EntriesProps) {
         <span role="status" className="text-xs text-muted">
           {purged === null ? null : `${exactCount(purged)} purged`}
         </span>
+        <CsvButton name="cache-entries" columns={entryCsv} rows={shown?.items ?? []} />
         <Purge filters={filters} total={shown?.total ?? 0} onPurged={setPurged} />
       </CardHeader>
       <div role="group" aria-label="Filters" className="flex flex-wrap items-center gap-2 px-5 pb-3">
         <Segmented label="Sort by" value={sort} options={sortOptions} onChange={(next) => onChange({ sort: next })} />
-        <ProviderFilter value={provider} onChange={(next) => onChange({ provider: next })} />
-        <TextFilter label="Model" value={model} onChange={(next) => onChange({ model: next })} />
-        <TextFilter label="Tenant" value={tenant} onChange={(next) => onChange({ tenant: next })} />
         <TextFilter label="Namespace" value={namespace} onChange={(next) => onChange({ namespace: next })} />
-        {filtered ? <ClearFilters onClear={() => onChange(noFilters)} /> : null}
+        {namespace === null ? null : <ClearFilters onClear={() => onChange({ namespace: null })} />}
       </div>
-      {shown !== undefined ? (
-        shown.items.length > 0 ? (
-          <>
-            <EntryTable rows={shown.items} openKey={key} onOpen={(next) => onChange({ key: next }, { push: true })} />
-            {entries.hasNextPage ? (
-              <div className="flex justify-center border-t py-3">
-                <Button size="sm" disabled={entries.isFetchingNextPage} onClick={() => entries.fetchNextPage()}>
-                  {entries.isFetchingNextPage ? <LoaderCircle className="animate-spin" /> : null}
-                  Load more
-                </Button>
-              </div>
-            ) : null}
-          </>
-        ) : filtered ? (
-          <EmptyState icon={SearchX} title="No entry fits these filters">
-            <Button size="sm" onClick={() => onChange(noFilters)}>
-              Clear the filters
-            </Button>
-          </EmptyState>
-        ) : (
-          <EmptyState icon={DatabaseZap} title={enabled ? "The cache is empty" : "The cache is off"}>
-            <p>
-              {enabled
-                ? "Every answer that ends normally is kept here for its time to live."
-                : "Set cache.enabled in the config file to keep answers."}
-            </p>
-          </EmptyState>
-        )
-      ) : entries.isError ? (
-        <ErrorState
-          what="The list of entries"
-          failure={failureOf(entries.error)}
-          retrying={entries.isFetching}
-          onRetry={() => entries.refetch()}
-        />
-      ) : (
-        <Skeleton className="mx-5 mb-5 h-64" />
-      )}
+      <Answer query={entries} what="The list of entries" skeleton={<Skeleton className="mx-5 mb-5 h-64" />}>
+        {({ items }) =>
+          items.length > 0 ? (
+            <>
+              <EntryTable rows={items} openKey={key} onOpen={(next) => onChange({ key: next }, { push: true })} />
+              <LoadMore query={entries}>Load more</LoadMore>
+            </>
+          ) : filtered ? (
+            <EmptyState icon={SearchX} title="No entry fits these filters">
+              <Button size="sm" onClick={() => onChange(noFilters)}>
+                Clear the filters
+              </Button>
+            </EmptyState>
+          ) : (
+            <EmptyState icon={DatabaseZap} title={enabled ? "The cache is empty" : "The cache is off"}>
+              <p>
+                {enabled
+                  ? "Every answer that ends normally is kept here for its time to live."
+                  : "Set cache.enabled in the config file to keep answers."}
+              </p>
+            </EmptyState>
+          )
+        }
+      </Answer>
       <EntrySheet
         entryKey={key}
         entry={shown?.items.find((entry) => entry.key === key)}

@@ -4,6 +4,7 @@ import { createColumnHelper } from "@tanstack/react-table"
 import type { CacheEntry } from "millrace/admin-api"
 import { DataTable, type features } from "@/components/data-table"
 import { Figure } from "@/components/figure"
+import type { CsvColumn } from "@/lib/csv"
 import { bytes, count, duration, usd } from "@/lib/format"
 
 const helper = createColumnHelper<typeof features, CacheEntry>()
@@ -61,6 +62,20 @@ const columns = helper.columns([
     cell: ({ getValue }) => <Figure quantity={bytes(getValue())} />
   })
 ])
+
+/** The list as a file: the figures of the admin API, and no content. */
+export const entryCsv: ReadonlyArray<CsvColumn<CacheEntry>> = [
+  { header: "key", value: ({ key }) => key },
+  { header: "provider", value: ({ provider }) => provider },
+  { header: "model", value: ({ model }) => model },
+  { header: "tenant", value: ({ tenant }) => tenant },
+  { header: "namespace", value: ({ namespace }) => namespace },
+  { header: "storedAt", value: ({ storedAt }) => storedAt },
+  { header: "ttlLeftMs", value: ({ ttlLeftMs }) => ttlLeftMs },
+  { header: "hits", value: ({ hits }) => hits },
+  { header: "savedUsd", value: ({ savedUsd }) => savedUsd },
+  { header: "bytes", value: ({ bytes: size }) => size }
+]
 
 interface EntryTableProps {
   readonly rows: ReadonlyArray<CacheEntry>

@@ -43,7 +43,8 @@ export const useKey = (id: string | null) =>
   })
 
 /** The names of the newest 500 keys by id; who is not among them is called by the id. */
-export const useKeyNames = (): ReadonlyMap<string, string> => useQuery(namesQuery).data ?? noNames
+export const useKeyNames = ({ enabled = true }: { readonly enabled?: boolean } = {}): ReadonlyMap<string, string> =>
+  useQuery({ ...namesQuery, enabled }).data ?? noNames
 
 const noNames: ReadonlyMap<string, string> = new Map()
 

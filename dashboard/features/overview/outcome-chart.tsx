@@ -7,14 +7,11 @@ import dynamic from "next/dynamic"
 import Link from "next/link"
 import { useMemo } from "react"
 import { TimeChart } from "@/components/chart"
-import { Swatch } from "@/components/chart/swatch"
-import { CommandLine, EmptyState, ErrorState } from "@/components/states"
+import { ChartCard } from "@/components/chart-card"
+import { CommandLine, EmptyState } from "@/components/states"
 import { buttonVariants } from "@/components/ui/button"
-import { Card, CardHeader } from "@/components/ui/card"
-import { Skeleton } from "@/components/ui/skeleton"
 import { outcomePoints, outcomeTotals, outcomes } from "@/features/usage/outcomes"
 import type { UsageAnswer } from "@/features/usage/use-usage"
-import { failureOf } from "@/lib/api"
 import { count, exactCount } from "@/lib/format"
 
 /** Loaded for an empty overview alone. */
@@ -26,60 +23,39 @@ interface OutcomeChartProps {
   readonly usage: UseQueryResult<UsageAnswer>
   readonly status: Status | null
   readonly gateway: string
-  readonly className?: string
+  readonly className?: string | undefined
 }
 
 /** Requests over time, stacked by how they ended. */
 export function OutcomeChart({ usage, status, gateway, className }: OutcomeChartProps) {
   const { data } = usage
   const points = useMemo(() => (data === undefined ? [] : outcomePoints(data.report.series, data.window)), [data])
+  const totals = data === undefined ? undefined : outcomeTotals(data.report.series)
   return (
-    <Card className={className} aria-labelledby="outcomes">
-      <CardHeader id="outcomes" title="Requests" note={data === undefined ? undefined : `per ${data.window.bucket}`}>
-        {data === undefined ? null : <Legend usage={data} />}
-      </CardHeader>
-      <div className="px-3 pb-4">
-        {data !== undefined ? (
-          data.report.totals.requests === 0 ? (
-            <NoRequests status={status} gateway={gateway} />
-          ) : (
-            <TimeChart
-              label={`Requests per ${data.window.bucket} by outcome`}
-              kind="bars"
-              points={points}
-              series={outcomes}
-              format={count}
-              bucket={data.window.bucket}
-              wholeNumbers
-            />
-          )
-        ) : usage.isError ? (
-          <ErrorState
-            what="Requests over time"
-            failure={failureOf(usage.error)}
-            retrying={usage.isFetching}
-            onRetry={() => usage.refetch()}
-          />
-        ) : (
-          <Skeleton className="h-58 w-full" />
-        )}
-      </div>
-    </Card>
-  )
-}
-
-function Legend({ usage }: { readonly usage: UsageAnswer }) {
-  const totals = outcomeTotals(usage.report.series)
-  return (
-    <ul className="flex flex-wrap gap-x-4 gap-y-1 text-xs text-muted sm:justify-end">
-      {outcomes.map(({ key, label, color }) => (
-        <li key={key} className="flex items-center gap-1.5" data-outcome={key}>
-          <Swatch color={color} />
-          {label}
-          <span className="font-medium text-foreground tabular-nums">{exactCount(totals[key])}</span>
-        </li>
-      ))}
-    </ul>
+    <ChartCard
+      className={className}
+      id="outcomes"
+      title="Requests"
+      note={data === undefined ? undefined : `per ${data.window.bucket}`}
+      legend={
+        totals === undefined ? [] : outcomes.map((outcome) => ({ ...outcome, figure: exactCount(totals[outcome.key]) }))
+      }
+      query={usage}
+      what="Requests over time"
+      empty={({ report }) => (report.totals.requests === 0 ? <NoRequests status={status} gateway={gateway} /> : null)}
+    >
+      {({ window }) => (
+        <TimeChart
+          label={`Requests per ${window.bucket} by outcome`}
+          kind="bars"
+          points={points}
+          series={outcomes}
+          format={count}
+          bucket={window.bucket}
+          wholeNumbers
+        />
+      )}
+    </ChartCard>
   )
 }
 

@@ -6,6 +6,7 @@ import { useState } from "react"
 import { Button } from "@/components/ui/button"
 import { Input } from "@/components/ui/input"
 import { Select } from "@/components/ui/select"
+import { useKeyNames } from "@/features/keys/use-keys"
 import { useLive } from "@/features/live/provider"
 import type { Range } from "@/features/usage/range"
 import { useUsage } from "@/features/usage/use-usage"
@@ -61,6 +62,7 @@ interface UsedFilterProps {
 /** A choice among the values that requests of the range have, the most used first; they are read when it is first used. */
 export function UsedFilter({ label, field, range, value, onChange }: UsedFilterProps) {
   const [wanted, setWanted] = useState(false)
+  const keyNames = useKeyNames({ enabled: field === "key" && (wanted || value !== null) })
   const usage = useUsage(range, { groupBy: field, sumsOnly: true, enabled: wanted })
   const names = new Set([
     ...(usage.data === undefined ? [] : namesOf(usage.data.report.series)),
@@ -72,7 +74,7 @@ export function UsedFilter({ label, field, range, value, onChange }: UsedFilterP
       <Filter
         label={label}
         value={value}
-        options={Array.from(names, (name) => ({ value: name, label: name }))}
+        options={Array.from(names, (name) => ({ value: name, label: keyNames.get(name) ?? name }))}
         onChange={onChange}
       />
     </span>

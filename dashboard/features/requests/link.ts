@@ -1,4 +1,5 @@
 /** Addresses of the list of requests, for figures that lead to the requests behind them. */
+import type { GroupBy } from "millrace/admin-api"
 import type { Range } from "@/features/usage/range"
 
 export interface RequestLink {
@@ -20,4 +21,15 @@ export const requestsHref = (link: RequestLink): string => {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(link)) if (value !== undefined) query.set(name, value)
   return query.size === 0 ? "/requests" : `/requests?${query}`
+}
+
+/** The requests behind a figure: those of a range that fit the filters, and of one group where one is given. */
+export const requestsOf = (
+  range: Range,
+  filters: Readonly<Record<string, string>>,
+  group?: { readonly by: GroupBy; readonly name: string }
+): string => {
+  const query = new URLSearchParams({ ...filters, range })
+  if (group !== undefined) query.set(group.by, group.name)
+  return `/requests?${query}`
 }

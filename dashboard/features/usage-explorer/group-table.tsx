@@ -4,14 +4,16 @@ import { createColumnHelper } from "@tanstack/react-table"
 import type { GroupBy } from "millrace/admin-api"
 import Link from "next/link"
 import { useMemo } from "react"
+import { Change } from "@/components/change"
 import { DataTable, type features } from "@/components/data-table"
 import { Figure } from "@/components/figure"
+import { useKeyNames } from "@/features/keys/use-keys"
+import { requestsOf } from "@/features/requests/link"
 import type { Range } from "@/features/usage/range"
 import type { UsageFilters } from "@/features/usage/use-usage"
 import type { CsvColumn } from "@/lib/csv"
 import { count, ratio, share, usd } from "@/lib/format"
 import { noValue, type Group } from "./groups"
-import { requestsOf } from "./links"
 import type { Metric } from "./metrics"
 
 /** A table shows as many groups as this. */
@@ -25,6 +27,8 @@ interface GroupTableProps {
   readonly total: number | null
   readonly range: Range
   readonly filters: UsageFilters
+  /** The figures of the time before by name, where they are compared with it. */
+  readonly before?: ReadonlyMap<string | null, number | null> | undefined
   /** The group and its figure alone. */
   readonly narrow?: boolean
 }
@@ -32,7 +36,18 @@ interface GroupTableProps {
 const helper = createColumnHelper<typeof features, Group>()
 
 /** The largest groups with their figures; a name leads to its requests. */
-export function GroupTable({ label, groupBy, metric, groups, total, range, filters, narrow = false }: GroupTableProps) {
+export function GroupTable({
+  label,
+  groupBy,
+  metric,
+  groups,
+  total,
+  range,
+  filters,
+  before,
+  narrow = false
+}: GroupTableProps) {
+  const keyNames = useKeyNames({ enabled: groupBy === "key" })
   const columns = useMemo(
     () =>
       helper.columns([
@@ -48,7 +63,7 @@ export function GroupTable({ label, groupBy, metric, groups, total, range, filte
                 title={original.name}
                 className="underline decoration-border-strong underline-offset-3 hover:decoration-foreground"
               >
-                {original.name}
+                {groupBy === "key" ? (keyNames.get(original.name) ?? original.name) : original.name}
               </Link>
             )
         }),
@@ -57,6 +72,24 @@ export function GroupTable({ label, groupBy, metric, groups, total, range, filte
           meta: { align: "right", className: "w-40" },
           cell: ({ getValue }) => <Figure quantity={metric.format(getValue())} />
         }),
+        ...(before === undefined
+          ? []
+          : [
+              helper.display({
+                id: "before",
+                header: "Before",
+                meta: { align: "right", className: "w-40" },
+                cell: ({ row: { original } }) => {
+                  const was = before.get(original.name) ?? (metric.adds ? 0 : null)
+                  return (
+                    <span className="inline-flex items-baseline gap-2">
+                      <Change now={original.value} before={was} format={metric.format} />
+                      <Figure quantity={metric.format(was)} />
+                    </span>
+                  )
+                }
+              })
+            ]),
         ...(metric.adds
           ? [
               helper.display({
@@ -102,7 +135,7 @@ export function GroupTable({ label, groupBy, metric, groups, total, range, filte
               })
             ].filter(({ header }) => header !== metric.label))
       ]),
-    [groupBy, metric, total, range, filters, narrow]
+    [groupBy, metric, total, range, filters, before, keyNames, narrow]
   )
   return (
     <DataTable

@@ -56,13 +56,15 @@ interface DrawingOptions {
   readonly groupBy: GroupBy | null
   readonly top: number
   readonly cumulative: boolean
+  /** What a group is called. */
+  readonly labelOf: (name: string) => string
 }
 
 /** The largest groups over time. What adds up has a last series with all the others. */
 export const drawingOf = (
   report: ReadonlyArray<UsagePoint>,
   window: Window,
-  { metric, groups, groupBy, top, cumulative }: DrawingOptions
+  { metric, groups, groupBy, top, cumulative, labelOf }: DrawingOptions
 ): Drawing => {
   const names = groups.slice(0, top).map(({ name }) => name ?? noValue)
   const shown = new Set(names)
@@ -81,7 +83,7 @@ export const drawingOf = (
   const colors = colorsOf(groupBy, names)
   const series = names.map((name) => ({
     key: name,
-    label: groupBy === null ? metric.label : name,
+    label: groupBy === null ? metric.label : labelOf(name),
     color: colors.get(name) ?? "var(--series-rest)"
   }))
   if (rest) series.push({ key: others, label: `${groups.length - names.length} others`, color: "var(--series-rest)" })

@@ -3,14 +3,22 @@
 import { Grid3x3 } from "lucide-react"
 import { useMemo } from "react"
 import { HeatChart } from "@/components/chart"
-import { EmptyState, ErrorState } from "@/components/states"
+import { ChartCard } from "@/components/chart-card"
+import type { Heat } from "@/components/chart/heat-chart"
+import { CsvButton } from "@/components/csv-button"
+import { EmptyState } from "@/components/states"
 import { Card, CardHeader } from "@/components/ui/card"
-import { Skeleton } from "@/components/ui/skeleton"
 import type { Range } from "@/features/usage/range"
 import { useUsage, type UsageFilters } from "@/features/usage/use-usage"
-import { failureOf } from "@/lib/api"
+import type { CsvColumn } from "@/lib/csv"
 import { heatCells, weekdays } from "./heat"
 import type { Metric } from "./metrics"
+
+const cellCsv: ReadonlyArray<CsvColumn<Heat>> = [
+  { header: "weekday", value: ({ y }) => weekdays[y] ?? null },
+  { header: "hour", value: ({ x }) => x },
+  { header: "average", value: ({ value }) => value }
+]
 
 interface HeatMapProps {
   readonly range: Range
@@ -36,33 +44,28 @@ export function HeatMap({ range, metric, filters }: HeatMapProps) {
           })),
     [data, metric]
   )
+  const title = `${metric.label} by weekday and hour`
+  if (!metric.adds) {
+    return (
+      <Card aria-labelledby="heat">
+        <CardHeader id="heat" title={title} />
+        <EmptyState icon={Grid3x3} title="There is no average of this figure">
+          <p>Choose one that adds up, such as requests, tokens or cost.</p>
+        </EmptyState>
+      </Card>
+    )
+  }
   return (
-    <Card aria-labelledby="heat">
-      <CardHeader id="heat" title={`${metric.label} by weekday and hour`} note="average of an hour, by your clock" />
-      <div className="px-3 pb-4">
-        {!metric.adds ? (
-          <EmptyState icon={Grid3x3} title="There is no average of this figure">
-            <p>Choose one that adds up, such as requests, tokens or cost.</p>
-          </EmptyState>
-        ) : data !== undefined ? (
-          <HeatChart
-            label={`${metric.label} by weekday and hour`}
-            cells={cells}
-            columns={hours}
-            rows={weekdays}
-            format={metric.format}
-          />
-        ) : usage.isError ? (
-          <ErrorState
-            what="Usage by the hour"
-            failure={failureOf(usage.error)}
-            retrying={usage.isFetching}
-            onRetry={() => usage.refetch()}
-          />
-        ) : (
-          <Skeleton className="h-58 w-full" />
-        )}
-      </div>
-    </Card>
+    <ChartCard
+      id="heat"
+      title={title}
+      note="average of an hour, by your clock"
+      actions={<CsvButton name="usage-by-weekday-and-hour" columns={cellCsv} rows={cells} />}
+      query={usage}
+      what="Usage by the hour"
+      empty={() => null}
+    >
+      {() => <HeatChart label={title} cells={cells} columns={hours} rows={weekdays} format={metric.format} />}
+    </ChartCard>
   )
 }

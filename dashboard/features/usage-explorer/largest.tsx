@@ -2,14 +2,14 @@
 
 import { Users } from "lucide-react"
 import type { GroupBy } from "millrace/admin-api"
+import { Answer } from "@/components/answer"
 import { CsvButton } from "@/components/csv-button"
-import { EmptyState, ErrorState } from "@/components/states"
+import { EmptyState } from "@/components/states"
 import { Card, CardHeader } from "@/components/ui/card"
 import { Skeleton } from "@/components/ui/skeleton"
 import type { Range } from "@/features/usage/range"
 import { useUsage, type UsageFilters } from "@/features/usage/use-usage"
-import { failureOf } from "@/lib/api"
-import { cutText, groupCsv, GroupTable } from "./group-table"
+import { cutText, groupCsv, GroupTable, tableRows } from "./group-table"
 import type { Metric } from "./metrics"
 import { useGroups } from "./use-groups"
 
@@ -32,33 +32,26 @@ export function Largest({ title, groupBy, range, metric, filters }: LargestProps
         title={title}
         note={usage.data === undefined ? null : cutText(groupBy, groups.length)}
       >
-        <CsvButton name={`usage-by-${groupBy}`} columns={groupCsv(groupBy)} rows={groups.slice(0, 25)} />
+        <CsvButton name={`usage-by-${groupBy}`} columns={groupCsv(groupBy)} rows={groups.slice(0, tableRows)} />
       </CardHeader>
-      {usage.data !== undefined ? (
-        groups.length === 0 ? (
-          <EmptyState icon={Users} title="No requests in this time" />
-        ) : (
-          <GroupTable
-            label={title}
-            groupBy={groupBy}
-            metric={metric}
-            groups={groups}
-            total={metric.valueOf(usage.data.report.totals)}
-            range={range}
-            filters={filters}
-            narrow
-          />
-        )
-      ) : usage.isError ? (
-        <ErrorState
-          what={title}
-          failure={failureOf(usage.error)}
-          retrying={usage.isFetching}
-          onRetry={() => usage.refetch()}
-        />
-      ) : (
-        <Skeleton className="mx-5 mb-5 h-40" />
-      )}
+      <Answer query={usage} what={title} skeleton={<Skeleton className="mx-5 mb-5 h-40" />}>
+        {({ report }) =>
+          groups.length === 0 ? (
+            <EmptyState icon={Users} title="No requests in this time" />
+          ) : (
+            <GroupTable
+              label={title}
+              groupBy={groupBy}
+              metric={metric}
+              groups={groups}
+              total={metric.valueOf(report.totals)}
+              range={range}
+              filters={filters}
+              narrow
+            />
+          )
+        }
+      </Answer>
     </Card>
   )
 }

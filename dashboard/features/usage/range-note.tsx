@@ -2,6 +2,7 @@
 
 import type { UseQueryResult } from "@tanstack/react-query"
 import { Age } from "@/components/age"
+import { HeldNote } from "@/components/answer"
 import { duration, text } from "@/lib/format"
 import { formatDayTime, formatSpan } from "@/lib/time"
 import { useLive } from "@/features/live/provider"
@@ -27,6 +28,7 @@ export function RangeNote({ range, usage }: RangeNoteProps) {
         : usage.data === undefined
           ? null
           : `Since ${formatDayTime(usage.data.window.fromMs)}`
+  if (usage.isPlaceholderData) return <HeldNote />
   if (covered === null || usage.dataUpdatedAt === 0) return <>{covered ?? "\u00a0"}</>
   return (
     <>

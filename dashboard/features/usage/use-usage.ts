@@ -1,6 +1,6 @@
 "use client"
 
-import { keepPreviousData, useQuery } from "@tanstack/react-query"
+import { useQuery } from "@tanstack/react-query"
 import type { Bucket, GroupBy, UsageReport } from "millrace/admin-api"
 import { useLivePart, useLiveStatus } from "@/features/live/provider"
 import { getJson } from "@/lib/api"
@@ -28,7 +28,10 @@ interface UsageOptions {
 
 const noFilters: UsageFilters = {}
 
-/** Usage over a range, read again while the page is open. */
+/**
+ * Usage over a range, read again while the page is open. While a new range or filter is read, the figures before stand in its
+ * place (`isPlaceholderData`); those of another grouping do not.
+ */
 export const useUsage = (
   range: Range,
   { filters = noFilters, groupBy, sumsOnly = false, bucket, previous = false, enabled = true }: UsageOptions
@@ -38,7 +41,8 @@ export const useUsage = (
   return useQuery<UsageAnswer>({
     queryKey: ["usage", range, groupBy ?? null, sumsOnly, bucket ?? null, previous, filters],
     enabled: enabled && (range !== "start" || known),
-    placeholderData: keepPreviousData,
+    placeholderData: (before, query) =>
+      query !== undefined && query.queryKey[2] === (groupBy ?? null) ? before : undefined,
     refetchInterval: (query) => (previous ? previousRefreshMs : intervalOf(query.state.data?.window)),
     queryFn: async ({ signal }) => {
       const asked = windowOf(range, Date.now(), live.uptimeMs())

@@ -1,22 +1,23 @@
 "use client"
 
-import { LoaderCircle, PiggyBank, SearchX } from "lucide-react"
+import { PiggyBank, SearchX } from "lucide-react"
 import { Age } from "@/components/age"
+import { Answer, RowSkeletons } from "@/components/answer"
 import { CsvButton } from "@/components/csv-button"
+import { LoadMore } from "@/components/load-more"
 import { PageHeader } from "@/components/page-header"
-import { CommandLine, EmptyState, ErrorState } from "@/components/states"
+import { CommandLine, EmptyState } from "@/components/states"
 import { Button } from "@/components/ui/button"
 import { Card } from "@/components/ui/card"
 import { Input } from "@/components/ui/input"
-import { Skeleton } from "@/components/ui/skeleton"
 import { scopeLabels } from "@/features/budgets/budget"
 import { budgetCsv } from "@/features/budgets/budget-csv"
 import { BudgetTable } from "@/features/budgets/budget-table"
 import { StoreNote } from "@/features/budgets/store-note"
 import { useBudgets } from "@/features/budgets/use-budgets"
 import { useKeyNames } from "@/features/keys/use-keys"
+import { filtersOf } from "@/features/requests/filter-row"
 import { ClearFilters, Filter } from "@/features/requests/filters"
-import { failureOf } from "@/lib/api"
 import { exactCount } from "@/lib/format"
 import { useUrlState } from "@/lib/url-state"
 import { budgetParams, budgetScopes } from "./search-params"
@@ -30,9 +31,7 @@ const exampleConfig = `budgets:
 
 export function BudgetsClient() {
   const [{ scope, budget, of }, setParams] = useUrlState(budgetParams)
-  const filters = Object.fromEntries(
-    Object.entries({ scope, budget, of }).filter((entry): entry is [string, string] => entry[1] !== null)
-  )
+  const filters = filtersOf({ scope, budget, of })
   const filtered = Object.keys(filters).length > 0
   const budgets = useBudgets(filters)
   const keyNames = useKeyNames()
@@ -67,58 +66,59 @@ export function BudgetsClient() {
             value={budget ?? ""}
             onChange={(event) => setParams({ budget: event.target.value === "" ? null : event.target.value })}
           />
-          <Input
-            type="search"
-            aria-label="Of whom"
-            placeholder="Any tenant, key, model, provider"
-            className="h-8! max-w-64"
-            value={of ?? ""}
-            onChange={(event) => setParams({ of: event.target.value === "" ? null : event.target.value })}
-          />
+          {scope === "key" || keyNames.has(of ?? "") ? (
+            <Filter
+              label="Key"
+              value={of}
+              options={keyOptions(keyNames, of)}
+              onChange={(next) => setParams({ of: next })}
+            />
+          ) : (
+            <Input
+              type="search"
+              aria-label="Of whom"
+              placeholder="Any tenant, model, provider"
+              className="h-8! max-w-64"
+              value={of ?? ""}
+              onChange={(event) => setParams({ of: event.target.value === "" ? null : event.target.value })}
+            />
+          )}
           {filtered ? <ClearFilters onClear={() => setParams(noFilters)} /> : null}
         </div>
-        {rows !== undefined ? (
-          rows.length > 0 ? (
-            <>
-              <BudgetTable rows={rows} keyNames={keyNames} />
-              {budgets.hasNextPage ? (
-                <div className="flex justify-center border-t py-3">
-                  <Button size="sm" disabled={budgets.isFetchingNextPage} onClick={() => budgets.fetchNextPage()}>
-                    {budgets.isFetchingNextPage ? <LoaderCircle className="animate-spin" /> : null}
-                    Load more
-                  </Button>
-                </div>
-              ) : null}
-            </>
-          ) : filtered ? (
-            <EmptyState icon={SearchX} title="No account fits these filters">
-              <p>An account of a tenant, key, model or provider appears with its first call.</p>
-              <Button size="sm" onClick={() => setParams(noFilters)}>
-                Clear the filters
-              </Button>
-            </EmptyState>
-          ) : (
-            <EmptyState icon={PiggyBank} title="No budgets yet">
-              <p>Write them into the configuration; keys can bring budgets of their own.</p>
-              <CommandLine command={exampleConfig} what="the lines" />
-              <p>An account appears here with its first call.</p>
-            </EmptyState>
-          )
-        ) : budgets.isError ? (
-          <ErrorState
-            what="The list of budgets"
-            failure={failureOf(budgets.error)}
-            retrying={budgets.isFetching}
-            onRetry={() => budgets.refetch()}
-          />
-        ) : (
-          <div className="space-y-2 px-5 pb-5" role="status" aria-label="Loading the budgets">
-            {Array.from({ length: 6 }, (_, index) => (
-              <Skeleton key={index} className="h-9" />
-            ))}
-          </div>
-        )}
+        <Answer query={budgets} what="The list of budgets" skeleton={<RowSkeletons label="Loading the budgets" />}>
+          {({ items }) =>
+            items.length > 0 ? (
+              <>
+                <BudgetTable rows={items} keyNames={keyNames} />
+                <LoadMore query={budgets}>Load more</LoadMore>
+              </>
+            ) : filtered ? (
+              <EmptyState icon={SearchX} title="No account fits these filters">
+                <p>An account of a tenant, key, model or provider appears with its first call.</p>
+                <Button size="sm" onClick={() => setParams(noFilters)}>
+                  Clear the filters
+                </Button>
+              </EmptyState>
+            ) : (
+              <EmptyState icon={PiggyBank} title="No budgets yet">
+                <p>Write them into the configuration; keys can bring budgets of their own.</p>
+                <CommandLine command={exampleConfig} what="the lines" />
+                <p>An account appears here with its first call.</p>
+              </EmptyState>
+            )
+          }
+        </Answer>
       </Card>
     </>
   )
 }
+
+/** The keys by their names; one that is chosen and not known goes by its id. */
+const keyOptions = (names: ReadonlyMap<string, string>, chosen: string | null) =>
+  Array.from(
+    chosen === null || names.has(chosen) ? names : [...names, [chosen, chosen] as const],
+    ([value, label]) => ({
+      value,
+      label
+    })
+  )

@@ -4,7 +4,8 @@ import { anyText, oneOf } from "@/lib/url-state"
 
 export const cacheParams = {
   range: rangeParam("start"),
-  sort: oneOf(entrySorts, "recent"),
+  compare: oneOf(["previous"], null),
+  sort: oneOf(entrySorts, "hits"),
   provider: anyText,
   model: anyText,
   tenant: anyText,

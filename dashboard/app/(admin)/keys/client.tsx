@@ -1,16 +1,17 @@
 "use client"
 
-import { KeyRound, LoaderCircle, Plus, SearchX } from "lucide-react"
+import { KeyRound, Plus, SearchX } from "lucide-react"
 import type { BudgetStatus, MadeVirtualKey } from "millrace/admin-api"
 import { useMemo, useState } from "react"
 import { Age } from "@/components/age"
+import { Answer, RowSkeletons } from "@/components/answer"
 import { CsvButton } from "@/components/csv-button"
+import { LoadMore } from "@/components/load-more"
 import { PageHeader } from "@/components/page-header"
-import { CommandLine, EmptyState, ErrorState } from "@/components/states"
+import { CommandLine, EmptyState } from "@/components/states"
 import { Button } from "@/components/ui/button"
 import { Card } from "@/components/ui/card"
 import { Input } from "@/components/ui/input"
-import { Skeleton } from "@/components/ui/skeleton"
 import { useKeyBudgets } from "@/features/budgets/use-budgets"
 import { CreateKey } from "@/features/keys/create-key"
 import { keyCsv } from "@/features/keys/key-csv"
@@ -19,7 +20,6 @@ import { KeyTable, type KeyRow } from "@/features/keys/key-table"
 import { SecretDialog } from "@/features/keys/secret-dialog"
 import { useKeys } from "@/features/keys/use-keys"
 import { ClearFilters } from "@/features/requests/filters"
-import { failureOf } from "@/lib/api"
 import { exactCount } from "@/lib/format"
 import { useUrlState } from "@/lib/url-state"
 import { keyParams } from "./search-params"
@@ -79,49 +79,31 @@ export function KeysClient({ gateway }: { readonly gateway: string }) {
           />
           {filtered ? <ClearFilters onClear={() => setParams(noFilters)} /> : null}
         </div>
-        {page !== undefined ? (
-          rows.length > 0 ? (
-            <>
-              <KeyTable rows={rows} openId={id} onOpen={(next) => setParams({ id: next }, { push: true })} />
-              {keys.hasNextPage ? (
-                <div className="flex justify-center border-t py-3">
-                  <Button size="sm" disabled={keys.isFetchingNextPage} onClick={() => keys.fetchNextPage()}>
-                    {keys.isFetchingNextPage ? <LoaderCircle className="animate-spin" /> : null}
-                    Load older ones
-                  </Button>
-                </div>
-              ) : null}
-            </>
-          ) : filtered ? (
-            <EmptyState icon={SearchX} title="No key fits these filters">
-              <Button size="sm" onClick={() => setParams(noFilters)}>
-                Clear the filters
-              </Button>
-            </EmptyState>
-          ) : (
-            <EmptyState icon={KeyRound} title="No keys yet">
-              <p>A key says who calls: a tenant, what it may use, its limits and budgets. Create one here, or by</p>
-              <CommandLine command="millrace keys create --name search --rpm 60 --budget 10usd/month" />
-              <Button size="sm" onClick={open}>
-                <Plus />
-                Create a key
-              </Button>
-            </EmptyState>
-          )
-        ) : keys.isError ? (
-          <ErrorState
-            what="The list of keys"
-            failure={failureOf(keys.error)}
-            retrying={keys.isFetching}
-            onRetry={() => keys.refetch()}
-          />
-        ) : (
-          <div className="space-y-2 px-5 pb-5" role="status" aria-label="Loading the keys">
-            {Array.from({ length: 6 }, (_, index) => (
-              <Skeleton key={index} className="h-9" />
-            ))}
-          </div>
-        )}
+        <Answer query={keys} what="The list of keys" skeleton={<RowSkeletons label="Loading the keys" />}>
+          {() =>
+            rows.length > 0 ? (
+              <>
+                <KeyTable rows={rows} openId={id} onOpen={(next) => setParams({ id: next }, { push: true })} />
+                <LoadMore query={keys}>Load older ones</LoadMore>
+              </>
+            ) : filtered ? (
+              <EmptyState icon={SearchX} title="No key fits these filters">
+                <Button size="sm" onClick={() => setParams(noFilters)}>
+                  Clear the filters
+                </Button>
+              </EmptyState>
+            ) : (
+              <EmptyState icon={KeyRound} title="No keys yet">
+                <p>A key says who calls: a tenant, what it may use, its limits and budgets. Create one here, or by</p>
+                <CommandLine command="millrace keys create --name search --rpm 60 --budget 10usd/month" />
+                <Button size="sm" onClick={open}>
+                  <Plus />
+                  Create a key
+                </Button>
+              </EmptyState>
+            )
+          }
+        </Answer>
       </Card>
       <CreateKey open={create !== null} onClose={() => setParams({ create: null })} onMade={shown} />
       <KeySheet id={id} onClose={() => setParams({ id: null })} onMade={setMade} />

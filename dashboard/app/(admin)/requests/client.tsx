@@ -41,6 +41,7 @@ const noFilters = {
   tenant: null,
   key: null,
   errorKind: null,
+  fault: null,
   fingerprint: null,
   search: null
 }
@@ -49,8 +50,8 @@ export function RequestsClient() {
   const [params, setParams] = useUrlState(requestParams)
   const { range, status, cache, provider, id } = params
   const filters = filtersOf(params)
-  const { errorKind, fingerprint, search, ...sums } = filters
-  const counted = errorKind === undefined && fingerprint === undefined && search === undefined
+  const { errorKind, fault, fingerprint, search, ...sums } = filters
+  const counted = errorKind === undefined && fault === undefined && fingerprint === undefined && search === undefined
   const filtered = Object.keys(filters).length > 0
   const requests = useRequests(range, filters)
   const usage = useUsage(range, { filters: sums, sumsOnly: true, enabled: counted })

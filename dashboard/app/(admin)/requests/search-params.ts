@@ -13,6 +13,7 @@ export const requestParams = {
   tenant: anyText,
   key: anyText,
   errorKind: anyText,
+  fault: oneOf(["caller", "policy", "provider", "engine"], null),
   fingerprint: anyText,
   search: anyText,
   id: anyText
@@ -28,5 +29,6 @@ export const usedFilters = [
 /** Parameters that come with links from other pages, and how they are called. */
 export const linkedFilters = [
   { name: "errorKind", label: "Error" },
+  { name: "fault", label: "Fault of" },
   { name: "fingerprint", label: "Failures like" }
 ] as const

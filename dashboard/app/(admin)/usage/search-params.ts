@@ -1,12 +1,10 @@
+import { groupings, tops } from "@/features/usage-explorer/controls"
 import { metricNames } from "@/features/usage-explorer/metrics"
+import { cacheKinds, requestStatuses } from "@/features/requests/filter-row"
 import { rangeParam } from "@/features/usage/range"
 import { anyText, oneOf } from "@/lib/url-state"
 
-export const groupings = ["none", "model", "provider", "tenant", "key", "status", "cache"] as const
 export const buckets = ["minute", "hour", "day"] as const
-export const tops = ["3", "5", "8"] as const
-export const requestStatuses = ["success", "error", "cancelled"] as const
-export const cacheKinds = ["hit", "semantic", "coalesced", "miss", "bypass"] as const
 
 export const usageParams = {
   range: rangeParam("24h"),
@@ -15,6 +13,7 @@ export const usageParams = {
   bucket: oneOf(buckets, null),
   top: oneOf(tops, "5"),
   cumulative: oneOf(["yes"], null),
+  compare: oneOf(["previous"], null),
   model: anyText,
   provider: anyText,
   tenant: anyText,
