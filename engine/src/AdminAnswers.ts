@@ -161,6 +161,22 @@ export const KeysStatus = Schema.Struct({
 }).annotate({ identifier: "KeysStatus" })
 export type KeysStatus = typeof KeysStatus.Type
 
+/** The state that instances share; while it is not healthy, each goes by its own. */
+export const RedisStatus = Schema.Struct({
+  healthy: Schema.Boolean,
+  /** What is wrong; null while it is well. */
+  reason: NullableString,
+  /** When it last turned healthy or not. */
+  since: Schema.String,
+  /** Moving average; null before the first answer. */
+  roundTripMs: NullableNumber,
+  /** Answers since the start. */
+  roundTrips: Schema.Finite,
+  /** What was sent without waiting and is not known to have arrived, since the start. */
+  dropped: Schema.Finite
+}).annotate({ identifier: "RedisStatus" })
+export type RedisStatus = typeof RedisStatus.Type
+
 /** What the engine is doing now. The same object as `Engine.status` and `AIEngine.getStatus()`. */
 export const Status = Schema.Struct({
   version: Schema.String,
@@ -178,7 +194,8 @@ export const Status = Schema.Struct({
   totals: Totals,
   stores: Schema.Struct({
     database: DatabaseStatus,
-    redis: Schema.NullOr(Schema.Struct({ healthy: Schema.Boolean }))
+    /** null where the configuration names no Redis. */
+    redis: Schema.NullOr(RedisStatus)
   })
 }).annotate({ identifier: "Status" })
 export type Status = typeof Status.Type

@@ -23,6 +23,7 @@ import {
 } from "./ConfigFields.ts"
 import { Pricing } from "./ConfigPricing.ts"
 import { Logging, Telemetry } from "./ConfigObservability.ts"
+import { isRedisUrl } from "./stores/RedisLocation.ts"
 
 export { toMillis } from "./ConfigFields.ts"
 
@@ -259,8 +260,8 @@ export const EngineConfig = Schema.Struct({
       )
     ),
     redis: Schema.optional(
-      Schema.NullOr(text("a redis:// URL", (value) => /^rediss?:\/\/.+$/.test(value))).annotate({
-        expected: "a redis:// URL or null"
+      Schema.NullOr(text("a redis:// URL", isRedisUrl)).annotate({
+        expected: "redis://user:password@host:port/database (a password's / # ? as %2F %23 %3F), rediss:// or null"
       })
     ),
     durability: Schema.optional(oneOf(["relaxed", "strict"])),

@@ -21,6 +21,13 @@ export interface GaugeSources {
   readonly cacheEvictions?: () => number
   /** Usage rows dropped since the start. */
   readonly rowsDropped?: () => number
+  /** Absent where nothing is shared. */
+  readonly redis?: () => {
+    readonly healthy: boolean
+    readonly roundTripMs: number | null
+    readonly roundTrips: number
+    readonly dropped: number
+  }
   /** Every budget in its current period; of several tenants, keys, models or providers the one that has used most of its own. */
   readonly budgets?: () => ReadonlyArray<{
     readonly budget: string
@@ -147,6 +154,13 @@ const makeGauges = (registry: Registry, observed: ReadonlySet<GaugeSources>): vo
   counters("ai_config_reloads_total", ({ configReloads }) =>
     Object.entries(configReloads?.() ?? {}).map(([outcome, count]) => [{ outcome }, count])
   )
+  gauge("ai_redis_down", ({ redis }) => (redis === undefined ? [] : [[{}, redis().healthy ? 0 : 1]]))
+  gauge("ai_redis_round_trip_seconds", ({ redis }) => {
+    const averageMs = redis?.().roundTripMs
+    return averageMs == null ? [] : [[{}, averageMs / 1000]]
+  })
+  counter("ai_redis_round_trips_total", ({ redis }) => redis?.().roundTrips)
+  counter("ai_redis_dropped_total", ({ redis }) => redis?.().dropped)
   counter("ai_cache_evictions_total", ({ cacheEvictions }) => cacheEvictions?.())
   counter("ai_usage_rows_dropped_total", ({ rowsDropped }) => rowsDropped?.())
 }

@@ -24,6 +24,7 @@ import type { Kept } from "./Kept.ts"
 import type { Keys } from "./Keys.ts"
 import { budgetLayer } from "./LiveBudgets.ts"
 import { databaseLayer, keyLimits, keysLayer } from "./LiveKeys.ts"
+import { type Shared, sharedLayer } from "./LiveShared.ts"
 import type { Provider } from "./Provider.ts"
 import type { Providers } from "./Providers.ts"
 import { RateLimiter } from "./RateLimiter.ts"
@@ -79,6 +80,7 @@ export type Services =
   | Retry
   | Routing
   | SemanticCache
+  | Shared
   | SingleFlight
   | StatusSource
   | Tokenizer
@@ -190,6 +192,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     Layer.provideMerge(flights),
     Layer.provideMerge(metrics),
     Layer.provideMerge(concerns),
+    Layer.provideMerge(keep("shared", storage.redis, sharedLayer(storage))),
     Layer.provideMerge(keep("telemetry", config.telemetry, Telemetry.layer(config.telemetry))),
     Layer.provideMerge(loggers(config.logging, options.console))
   )

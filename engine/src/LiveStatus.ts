@@ -15,6 +15,7 @@ import { redact } from "./ConfigRedact.ts"
 import type { ProviderGauges } from "./Gauges.ts"
 import { Keys } from "./Keys.ts"
 import { baseUrlOf } from "./LiveProviders.ts"
+import { redisStatus, Shared } from "./LiveShared.ts"
 import { Metrics } from "./Metrics.ts"
 import { modelsOf, pricesOf } from "./PriceLists.ts"
 import { Providers } from "./Providers.ts"
@@ -79,6 +80,7 @@ export const statusLayer = (config: EngineConfig, sinceMs?: number) =>
       const keys = yield* Keys
       const cacheOf = yield* cacheStats
       const usageLog = yield* UsageLog
+      const { link } = yield* Shared
       const statusOf = yield* providerStatus
       const startedAtMs = sinceMs ?? (yield* Clock.currentTimeMillis)
       const statusAt = (nowMs: number): Status => {
@@ -101,7 +103,7 @@ export const statusLayer = (config: EngineConfig, sinceMs?: number) =>
           ...(budgets === undefined ? {} : { budgets }),
           keys: { required: keys.required(), ...keys.health() },
           totals: usageLog.totals(),
-          stores: { database: usageLog.health(), redis: null }
+          stores: { database: usageLog.health(), redis: redisStatus(link) }
         }
       }
       return StatusSource.of({ get: Effect.map(Clock.currentTimeMillis, statusAt) })
@@ -197,6 +199,7 @@ export const gauges = (config: EngineConfig) =>
       const cache = yield* Cache
       const semantic = yield* SemanticCache
       const usageLog = yield* UsageLog
+      const { link } = yield* Shared
       const metrics = yield* Metrics
       const statusOf = yield* providerStatus
       metrics.configured(targetsOf(config))
@@ -212,7 +215,8 @@ export const gauges = (config: EngineConfig) =>
           { kind: "semantic", entries: semantic.stats().entries }
         ],
         cacheEvictions: () => cache.stats().evictions,
-        rowsDropped: () => usageLog.health().rowsDropped
+        rowsDropped: () => usageLog.health().rowsDropped,
+        ...(link === undefined ? {} : { redis: link.health })
       })
       yield* Effect.addFinalizer(() => Effect.sync(stop))
     })

@@ -21,6 +21,7 @@ export const logModules = [
   "Keys",
   "RateLimiter",
   "RequestLog",
+  "SharedLink",
   "Telemetry",
   "Tokenizer",
   "UsageLog"

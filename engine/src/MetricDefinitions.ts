@@ -196,6 +196,24 @@ export const metricDefinitions = {
     help: "Usage rows that were dropped because the database did not keep up",
     labels: {}
   },
+  ai_redis_down: {
+    type: "gauge",
+    help: "1 while Redis is not used because it is away or late, 0 while it is; absent where none is configured",
+    labels: {},
+    together: "largest"
+  },
+  ai_redis_round_trip_seconds: {
+    type: "gauge",
+    help: "Moving average of the time from a script to its answer by Redis",
+    labels: {},
+    together: "largest"
+  },
+  ai_redis_round_trips_total: { type: "counter", help: "Scripts that Redis answered", labels: {} },
+  ai_redis_dropped_total: {
+    type: "counter",
+    help: "What was sent to Redis without waiting and is not known to have arrived",
+    labels: {}
+  },
   ai_overhead_seconds: {
     type: "histogram",
     help: "Time spent in Millrace itself before the first attempt; requests without an attempt are not in it",

@@ -43,6 +43,8 @@ export interface SharedHealth {
   readonly sinceMs: number
   /** Moving average over the answers of about the last ten uses; null before the first. */
   readonly roundTripMs: number | null
+  /** Answered uses since the start. */
+  readonly roundTrips: number
   /** What was sent without waiting and is not known to have arrived, since the start. */
   readonly dropped: number
 }

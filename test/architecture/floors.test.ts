@@ -212,6 +212,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "LiveKeys.ts",
       "LiveBudgets.ts",
       "LiveProviders.ts",
+      "LiveShared.ts",
       "LiveStatus.ts",
       "PriceLists.ts",
       "LiveTracing.ts",

@@ -14,6 +14,8 @@ export interface Health {
   readonly checks: {
     readonly database: StoreHealth
     readonly cache: StoreHealth
+    /** Absent where none is configured. */
+    readonly redis?: StoreHealth
     /** Absent where there are no budgets. */
     readonly budgets?: StoreHealth
     readonly keys: { readonly required: boolean; readonly loaded: boolean }
@@ -29,7 +31,7 @@ export interface StoreHealth {
 
 /** `keys` is given where they are required. */
 export const healthOf = (status: Status, draining: boolean, keys?: KeysHealth): Health => {
-  const { database } = status.stores
+  const { database, redis } = status.stores
   const { store: cache } = status.cache
   const budgets = status.budgets?.store
   const reasons: Array<string> = []
@@ -39,6 +41,7 @@ export const healthOf = (status: Status, draining: boolean, keys?: KeysHealth): 
   for (const provider of open) reasons.push(`circuit of ${provider.name} is open`)
   if (!database.healthy) reasons.push(`usage database: ${database.reason ?? "unhealthy"}`)
   if (!cache.healthy) reasons.push(`store of the cache: ${cache.reason ?? "unhealthy"}`)
+  if (redis?.healthy === false) reasons.push(`redis: ${redis.reason ?? "unhealthy"}`)
   if (budgets?.healthy === false) reasons.push(`store of the budgets: ${budgets.reason ?? "unhealthy"}`)
   const locked = keys?.loaded === false
   if (locked) reasons.push(`keys: ${keys.reason ?? "not read yet"}`)
@@ -48,6 +51,7 @@ export const healthOf = (status: Status, draining: boolean, keys?: KeysHealth): 
     checks: {
       database: healthIn(database),
       cache: healthIn(cache),
+      ...(redis === null ? {} : { redis: { healthy: redis.healthy, kind: "redis" } }),
       ...(budgets === undefined ? {} : { budgets: healthIn(budgets) }),
       keys: { required: keys !== undefined, loaded: status.keys?.loaded ?? true },
       providers: Object.fromEntries(status.providers.map(({ breaker, name }) => [name, breaker]))
