@@ -1,0 +1,97 @@
+/**
+ * The contracts of the stores that Postgres has, on PGlite: Postgres in WebAssembly, over a socket, by the same code.
+ */
+import { it } from "@effect/vitest"
+import { Effect, Exit, Redacted, Scope } from "effect"
+import { afterAll, beforeAll, describe } from "vitest"
+import * as BudgetSql from "../../../engine/src/stores/BudgetSql.ts"
+import * as Database from "../../../engine/src/stores/Database.ts"
+import * as KeysSql from "../../../engine/src/stores/KeysSql.ts"
+import * as UsagePostgres from "../../../engine/src/stores/UsagePostgres.ts"
+import { UsageLog, type UsageStore } from "../../../engine/src/UsageLog.ts"
+import { budgetStoreContract, nowMs } from "../../contracts/BudgetStore.ts"
+import { keyStoreContract } from "../../contracts/KeyStore.ts"
+import { usageHistoryContract, usageRollupContract } from "../../contracts/UsageHistory.ts"
+import { sameAsMemory } from "../../contracts/UsageRandom.ts"
+import { usageStoreContract } from "../../contracts/UsageStore.ts"
+import { type PgliteServer, startPglite } from "../../support/pglite.ts"
+
+let server: PgliteServer
+beforeAll(async () => {
+  server = await startPglite()
+}, 120_000)
+afterAll(() => server.stop())
+
+const newUrl = Effect.map(
+  Effect.promise(() => server.newDatabase()),
+  (url) => Redacted.make(url)
+)
+
+/** One store for all tests, since its thread takes longer to start than most of them: it is emptied in between. */
+let store: UsageStore
+let closeStore: Effect.Effect<void>
+beforeAll(async () => {
+  const scope = Scope.makeUnsafe()
+  const opened = Effect.flatMap(newUrl, (url) => UsagePostgres.make({ url, durability: "relaxed", stallMs: 10_000 }))
+  store = await Effect.runPromise(Scope.provide(opened, scope))
+  closeStore = Scope.close(scope, Exit.void)
+}, 60_000)
+afterAll(() => Effect.runPromise(closeStore))
+
+const usage = () =>
+  UsageLog.layer(
+    Effect.as(
+      Effect.promise(() => server.emptyTables("usage_")),
+      store
+    )
+  )
+
+usageStoreContract("postgres (PGlite)", usage)
+usageHistoryContract("postgres (PGlite)", usage)
+usageRollupContract("postgres (PGlite)", usage)
+
+it(
+  "memory and PGlite give the same answers to random questions about random records",
+  () =>
+    Effect.runPromise(
+      Effect.provide(
+        Effect.flatMap(UsageLog, (log) => sameAsMemory(log, 10)),
+        usage()
+      )
+    ),
+  60_000
+)
+
+describe("keys in PGlite", () => {
+  keyStoreContract(
+    Effect.map(newUrl, (url) =>
+      Effect.flatMap(Database.make({ location: { kind: "postgres", url }, retryMs: 0 }), (database) =>
+        Effect.provideService(KeysSql.make, Database.Database, database)
+      )
+    ),
+    { shared: true }
+  )
+})
+
+budgetStoreContract(
+  "PGlite",
+  Effect.map(newUrl, (url) => {
+    const ownerOf = (options?: BudgetSql.BudgetSqlOptions) =>
+      Effect.gen(function* () {
+        const outer = yield* Scope.fork(yield* Effect.scope)
+        const location = { kind: "postgres", url } as const
+        const database = yield* Scope.provide(Database.make({ location, timeoutMs: 30_000 }), outer)
+        return yield* Effect.provideService(BudgetSql.make(options), Database.Database, database)
+      })
+    return {
+      owner: ownerOf(),
+      killed: (work) =>
+        Effect.gen(function* () {
+          const scope = yield* Effect.acquireRelease(Scope.make(), (made) => Scope.close(made, Exit.void))
+          yield* work(yield* Scope.provide(ownerOf(), scope))
+          yield* Effect.scoped(Effect.flatMap(ownerOf({ ownerTimeoutMs: -1 }), (next) => next.exchange([], nowMs)))
+        })
+    }
+  }),
+  { shared: true }
+)
