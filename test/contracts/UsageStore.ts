@@ -36,7 +36,7 @@ const pagesOf = Effect.fnUntraced(function* (log: Log["Service"], limit: number,
 
 export const usageStoreContract = (name: string, layer: () => Layer.Layer<UsageLog>): void => {
   const test = (title: string, body: (log: Log["Service"]) => Effect.Effect<void, unknown>) =>
-    it.effect(title, () => Effect.flatMap(UsageLog, body).pipe(Effect.provide(layer())))
+    it.effect(title, () => Effect.flatMap(UsageLog, body).pipe(Effect.provide(layer())), 60_000)
 
   describe(`usage store: ${name}`, () => {
     test("counts every settled request, told apart by status and cache", (log) =>
