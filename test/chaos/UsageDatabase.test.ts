@@ -43,7 +43,7 @@ const serve = async (database: string, durability: "relaxed" | "strict"): Promis
       server: { adminToken }
     })
   )
-  const args = ["engine/src/cli/main.ts", "serve", "--config", file, "--port", "0", "--json"]
+  const args = ["engine/bin/millrace.js", "serve", "--config", file, "--port", "0", "--json"]
   const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "inherit"] })
   running.push(child)
   let output = ""

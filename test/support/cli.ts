@@ -1,10 +1,11 @@
 /**
- * The `millrace` command as a process: what it writes, how it ends, and signals to it.
+ * The `millrace` command as a process, as users run it (the bundle where it is fresh): what it writes, how it ends, and
+ * signals to it.
  */
 import { spawn } from "node:child_process"
 import path from "node:path"
 
-const main = path.resolve(import.meta.dirname, "../../engine/src/cli/main.ts")
+const main = path.resolve(import.meta.dirname, "../../engine/bin/millrace.js")
 
 export interface Ended {
   readonly code: number | null

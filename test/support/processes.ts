@@ -31,7 +31,7 @@ export const freePort = (): Promise<number> =>
 /** Serves a configuration file; port 0 is any free one. */
 export const startGateway = async (configFile: string, port = 0): Promise<Running> => {
   const child = run(
-    ["engine/src/cli/main.ts", "serve", "--config", configFile, "--port", String(port), "--json"],
+    ["engine/bin/millrace.js", "serve", "--config", configFile, "--port", String(port), "--json"],
     root,
     {}
   )

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os"
 import path from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 
-const main = path.resolve(import.meta.dirname, "../../../engine/src/cli/main.ts")
+const main = path.resolve(import.meta.dirname, "../../../engine/bin/millrace.js")
 
 let cwd: string
 
