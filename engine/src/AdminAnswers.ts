@@ -177,6 +177,21 @@ export const RedisStatus = Schema.Struct({
 }).annotate({ identifier: "RedisStatus" })
 export type RedisStatus = typeof RedisStatus.Type
 
+/** How busy the process is. The delays and the share are of the last second or so, and null before the first reading. */
+export const ProcessStatus = Schema.Struct({
+  /** How late timers ran, because the event loop had something else to do. */
+  eventLoopDelayMsP50: NullableNumber,
+  eventLoopDelayMsP99: NullableNumber,
+  eventLoopDelayMsMax: NullableNumber,
+  /** CPU time of all threads by time; 1 is one core. */
+  cpuShare: NullableNumber,
+  /** JavaScript objects in use. */
+  heapBytes: Schema.Finite,
+  /** All memory that the process holds. */
+  residentBytes: Schema.Finite
+}).annotate({ identifier: "ProcessStatus" })
+export type ProcessStatus = typeof ProcessStatus.Type
+
 /** What the engine is doing now. The same object as `Engine.status` and `AIEngine.getStatus()`. */
 export const Status = Schema.Struct({
   version: Schema.String,
@@ -192,6 +207,7 @@ export const Status = Schema.Struct({
   budgets: Schema.optional(BudgetOverview),
   keys: Schema.optional(KeysStatus),
   totals: Totals,
+  process: Schema.optional(ProcessStatus),
   stores: Schema.Struct({
     database: DatabaseStatus,
     /** null where the configuration names no Redis. */

@@ -18,6 +18,7 @@ import { baseUrlOf } from "./LiveProviders.ts"
 import { redisStatus, Shared } from "./LiveShared.ts"
 import { Metrics } from "./Metrics.ts"
 import { modelsOf, pricesOf } from "./PriceLists.ts"
+import * as ProcessLoad from "./ProcessLoad.ts"
 import { Providers } from "./Providers.ts"
 import { RateLimiter } from "./RateLimiter.ts"
 import { SemanticCache } from "./SemanticCache.ts"
@@ -83,6 +84,7 @@ export const statusLayer = (config: EngineConfig, sinceMs?: number) =>
       const { link } = yield* Shared
       const statusOf = yield* providerStatus
       const startedAtMs = sinceMs ?? (yield* Clock.currentTimeMillis)
+      const load = yield* Effect.acquireRelease(Effect.sync(ProcessLoad.make), ({ stop }) => Effect.sync(stop))
       const statusAt = (nowMs: number): Status => {
         let waiting = 0
         let oldestWaitMs = 0
@@ -103,6 +105,7 @@ export const statusLayer = (config: EngineConfig, sinceMs?: number) =>
           ...(budgets === undefined ? {} : { budgets }),
           keys: { required: keys.required(), ...keys.health() },
           totals: usageLog.totals(),
+          process: load.read(),
           stores: { database: usageLog.health(), redis: redisStatus(link) }
         }
       }

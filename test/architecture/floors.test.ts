@@ -176,6 +176,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "protocols/",
       "LogConsole.ts",
       "LogSink.ts",
+      "ProcessLoad.ts",
       "Providers.ts",
       "SimulatedEmbedding.ts",
       "SimulatedJson.ts",
