@@ -101,12 +101,17 @@ export const CacheEntriesQuery = Schema.Struct({
 })
 export type CacheEntriesQuery = typeof CacheEntriesQuery.Type
 
-/** A request in the shape of `AIRequest` or of OpenAI's Chat Completions, or the key of an entry. */
+/** A request in the shape of `AIRequest` or of OpenAI's Chat Completions, the key of an entry, or the id of a request that is remembered. */
 export const CacheComparison = Schema.Struct({
   a: Schema.Union([Schema.String, Schema.Record(Schema.String, Schema.Json)]),
   b: Schema.Union([Schema.String, Schema.Record(Schema.String, Schema.Json)])
 })
 export type CacheComparison = typeof CacheComparison.Type
+
+/** 5 by default. */
+export const CacheLookupQuery = Schema.Struct({
+  limit: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 50 })))
+})
 
 /** 200 records by default. */
 export const CacheExportQuery = Schema.Struct({

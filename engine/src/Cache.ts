@@ -10,6 +10,7 @@ import { Cause, Clock, Context, Effect, Fiber, FiberSet, Layer } from "effect"
 import { CacheContents, type EntriesPage, type EntriesQuery, type EntryView } from "./CacheContents.ts"
 import * as CacheKey from "./CacheKey.ts"
 import { PacingRecorder, replay } from "./CachePacing.ts"
+import { CacheLookups, type Lookup, type Neighbours } from "./CacheLookups.ts"
 import type { CachedAnswer, CacheOptions, CacheStats } from "./CacheOptions.ts"
 import type { CacheRecord } from "./CacheRecord.ts"
 import type { CacheStoreHealth } from "./CacheStore.ts"
@@ -45,8 +46,12 @@ export class Cache extends Context.Service<
     readonly keyOf: (routed: CacheKey.Routed) => string
     /** Paths of the fields in which two requests differ. */
     readonly explain: (a: CacheKey.Routed, b: CacheKey.Routed) => ReadonlyArray<string>
-    /** What an entry's request was known by; undefined where there is none, or `explain` is off. */
+    /** What the request of a key was known by; undefined where neither an entry nor a lookup tells, or `explain` is off. */
     readonly fingerprint: (of: string | CacheKey.Routed) => CacheKey.Fingerprint | undefined
+    /** How a request was looked up, while it is remembered. */
+    readonly lookup: (id: string) => Lookup | undefined
+    /** The earlier lookups that are nearest to a request's; undefined where it is not remembered. */
+    readonly neighbours: (id: string, limit: number) => Effect.Effect<Neighbours | undefined>
     /** How background calls are opened: as any other call of the engine. Set once by whoever composes the pipeline. */
     readonly renewThrough: (open: Open) => void
   }
@@ -92,6 +97,7 @@ const make = (options: CacheOptions) =>
       priceUsd: options.priceUsd
     })
     const { table } = contents
+    const lookups = new CacheLookups(contents.fields)
     const now = () => clock.currentTimeMillisUnsafe()
     const renewals = yield* FiberSet.make<void>()
     const fork = yield* FiberSet.runtime(renewals)<never>()
@@ -99,8 +105,13 @@ const make = (options: CacheOptions) =>
     const counts = { hits: 0, misses: 0, staleHits: 0, refreshes: 0 }
     let open: Open | undefined
 
-    const keep = (key: string, call: Call, outcome: Outcome) => {
+    const keep = (key: string, place: number, call: Call, outcome: Outcome) => {
       const { journal, request } = call
+      let fields: string | undefined
+      if (options.explain !== false) {
+        fields = contents.fields.encode(CacheKey.fingerprint(request, journal.candidates, kindOf))
+        lookups.tell(place, request.id, fields)
+      }
       if (outcome._tag !== "Success" || !storable(outcome.completion)) return
       if (journal.cache === "hit" || journal.cache === "semantic" || journal.target === undefined) return
       const storedAtMs = call.clock.currentTimeMillisUnsafe()
@@ -109,7 +120,7 @@ const make = (options: CacheOptions) =>
         key,
         group: { target: journal.target, tenant, namespace },
         completion: outcome.completion,
-        fingerprint: options.explain === false ? undefined : CacheKey.fingerprint(request, journal.candidates, kindOf),
+        fields,
         omitted: journal.omitted,
         pacing: (journal.recorder as PacingRecorder | undefined)?.notes(),
         storedAtMs,
@@ -184,6 +195,7 @@ const make = (options: CacheOptions) =>
         }
         const key = CacheKey.cacheKey(request, journal.candidates, kindOf)
         journal.cacheKey = key
+        const place = lookups.note(request.id, key, journal.startedAtMs)
         let stale = false
         if (request.cacheMode !== "refresh") {
           const slot = table.find(key)
@@ -203,7 +215,7 @@ const make = (options: CacheOptions) =>
         journal.cache = "miss"
         if (request.cacheMode === "only") return Effect.fail(new CacheOnlyMiss())
         if (request.stream) journal.recorder = new PacingRecorder(journal.startedAtMs)
-        call.settlement.addShared((outcome) => keep(key, call, outcome))
+        call.settlement.addShared((outcome) => keep(key, place, call, outcome))
         return stale ? orStale(key, call, next(call)) : next(call)
       })
 
@@ -257,8 +269,10 @@ const make = (options: CacheOptions) =>
       fingerprint: (of) => {
         if (typeof of !== "string") return CacheKey.fingerprint(of.request, of.candidates, kindOf)
         const slot = found(of)
-        return slot === undefined ? undefined : contents.fingerprintOf(slot)
+        return slot === undefined ? lookups.fieldsOf(of) : contents.fingerprintOf(slot)
       },
+      lookup: (id) => lookups.find(id),
+      neighbours: (id, limit) => lookups.neighbours(id, limit),
       renewThrough: (through) => {
         open = through
       }

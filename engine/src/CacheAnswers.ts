@@ -89,6 +89,29 @@ export const CacheExplanation = Schema.Struct({
 }).annotate({ identifier: "CacheExplanation" })
 export type CacheExplanation = typeof CacheExplanation.Type
 
+const rememberedLookup = {
+  /** Id of the request that was looked up. */
+  id: Schema.String,
+  time: Schema.String,
+  key: Schema.String,
+  /** Whether there is an answer under the key now. */
+  stored: Schema.Boolean
+}
+
+/** How a request was looked up in the cache, and which earlier ones were nearest to it. */
+export const CacheLookup = Schema.Struct({
+  ...rememberedLookup,
+  /** False while the request runs, and where `cache.explain` is off: then nothing can be said about its fields. */
+  known: Schema.Boolean,
+  /** The latest earlier request under the same key. */
+  same: Schema.NullOr(Schema.Struct(rememberedLookup)),
+  /** Earlier requests under other keys, those that differ in the fewest fields first; one for each key. */
+  nearest: Schema.Array(Schema.Struct({ ...rememberedLookup, fields: Schema.Array(Schema.String) })),
+  /** Earlier requests that were compared. */
+  compared: Schema.Finite
+}).annotate({ identifier: "CacheLookup" })
+export type CacheLookup = typeof CacheLookup.Type
+
 /** Lines of a file of entries, without its first line. */
 export const CacheExport = Schema.Struct({
   version: Schema.Finite,

@@ -31,7 +31,8 @@ export interface Kept {
   readonly key: string
   readonly group: Group
   readonly completion: Completion
-  readonly fingerprint: Fingerprint | undefined
+  /** Its fingerprint, encoded by `fields`. */
+  readonly fields: string | undefined
   readonly omitted: ReadonlyArray<string>
   readonly pacing: string | undefined
   readonly storedAtMs: number
@@ -78,7 +79,7 @@ const stepSlots = 2000
 export class CacheContents {
   readonly table: CacheTable
   private readonly options: ContentsOptions
-  private readonly fields = new CacheFields()
+  readonly fields = new CacheFields()
   private store: CacheStore | undefined
   /** Purges and removals while the store hands over what it has. */
   private purgedWhileLoading: { readonly filters: Array<GroupFilter>; readonly keys: Set<string> } | undefined
@@ -106,9 +107,8 @@ export class CacheContents {
     const present = this.table.find(key)
     if (present >= 0 && this.table.storedAtMs(present) >= storedAtMs) return false
     const group = { target: { provider, model }, tenant, namespace: namespace ?? undefined }
-    const fingerprint = record.fields === undefined ? undefined : Object.entries(record.fields)
-    if (!this.put({ key, group, completion, fingerprint, omitted, pacing, storedAtMs, expiresAtMs, latencyMs }))
-      return false
+    const fields = record.fields === undefined ? undefined : this.fields.encode(Object.entries(record.fields))
+    if (!this.put({ key, group, completion, fields, omitted, pacing, storedAtMs, expiresAtMs, latencyMs })) return false
     if (lasting) this.store?.put(record)
     return true
   }
@@ -259,8 +259,7 @@ export class CacheContents {
   }
 
   private put(kept: Kept): boolean {
-    const { completion, expiresAtMs, fingerprint, group, key, latencyMs, omitted, pacing, storedAtMs } = kept
-    const fields = fingerprint === undefined ? undefined : this.fields.encode(fingerprint)
+    const { completion, expiresAtMs, fields, group, key, latencyMs, omitted, pacing, storedAtMs } = kept
     let bytes = slotBytes + sizeOf(completion)
     if (fields !== undefined) bytes += 16 + fields.length
     if (pacing !== undefined) bytes += textBytes(pacing)

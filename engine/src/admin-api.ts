@@ -19,6 +19,7 @@ import {
   CacheExplanation,
   CacheExport,
   CacheImport,
+  CacheLookup,
   CachePurge,
   CacheStatus,
   EvictResult,
@@ -33,7 +34,14 @@ import { budgetsGroup } from "./AdminBudgetApi.ts"
 import { keysGroup } from "./AdminKeysApi.ts"
 import { BadRequest, NotFound, TooManyRequests, Unauthorized } from "./AdminErrors.ts"
 import { ModelsQuery, PriceList, PricesQuery } from "./AdminPriceAnswers.ts"
-import { BreakerOrder, CacheComparison, CacheEntriesQuery, CacheExportQuery, CacheRecords } from "./AdminQueries.ts"
+import {
+  BreakerOrder,
+  CacheComparison,
+  CacheEntriesQuery,
+  CacheExportQuery,
+  CacheLookupQuery,
+  CacheRecords
+} from "./AdminQueries.ts"
 import {
   CacheFeedback,
   CacheFeedbackResult,
@@ -113,6 +121,14 @@ const cacheGroup = HttpApiGroup.make("cache", { topLevel: true })
     HttpApiEndpoint.post("explainCache", "/cache/explain", {
       payload: CacheComparison,
       success: CacheExplanation,
+      error: NotFound
+    })
+  )
+  .add(
+    HttpApiEndpoint.get("cacheLookup", "/cache/lookups/:id", {
+      params: { id: Schema.NonEmptyString },
+      query: CacheLookupQuery,
+      success: CacheLookup,
       error: NotFound
     })
   )

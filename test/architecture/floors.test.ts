@@ -43,6 +43,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "CacheIndex.ts",
       "CacheKey.ts",
       "CacheKinds.ts",
+      "CacheLookups.ts",
       "CacheOptions.ts",
       "CachePacing.ts",
       "CacheRecord.ts",

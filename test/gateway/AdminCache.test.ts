@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import type { CacheEntries, CacheExplanation, CacheExport, CacheImport } from "../../engine/src/admin-api.ts"
+import type {
+  CacheEntries,
+  CacheExplanation,
+  CacheExport,
+  CacheImport,
+  CacheLookup
+} from "../../engine/src/admin-api.ts"
 import { scriptedProvider } from "../../engine/src/testing.ts"
 import { adminToken, startGateway, type TestGateway } from "../support/gateway.ts"
 
@@ -154,6 +160,43 @@ describe("cache/explain", () => {
       status: 400
     })
     expect((await admin("cache/explain", "POST", { a: { prompt: "x" } })).status).toBe(400)
+  })
+})
+
+describe("cache/lookups", () => {
+  const lookup = async (id: string, query = "") => await admin(`cache/lookups/${id}${query}`)
+  const idOf = (response: Response) => response.headers.get("x-millrace-request-id")!
+
+  it("says of a miss which earlier request was nearest and in what they differ, also when its answer is gone", async () => {
+    const far = idOf(await chat("why", { "x-millrace-tenant": "other" }, { seed: 1, temperature: 0 }))
+    const near = idOf(await chat("why", {}, { seed: 1 }))
+    const miss = idOf(await chat("why", {}, { seed: 2 }))
+    await admin("cache/purge", "POST")
+    const { body, status } = (await lookup(miss)) as { status: number; body: CacheLookup }
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ id: miss, known: true, stored: false, same: null })
+    expect(body.nearest[0]).toMatchObject({ id: near, stored: false, fields: ["seed"] })
+    const other = body.nearest.find(({ id }) => id === far)
+    expect(other?.fields.toSorted()).toEqual(["seed", "temperature", "tenant"])
+    const explained = await admin("cache/explain", "POST", { a: miss, b: far })
+    expect(explained.body).toMatchObject({ same: false, a: { key: body.key } })
+    expect((explained.body as CacheExplanation).fields.toSorted()).toEqual(["seed", "temperature", "tenant"])
+    expect((await lookup(miss, "?limit=1")).body).toMatchObject({ nearest: [{ id: near }] })
+  })
+
+  it("names the request that came before under the same key", async () => {
+    const first = idOf(await chat("again"))
+    const hit = idOf(await chat("again"))
+    expect((await lookup(hit)).body).toMatchObject({ stored: true, known: true, same: { id: first, stored: true } })
+    expect((await admin("cache/explain", "POST", { a: first, b: hit })).body).toMatchObject({ same: true, fields: [] })
+  })
+
+  it("does not know requests that never asked the cache", async () => {
+    const bypassed = idOf(await chat("past", { "x-millrace-cache": "bypass" }))
+    expect((await lookup(bypassed)).status).toBe(404)
+    expect((await lookup("req_unknown")).status).toBe(404)
+    expect((await admin("cache/explain", "POST", { a: bypassed, b: { prompt: "x" } })).status).toBe(404)
+    expect((await lookup(bypassed, "?limit=0")).status).toBe(400)
   })
 })
 

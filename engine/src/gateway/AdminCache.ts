@@ -17,7 +17,8 @@ import {
 import { AdminSources } from "../AdminSources.ts"
 import { Cache } from "../Cache.ts"
 import { type EntryView, reachable } from "../CacheContents.ts"
-import { explainFingerprints, type Routed } from "../CacheKey.ts"
+import { explainFingerprints, type Fingerprint, type Routed } from "../CacheKey.ts"
+import { type Lookup, lookupsMax } from "../CacheLookups.ts"
 import { decodeRecord, recordVersion } from "../CacheRecord.ts"
 import type { EngineError } from "../Errors.ts"
 import { defaultTenant, fromAIRequest, priorityOf, type Request } from "../Request.ts"
@@ -81,12 +82,16 @@ export const cacheHandlers = HttpApiBuilder.group(
           ["b", b]
         ] as const) {
           if (typeof given === "string") {
-            if (cache.entry(given) === undefined)
-              return yield* new NotFound({ message: `${side}: there is no such entry` })
-            sides.push({ key: given, routed: undefined })
+            const lookup = cache.lookup(given)
+            if (lookup === undefined && cache.entry(given) === undefined && cache.fingerprint(given) === undefined) {
+              return yield* new NotFound({
+                message: `${side}: there is no such entry, and no such request is remembered`
+              })
+            }
+            sides.push({ key: lookup?.key ?? given, fields: lookup?.fields, routed: undefined })
           } else {
             const found = yield* requestOf(side, given, own ? "own" : "chat")
-            sides.push({ key: cache.keyOf(found), routed: found })
+            sides.push({ key: cache.keyOf(found), fields: undefined, routed: found })
           }
         }
         const [left, right] = sides as [Known, Known]
@@ -100,12 +105,32 @@ export const cacheHandlers = HttpApiBuilder.group(
       if (left.routed !== undefined && right.routed !== undefined) {
         return Effect.succeed(cache.explain(left.routed, right.routed))
       }
-      const [a, b] = [left, right].map(({ key, routed: found }) => cache.fingerprint(found ?? key))
+      const [a, b] = [left, right].map(({ fields, key, routed: found }) => fields ?? cache.fingerprint(found ?? key))
       if (a === undefined || b === undefined) {
-        return badRequest(a === undefined ? "a" : "b", "the entry has no fingerprint; cache.explain keeps one of each")
+        return badRequest(a === undefined ? "a" : "b", "it has no fingerprint; cache.explain keeps one of each")
       }
       return Effect.succeed(explainFingerprints(a, b))
     }
+
+    const lookup = (id: string, limit: number) =>
+      Effect.gen(function* () {
+        const found = cache.lookup(id)
+        const neighbours = found === undefined ? undefined : yield* cache.neighbours(id, limit)
+        if (found === undefined || neighbours === undefined) return yield* new NotFound({ message: notRemembered })
+        const shown = ({ id: requestId, key, timeMs }: Lookup) => ({
+          id: requestId,
+          key,
+          time: new Date(timeMs).toISOString(),
+          stored: cache.entry(key) !== undefined
+        })
+        return {
+          ...shown(found),
+          known: (found.fields ?? cache.fingerprint(found.key)) !== undefined,
+          same: neighbours.same === undefined ? null : shown(neighbours.same),
+          nearest: neighbours.nearest.map((near) => ({ ...shown(near), fields: near.differing })),
+          compared: neighbours.compared
+        }
+      })
 
     const exported = ({
       cursor,
@@ -143,6 +168,7 @@ export const cacheHandlers = HttpApiBuilder.group(
           : Effect.fail(new NotFound({ message: "there is no such entry" })),
       purgeCache: ({ payload }) => Effect.map(sources.purgeCache(payload ?? {}), (purged) => ({ purged })),
       explainCache: ({ payload }) => explain(payload),
+      cacheLookup: ({ params, query }) => lookup(params.id, query.limit ?? 5),
       exportCache: ({ query }) => exported(query),
       importCache: ({ payload }) => imported(payload.records)
     })
@@ -152,8 +178,12 @@ export const cacheHandlers = HttpApiBuilder.group(
 /** One side of a comparison. */
 interface Known {
   readonly key: string
+  /** Of a request that is remembered. */
+  readonly fields: Fingerprint | undefined
   readonly routed: Routed | undefined
 }
+
+const notRemembered = `the cache was not asked for this request, or more than ${lookupsMax} have come since`
 
 /** What a request has beside its body, where no header says anything. */
 const asked = {
