@@ -58,7 +58,7 @@ describe("CacheLookups", () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fields, { minLength: 1, maxLength: 40 }), async (all) => {
         const { codec, lookups } = make()
-        const keyOf = (of: Fingerprint) => JSON.stringify([...of].sort())
+        const keyOf = (of: Fingerprint) => JSON.stringify([...of].toSorted(([a], [b]) => (a < b ? -1 : 1)))
         all.forEach((of, index) => noted(lookups, codec, `r${index}`, keyOf(of), of))
         const wanted = all.at(-1)!
         const found = await neighbours(lookups, `r${all.length - 1}`)

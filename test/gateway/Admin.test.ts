@@ -182,6 +182,7 @@ const cachePaths = [
   "cache/export",
   "cache/feedback",
   "cache/import",
+  "cache/lookups/{id}",
   "cache/semantic",
   "cache/semantic/pairs"
 ]

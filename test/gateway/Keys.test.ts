@@ -206,6 +206,45 @@ describe("a gateway that requires keys", () => {
     expect(found.lastUsedAt).not.toBeNull()
   })
 
+  it("lets the operator into the playground with the admin token, in the name of no key or of any", async () => {
+    const made = await createKey(gateway.url, { tenant: "acme", models: ["first/m"] })
+    const off = await createKey(gateway.url, { name: "off" })
+    await admin(gateway.url, "PATCH", `keys/${off.id}`, { disabled: true })
+    const over = await createKey(gateway.url, { name: "over", expiresAt: Date.parse(made.createdAt) + 30_000 })
+    const play = (query: string, body: object = user("played", { model: "first/m" })) =>
+      admin(gateway.url, "POST", `playground/chat/completions${query}`, body)
+    const models = async (query: string) =>
+      ((await (await admin(gateway.url, "GET", `playground/models${query}`)).json()) as any).data.map(
+        ({ id }: any) => id
+      )
+
+    const free = await play("")
+    expect(free.status).toBe(200)
+    expect(((await free.json()) as any).choices[0].message.content).not.toBe("")
+    expect((await play(`?keyId=${made.id}`)).status).toBe(200)
+    const { items } = (await (await admin(gateway.url, "GET", `requests?key=${made.id}`)).json()) as any
+    expect(items).toMatchObject([{ keyId: made.id, tenant: "acme", status: "success" }])
+    const streamed = await play("", user("played", { model: "first/m", stream: true }))
+    expect(streamed.headers.get("content-type")).toContain("text/event-stream")
+    expect(await streamed.text()).toContain("data: [DONE]")
+
+    const refused = await play(`?keyId=${made.id}`, user("played", { model: "second/n" }))
+    expect([refused.status, refused.headers.get("x-millrace-fault")]).toEqual([403, "policy"])
+    expect((await play("?keyId=key_none")).status).toBe(400)
+    expect(messageOf(await (await play(`?keyId=${off.id}`)).json())).toContain("disabled")
+    await gateway.later("31 seconds")
+    expect(messageOf(await (await play(`?keyId=${over.id}`)).json())).toContain("expired")
+
+    expect(await models("")).toContain("second/n")
+    expect(await models(`?keyId=${made.id}`)).not.toContain("second/n")
+    expect((await admin(gateway.url, "GET", "playground/chat/completions")).status).toBe(405)
+    expect((await admin(gateway.url, "GET", "playground/other")).status).toBe(404)
+    for (const route of ["/admin/api/playground/chat/completions", "/admin/api/playground/models"]) {
+      expect((await post(gateway.url, route, bearer(made.key), user("played"))).status).toBe(401)
+    }
+    expect((await post(gateway.url, "/v1/chat/completions", bearer(adminToken))).status).toBe(401)
+  })
+
   it("answers the refused although their body is large and not read", async () => {
     const response = await post(gateway.url, "/v1/chat/completions", bearer(stranger), user("x".repeat(2_000_000)))
     expect(response.status).toBe(401)

@@ -37,6 +37,8 @@ export interface AdminOptions {
   readonly token: Redacted.Redacted
   /** Changes of the configuration; refused unless given. */
   readonly control?: ConfigControl["Service"] | undefined
+  /** Takes a request that the token has let in, before the routes do; false leaves it to them. */
+  readonly takes?: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined
   /** Wrong tokens of one address in a minute that are answered with 401, 50 by default; more get 429. */
   readonly maxFailures?: number | undefined
 }
@@ -70,8 +72,8 @@ export const handler = (options: AdminOptions): Effect.Effect<AdminHandler, neve
       for (const [name, value] of securityHeaders) response.setHeader(name, value)
       const address = request.socket.remoteAddress ?? ""
       const admission = auth.admit(request.headers.authorization, address, clock.currentTimeMillisUnsafe())
-      if (admission._tag === "Admitted") serve(request, response)
-      else refuse(response, admission)
+      if (admission._tag !== "Admitted") refuse(response, admission)
+      else if (options.takes?.(request, response) !== true) serve(request, response)
     }
   })
 

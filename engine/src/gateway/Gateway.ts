@@ -21,6 +21,7 @@ import { StatusSource } from "../Status.ts"
 import { Tokenizer } from "../Tokenizer.ts"
 import { version } from "../version.ts"
 import * as Admin from "./Admin.ts"
+import { grantById, playgroundCall } from "./AdminPlayground.ts"
 import { healthOf } from "./Health.ts"
 import { infer } from "./Inference.ts"
 import { KeyAuth, type KeyError, withoutKey } from "./KeyAuth.ts"
@@ -59,7 +60,11 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
     const clock = yield* Clock.Clock
     const inboundAt = inboundRoutes(options.memory ?? new ResponseMemory(() => clock.currentTimeMillisUnsafe()))
     const counter = promptCounter({ providers: yield* Providers, routing, tokenizer: yield* Tokenizer })
-    const admin = yield* Admin.handler({ token: options.adminToken, control: options.control })
+    const admin = yield* Admin.handler({
+      token: options.adminToken,
+      control: options.control,
+      takes: (request, response) => playground(request, response)
+    })
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
     const idle = yield* Latch.make(true)
     const running = new Set<Fiber.Fiber<void>>()
@@ -100,30 +105,58 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
       request.once("close", () => cut.interruptUnsafe())
     }
 
-    const inference = (
+    const inferring = (
       { dialect, verb }: Inbound,
+      grant: Grant | undefined,
+      keysRequired: boolean,
+      request: IncomingMessage,
+      response: ServerResponse
+    ): Effect.Effect<void> => {
+      const { bodyLimitBytes } = options
+      const count = verb === "count" ? counter : undefined
+      return infer(
+        { engine, dialect, bodyLimitBytes, count, grant, keysRequired, refused: metrics.refused },
+        request,
+        response
+      )
+    }
+
+    const inference = (
+      inbound: Inbound,
       grant: Grant | undefined,
       request: IncomingMessage,
       response: ServerResponse
-    ) => {
-      if (!draining) {
-        const { bodyLimitBytes } = options
-        const count = verb === "count" ? counter : undefined
-        const keysRequired = keys.required()
-        return run(
-          infer(
-            { engine, dialect, bodyLimitBytes, count, grant, keysRequired, refused: metrics.refused },
-            request,
-            response
-          ),
-          request,
-          response
-        )
-      }
+    ) =>
+      draining
+        ? refuseDraining(inbound, response)
+        : run(inferring(inbound, grant, keys.required(), request, response), request, response)
+
+    const refuseDraining = ({ dialect }: Inbound, response: ServerResponse) => {
       const error = new ShuttingDown({ retryAfterMs: 1000 })
       metrics.refused(error)
       response.setHeader("connection", "close")
       writeError(response, dialect, error, makeRequestId(), undefined)
+    }
+
+    /** Serves what the admin token has let in to the playground; false for every other path. */
+    const playground = (request: IncomingMessage, response: ServerResponse): boolean => {
+      const asked = playgroundCall(request.url ?? "/")
+      if (asked === undefined) return false
+      const inbound = inboundAt("/v1/chat/completions", "")!
+      if (request.method !== asked.method) methodNotAllowed(response, "openai", asked.method)
+      else if (draining) refuseDraining(inbound, response)
+      else {
+        const answer = Effect.matchEffect(grantById(keys, asked.keyId), {
+          onFailure: (error) =>
+            Effect.sync(() => writeError(response, inbound.dialect, error, makeRequestId(), undefined)),
+          onSuccess: (grant) =>
+            asked.verb === "answer"
+              ? inferring(inbound, grant, grant !== undefined && keys.required(), request, response)
+              : Effect.sync(() => writeJson(response, 200, listModels(modelIds(grant), "openai", startedAtMs)))
+        })
+        run(answer, request, response)
+      }
+      return true
     }
 
     /** Ids of models that a key may ask for. */
