@@ -39,6 +39,18 @@ export class MoneySum {
     else this.addPicos(picosOf(usd))
   }
 
+  /** Adds whole picodollars of at most 2^52. */
+  addWhole(picos: number): void {
+    if (Math.abs(this.low) < 2 ** 52) this.low += picos
+    else this.addPicos(BigInt(picos))
+  }
+
+  merge({ high, low }: MoneySum): void {
+    if (high !== 0n) this.high += high
+    if (Math.abs(this.low + low) < 2 ** 52) this.low += low
+    else this.addPicos(BigInt(low))
+  }
+
   addPicos(picos: bigint): void {
     this.high += picos + BigInt(this.low)
     this.low = 0

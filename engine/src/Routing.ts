@@ -32,6 +32,8 @@ export class Routing extends Context.Service<
     readonly resolve: (
       request: Pick<Request, "model" | "provider"> & Partial<Pick<Request, "embed" | "key">>
     ) => ReadonlyArray<Target> | EngineError
+    /** Whether a provider has this name. */
+    readonly isProvider: (name: string) => boolean
     /** Ids that can be asked for: aliases first, then `provider/model`. */
     readonly modelIds: ReadonlyArray<string>
   }
@@ -132,7 +134,7 @@ const make = (options: RoutingOptions): Routing["Service"] => {
     return next(call)
   }
 
-  return Routing.of({ stage, order, resolve, modelIds })
+  return Routing.of({ stage, order, resolve, isProvider: (name) => byName.has(name), modelIds })
 }
 
 const hasEmbeddings = (provider: ProviderInfo): provider is ProviderInfo & { readonly embeddingModel: string } =>

@@ -175,6 +175,8 @@ export interface UsageStore {
   /** Returns an effect only where the caller is to wait for the write. Never fails. */
   readonly write: (record: UsageRecord.UsageRecord) => Effect.Effect<void> | void
   readonly usage: (scan: UsageScan) => Effect.Effect<UsageReport, UsageUnavailable | SeriesTooLong>
+  /** The same report as JSON, made where the sums are: for an answer that is passed on as it is. */
+  readonly usageText: (scan: UsageScan) => Effect.Effect<string, UsageUnavailable | SeriesTooLong>
   readonly page: (scan: PageScan) => Effect.Effect<ReadonlyArray<StoredRecord>, UsageUnavailable>
   readonly find: (id: string) => Effect.Effect<UsageRecord.UsageRecord | undefined, UsageUnavailable>
   readonly errors: (scan: ErrorsScan) => Effect.Effect<ReadonlyArray<ErrorGroup>, UsageUnavailable>

@@ -91,19 +91,22 @@ export const sameAsMemory = (database: UsageLog["Service"], numRuns: number): Ef
     fc.array(record, { maxLength: 40 }),
     fc.array(usageQuery, { minLength: 1, maxLength: 6 }),
     fc.array(requestsQuery, { minLength: 1, maxLength: 4 }),
-    (records, usageQueries, requestsQueries) =>
+    // Three hours, or three minutes, in which most ranges end a moment before or after the last record.
+    fc.constantFrom(1, 60),
+    (records, usageQueries, requestsQueries, denser) =>
       Effect.gen(function* () {
         const memory = yield* UsageLog
         // Each run has ten days of its own, so that one database serves them all.
         const laterMs = ++runs * 864e6
+        const timeOf = (madeMs: number) => noonMs + Math.floor((madeMs - noonMs) / denser) + laterMs
         const later = <Query extends { readonly fromMs: number; readonly toMs: number }>(query: Query) => ({
           ...query,
-          fromMs: query.fromMs + laterMs,
-          toMs: query.toMs + laterMs
+          fromMs: timeOf(query.fromMs),
+          toMs: timeOf(query.toMs)
         })
         const ids = ["r0", "r7", "r29", "r30"].map((id) => `${runs} ${id}`)
         for (const [i, made] of records.entries()) {
-          const shifted = { ...made, id: `${runs} r${i % 30}`, timeMs: made.timeMs + laterMs }
+          const shifted = { ...made, id: `${runs} r${i % 30}`, timeMs: timeOf(made.timeMs) }
           memory.record(shifted)
           database.record(shifted)
         }

@@ -51,6 +51,7 @@ const recording = (written: Array<UsageRecord>, wait?: Effect.Effect<void>): Usa
     return wait
   },
   usage: () => Effect.die("not asked"),
+  usageText: () => Effect.die("not asked"),
   page: () => Effect.die("not asked"),
   find: () => Effect.die("not asked"),
   errors: () => Effect.die("not asked"),

@@ -41,7 +41,7 @@ const serve = async (store: UsageStore, price = 2) => {
     Layer.succeed(AdminSources, {} as AdminSources["Service"]),
     Layer.succeed(StatusSource, {} as StatusSource["Service"]),
     Layer.succeed(Cache, {} as Cache["Service"]),
-    Layer.succeed(Routing, {} as Routing["Service"]),
+    Layer.succeed(Routing, { isProvider: (name: string): boolean => name === "openai" } as Routing["Service"]),
     Layer.succeed(Keys, {} as Keys["Service"]),
     Layer.succeed(Budget, {} as Budget["Service"]),
     Layer.succeed(RateLimiter, {} as RateLimiter["Service"]),
@@ -103,6 +103,27 @@ const endless = (count: number, failsAt = Number.POSITIVE_INFINITY) => {
 }
 
 const all = "from=2026-11-01&to=2026-12-01"
+
+it("takes provider/model as a model wherever requests are filtered, as routing does", async () => {
+  const error = { status: "error", errorKind: "ProviderTimeout", errorDetail: "late", fingerprint: "f" } as const
+  const served = await serve(
+    memory([
+      { id: "a", provider: "openai", model: "m" },
+      { id: "b", provider: "azure", model: "m" },
+      { id: "c", provider: "azure", model: "openrouter/m" },
+      { id: "d", provider: "openai", model: "m", ...error }
+    ])
+  )
+  const at = async (path: string, model: string): Promise<unknown> =>
+    (await served.get(`${path}?${all}&model=${model}`)).json()
+  expect(await at("usage", "openai/m")).toMatchObject({ totals: { requests: 2 } })
+  expect(await at("usage", "m")).toMatchObject({ totals: { requests: 3 } })
+  expect(await at("usage", "openrouter/m")).toMatchObject({ totals: { requests: 1 } })
+  expect(await at("usage", "azure/m")).toMatchObject({ totals: { requests: 0 } })
+  expect(await at("requests", "openai/m")).toMatchObject({ items: [{ id: "d" }, { id: "a" }] })
+  expect(await at("errors", "openai/m")).toMatchObject({ groups: [{ fingerprint: "f" }] })
+  await served.close()
+})
 
 describe("GET usage/export", () => {
   it("is a file of CSV or NDJSON with a name, and takes the filters of usage", async () => {

@@ -21,6 +21,7 @@ import {
   type UsageQuery
 } from "../admin-api.ts"
 import { Pricing } from "../Pricing.ts"
+import { Routing } from "../Routing.ts"
 import { contentTypeOf, fileNameOf, linesOf } from "../stores/UsageExport.ts"
 import { prunable } from "../stores/UsagePrune.ts"
 import { repriceStep } from "../stores/UsageReprice.ts"
@@ -45,7 +46,19 @@ export const usageHandlers = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const log = yield* UsageLog
     const { price } = yield* Pricing
+    const routing = yield* Routing
     const { store } = log
+
+    /** `provider/model` is taken apart, as it is where requests are routed; records have the two in fields of their own. */
+    const apart = <Query extends { readonly model?: string | undefined; readonly provider?: string | undefined }>(
+      query: Query
+    ): Query => {
+      const { model, provider } = query
+      const slash = model?.indexOf("/") ?? -1
+      if (model === undefined || provider !== undefined || slash <= 0 || slash === model.length - 1) return query
+      const name = model.slice(0, slash)
+      return routing.isProvider(name) ? { ...query, provider: name, model: model.slice(slash + 1) } : query
+    }
 
     const errors = Effect.fnUntraced(function* (query: ErrorsQuery) {
       const scan = yield* bounded(query)
@@ -61,8 +74,12 @@ export const usageHandlers = HttpApiBuilder.group(
     })
 
     const usage = Effect.fnUntraced(function* (query: UsageQuery) {
-      if (!hasRecordFilters(query)) return yield* log.usage(yield* ranged(query))
       const { bucket = "hour", groupBy, ...scan } = yield* bounded(query)
+      // The report is what the schema says, made by the store, and as long as ten thousand points are.
+      if (!hasRecordFilters(query)) {
+        const text = yield* store.usageText({ ...scan, bucket, groupBy })
+        return HttpServerResponse.text(text, { contentType: "application/json" })
+      }
       const report = yield* sums(store, { ...scan, bucket, groupBy })
       if (report !== undefined) return report
       const detail = `more than ${summedMax} requests would be looked at one by one; ask for a shorter range`
@@ -126,14 +143,14 @@ export const usageHandlers = HttpApiBuilder.group(
 
     return handlers.handleAll({
       usage: ({ query }) =>
-        usage(query).pipe(
+        usage(apart(query)).pipe(
           Effect.catchTags({
             SeriesTooLong: (error) => Effect.fail(badRequest([{ field: "bucket", detail: error.message }])),
             UsageUnavailable: unavailable
           })
         ),
       requests: ({ query }) =>
-        requests(query).pipe(
+        requests(apart(query)).pipe(
           Effect.catchTags({
             InvalidCursor: (error) => Effect.fail(badRequest([{ field: "cursor", detail: error.message }])),
             UsageUnavailable: unavailable
@@ -148,8 +165,8 @@ export const usageHandlers = HttpApiBuilder.group(
               : Effect.succeed(detail)
           )
         ),
-      errors: ({ query }) => errors(query).pipe(Effect.catchTag("UsageUnavailable", unavailable)),
-      exportUsage: ({ query }) => exported(query).pipe(Effect.catchTag("UsageUnavailable", unavailable)),
+      errors: ({ query }) => errors(apart(query)).pipe(Effect.catchTag("UsageUnavailable", unavailable)),
+      exportUsage: ({ query }) => exported(apart(query)).pipe(Effect.catchTag("UsageUnavailable", unavailable)),
       pruneUsage: ({ payload }) => prune(payload).pipe(Effect.catchTag("UsageUnavailable", unavailable)),
       repriceUsage: ({ payload }) => reprice(payload).pipe(Effect.catchTag("UsageUnavailable", unavailable))
     })

@@ -81,9 +81,9 @@ export class UsageCell {
     this.reasoningTokens += other.reasoningTokens
     this.unpriced += other.unpriced
     this.savedTokens += other.savedTokens
-    this.cost.addPicos(other.cost.picos)
-    this.saved.addPicos(other.saved.picos)
-    this.providerCacheSaved.addPicos(other.providerCacheSaved.picos)
+    this.cost.merge(other.cost)
+    this.saved.merge(other.saved)
+    this.providerCacheSaved.merge(other.providerCacheSaved)
     this.latencyMs.merge(other.latencyMs)
     this.ttftMs.merge(other.ttftMs)
   }
@@ -149,7 +149,9 @@ export class UsageCell {
 }
 
 /** Sums of money are written in two halves, each of which a number holds. */
-const half = 2 ** 40
+export const moneyHalf = 2 ** 40
+
+const bigHalf = BigInt(moneyHalf)
 
 let room = new Uint8Array(1 << 16)
 
@@ -173,15 +175,15 @@ class Writer {
   /** The lowest bit of the first number is the sign. */
   signedMoney({ picos }: MoneySum): void {
     const whole = picos < 0n ? -picos : picos
-    this.number(Number(whole / BigInt(half)) * 2 + (picos < 0n ? 1 : 0))
-    this.number(Number(whole % BigInt(half)))
+    this.number(Number(whole / bigHalf) * 2 + (picos < 0n ? 1 : 0))
+    this.number(Number(whole % bigHalf))
   }
 
   money(sum: MoneySum): void {
     const { picos } = sum
     const whole = picos < 0n ? 0n : picos
-    this.number(Number(whole / BigInt(half)))
-    this.number(Number(whole % BigInt(half)))
+    this.number(Number(whole / bigHalf))
+    this.number(Number(whole % bigHalf))
   }
 
   /** Zeros, number of filled buckets, then for each its distance from the one before and its count. */
@@ -229,14 +231,16 @@ class Reader {
   signedMoney(sum: MoneySum): void {
     const high = this.number()
     const low = this.number()
-    const whole = BigInt(Math.floor(high / 2)) * BigInt(half) + BigInt(low)
-    if (high + low > 0) sum.addPicos(high % 2 === 1 ? -whole : whole)
+    if (high < 2) return sum.addWhole(high === 1 ? -low : low)
+    const whole = BigInt(Math.floor(high / 2)) * bigHalf + BigInt(low)
+    sum.addPicos(high % 2 === 1 ? -whole : whole)
   }
 
   money(sum: MoneySum): void {
     const high = this.number()
     const low = this.number()
-    sum.addPicos(high === 0 ? BigInt(low) : BigInt(high) * BigInt(half) + BigInt(low))
+    if (high === 0) sum.addWhole(low)
+    else sum.addPicos(BigInt(high) * bigHalf + BigInt(low))
   }
 
   sketch(sketch: UsageSketch): void {

@@ -37,20 +37,23 @@ export const make: Effect.Effect<UsageStore> = Effect.sync(() => {
     return found
   }
 
+  const usage: UsageStore["usage"] = (scan) =>
+    Effect.suspend(() => {
+      const aggregate = new UsageAggregate(scan.bucket, maxPoints)
+      for (const { record } of within(scan, scan)) {
+        const group = scan.groupBy === undefined ? null : record[fieldOf[scan.groupBy]]
+        if (!aggregate.add(record, group)) return Effect.fail(new SeriesTooLong({ maxPoints }))
+      }
+      return Effect.succeed(aggregate.report()!)
+    })
+
   return {
     write: (record) => {
       seq += 1
       ring.set(seq % memoryCapacity, { seq, record })
     },
-    usage: (scan) =>
-      Effect.suspend(() => {
-        const aggregate = new UsageAggregate(scan.bucket, maxPoints)
-        for (const { record } of within(scan, scan)) {
-          const group = scan.groupBy === undefined ? null : record[fieldOf[scan.groupBy]]
-          if (!aggregate.add(record, group)) return Effect.fail(new SeriesTooLong({ maxPoints }))
-        }
-        return Effect.succeed(aggregate.report())
-      }),
+    usage,
+    usageText: (scan) => Effect.map(usage(scan), (report) => JSON.stringify(report)),
     page: (scan) =>
       Effect.sync(() =>
         [...ring.values()]

@@ -9,7 +9,7 @@ import type { Position, UsageFilters } from "../UsageLog.ts"
 import { columnOf, type SqlValue } from "./UsageColumns.ts"
 import { readState } from "./UsageRollup.ts"
 import { fields, wordOf } from "./UsageShapes.ts"
-import { type Dialect, query, type SqlProgram, type SqlRow } from "./UsageSql.ts"
+import { type Dialect, query, type SqlProgram, type SqlQuery, type SqlRow } from "./UsageSql.ts"
 
 export interface PlaceScan extends UsageFilters {
   readonly fromMs: number | undefined
@@ -36,6 +36,13 @@ export const conditionsOf = (filters: UsageFilters): Conditions => {
   return conditions
 }
 
+/** The combinations of values that have these. */
+export const dimsWith = (filters: UsageFilters): SqlQuery => {
+  const asked = fields.filter((field) => filters[field] !== undefined)
+  const where = asked.map((field) => `d.${columnOf[field]} = ?`).join(" AND ")
+  return query(`SELECT d.id FROM usage_dims d WHERE ${where}`, ...asked.map((field) => wordOf(filters[field]!)))
+}
+
 /** The first positions of a scan; with `upTo` only those of records with a number up to it. */
 export const positionsOf = function* (
   dialect: Dialect,
@@ -47,32 +54,44 @@ export const positionsOf = function* (
   const range = rangeOf(scan)
   const filters = conditionsOf(scan)
   if (filters.where.length === 0) {
-    const where = range.where.length === 0 ? "" : `WHERE ${range.where.join(" AND ")}`
-    return (yield query(`SELECT time_ms, seq FROM usage_records ${where} ${order}`, ...range.values, limit)).map(
-      toPosition
-    )
+    const all = `SELECT time_ms, seq FROM usage_records ${whereOf(range)} ${order}`
+    return (yield query(all, ...range.values, limit)).map(toPosition)
   }
   const best = new Best(limit, newestFirst)
   const rolled = upTo ?? (yield* readState()).rolled
   const within = ["dims = ?", ...range.where].join(" AND ")
   const select = `SELECT time_ms, seq FROM usage_places WHERE ${within}`
-  const fitting = fields.filter((field) => scan[field] !== undefined)
-  const dims = `FROM usage_dims d WHERE ${fitting.map((field) => `d.${columnOf[field]} = ?`).join(" AND ")}`
-  const words = fitting.map((field) => wordOf(scan[field]!))
+  const fitting = dimsWith(scan)
+  const ids = yield fitting
+  if (upTo === undefined && ids.length >= manyDims) {
+    // What many combinations fit is seldom rare: looking at that many records of all costs less than asking for each.
+    const looked = Math.min(ids.length, lookedMax)
+    const first = `SELECT * FROM usage_records ${whereOf(range)} ${order}`
+    const found = yield query(
+      `SELECT time_ms, seq FROM (${first}) AS looked ${whereOf(filters)} ${order}`,
+      ...range.values,
+      looked,
+      ...filters.values,
+      limit
+    )
+    if (found.length === limit) return found.map(toPosition)
+  }
   if (dialect === "postgres") {
     const lateral = `${select.replace("dims = ?", "dims = d.id")} ${order}`
     best.add(
       yield query(
-        `SELECT p.time_ms, p.seq ${dims.replace(" WHERE", ` CROSS JOIN LATERAL (${lateral}) p WHERE`)}
+        `${fitting.sql
+          .replace("d.id", "p.time_ms, p.seq")
+          .replace(" WHERE", ` CROSS JOIN LATERAL (${lateral}) p WHERE`)}
          ${order.replace("time_ms", "p.time_ms").replace("seq", "p.seq")}`,
         ...range.values,
         limit,
-        ...words,
+        ...fitting.params,
         limit
       )
     )
   } else {
-    for (const [id] of yield query(`SELECT d.id ${dims}`, ...words)) {
+    for (const [id] of ids) {
       // What comes after the worst that would be shown need not be read.
       const worst = best.worst
       const bound = worst === undefined ? "" : ` AND time_ms ${newestFirst ? ">=" : "<="} ?`
@@ -93,6 +112,12 @@ export const positionsOf = function* (
   }
   return best.positions
 }
+
+/** Combinations from which on the first records of all are looked at before the places of each. */
+const manyDims = 200
+const lookedMax = 10_000
+
+const whereOf = ({ where }: Conditions): string => (where.length === 0 ? "" : `WHERE ${where.join(" AND ")}`)
 
 const rangeOf = ({ after, fromMs, newestFirst, toMs }: PlaceScan): Conditions => {
   const range: Conditions = { where: [], values: [] }

@@ -72,7 +72,8 @@ class Connections {
 const runPromise = <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
   Effect.runPromiseExit(effect).then((exit) => {
     if (Exit.isSuccess(exit)) return exit.value
-    throw Cause.squash(exit.cause)
+    // Connections that are given up take the work on them with them.
+    throw Cause.hasInterruptsOnly(exit.cause) ? new Error("the connection was given up") : Cause.squash(exit.cause)
   })
 
 let connections: Connections | undefined

@@ -1,7 +1,6 @@
 /**
  * What is asked of the thread of a usage database, and the program that answers it.
  */
-import type { UsageReport } from "../AdminAnswers.ts"
 import type {
   ErrorGroup,
   ErrorsScan,
@@ -39,9 +38,9 @@ export interface CellsPruned {
   readonly next: Writes.CellsPosition | undefined
 }
 
-/** Undefined stands for too many points, and for no such record. */
+/** A text is a usage report as JSON. Undefined stands for too many points, and for no such record. */
 export type Answer =
-  | UsageReport
+  | string
   | ReadonlyArray<StoredRecord>
   | StoredRecord
   | ReadonlyArray<ErrorGroup>
@@ -54,16 +53,22 @@ export type Answer =
 export const isRead = ({ _tag }: Question): boolean =>
   _tag === "usage" || _tag === "page" || _tag === "find" || _tag === "errors" || _tag === "rows"
 
+/** As text, a report of thousands of points costs the thread that asked for it next to nothing. */
+const usageText = function* (dialect: Dialect, scan: UsageScan, maxPoints: number): SqlProgram<string | undefined> {
+  const report = yield* Reads.usage(dialect, scan, maxPoints)
+  return report === undefined ? undefined : JSON.stringify(report)
+}
+
 export const programOf = (dialect: Dialect, question: Question): SqlProgram<Answer> => {
   switch (question._tag) {
     case "usage":
-      return Reads.usage(dialect, question.scan, question.maxPoints)
+      return usageText(dialect, question.scan, question.maxPoints)
     case "page":
       return Reads.page(dialect, question.scan)
     case "find":
       return Reads.find(dialect, question.id)
     case "errors":
-      return Reads.errors(dialect, question.scan)
+      return Reads.errors(question.scan)
     case "rows":
       return Reads.rows(dialect, question.scan, question.after)
     case "rollUp":

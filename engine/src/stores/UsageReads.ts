@@ -6,10 +6,10 @@
  */
 import type { GroupBy, UsageReport } from "../AdminAnswers.ts"
 import type { ErrorGroup, ErrorsScan, PageScan, Position, RowsScan, StoredRecord, UsageScan } from "../UsageLog.ts"
-import { UsageAggregate } from "./UsageAggregate.ts"
+import { bucketMs, UsageAggregate } from "./UsageAggregate.ts"
 import { columnOf, columns, type SqlValue, storedOf } from "./UsageColumns.ts"
 import { type FailureWords, UsageFailures } from "./UsageFailures.ts"
-import { conditionsOf, type PlaceScan, positionsOf } from "./UsagePlaces.ts"
+import { conditionsOf, dimsWith, type PlaceScan, positionsOf } from "./UsagePlaces.ts"
 import { figuresOf, readState, selectFigures, selectRecord } from "./UsageRollup.ts"
 import { readable, records } from "./UsageSchema.ts"
 import {
@@ -35,7 +35,15 @@ export const usage = function* (
   const { rolled } = state
   const aggregate = new UsageAggregate(scan.bucket, maxPoints)
   const asked = new Set<GroupBy>(fields.filter((field) => scan[field] !== undefined || scan.groupBy === field))
-  for (const stretch of cover(scan, scan.bucket, asked, state)) {
+  const overMs = yield* overrunOf(scan, state)
+  const range = overMs === undefined ? scan : { fromMs: scan.fromMs, toMs: endOfDay(scan.toMs) }
+  if (overMs !== undefined && overMs > 0) {
+    const over = { fromMs: scan.toMs, toMs: scan.toMs + overMs, shape: undefined }
+    for (const row of yield figuresIn(dialect, scan, over, "+seq <= ?", rolled)) {
+      aggregate.take(figuresOf(row, 1), row[0] as string | null)
+    }
+  }
+  for (const stretch of cover(range, scan.bucket, asked, state)) {
     if (stretch.shape !== undefined) {
       for (const [startMs, word, body] of yield cellsOf(stretch, stretch.shape, scan)) {
         const group = stretch.shape.set === narrow ? narrowGroup(word as string, scan) : (word as string)
@@ -51,6 +59,27 @@ export const usage = function* (
   }
   const rest = yield figuresIn(dialect, scan, undefined, "seq > ?", rolled)
   return addAll(aggregate, rest) ? aggregate.report() : undefined
+}
+
+const endOfDay = (timeMs: number): number => Math.ceil(timeMs / bucketMs.day) * bucketMs.day
+
+/** Records of so many milliseconds are always rather taken away than added to. */
+const shortMs = 5000
+
+/**
+ * How long the records go on after the end of a range, when that is short, as it is for a range that ends now: then the
+ * cells that the end lies in have no or few records too many, and the range can be answered as if it went on to the end
+ * of the day. Undefined otherwise.
+ */
+const overrunOf = function* (
+  { fromMs, toMs }: Pick<UsageScan, "fromMs" | "toMs">,
+  { prunedMs }: SumsState
+): SqlProgram<number | undefined> {
+  if (fromMs >= toMs || toMs <= prunedMs) return undefined
+  const [newest] = yield query("SELECT max(time_ms) FROM usage_records")
+  if (newest![0] === null) return undefined
+  const overMs = (newest![0] as number) + 1 - toMs
+  return overMs <= Math.max(shortMs, toMs % bucketMs.minute) ? Math.max(0, overMs) : undefined
 }
 
 /** The group of a cell with several values, undefined when the scan asks for others. */
@@ -166,7 +195,7 @@ export const find = function* (dialect: Dialect, id: string): SqlProgram<StoredR
   return row === undefined ? undefined : storedOf(row)
 }
 
-export const errors = function* (dialect: Dialect, scan: ErrorsScan): SqlProgram<ReadonlyArray<ErrorGroup>> {
+export const errors = function* (scan: ErrorsScan): SqlProgram<ReadonlyArray<ErrorGroup>> {
   const state = yield* readState()
   const { rolled } = state
   const found = new UsageFailures(scan.bucket)
@@ -198,7 +227,8 @@ export const errors = function* (dialect: Dialect, scan: ErrorsScan): SqlProgram
     }
   }
   if (scan.key === undefined) {
-    for (const stretch of coverFailures(fromMs, toMs, scan.bucket, state)) {
+    const end = (yield* overrunOf(scan, state)) === 0 ? endOfDay(toMs) : toMs
+    for (const stretch of coverFailures(fromMs, end, scan.bucket, state)) {
       if (stretch.sizeMs === 0) {
         yield* addRecords(stretch.fromMs, stretch.toMs, "time_ms", "+seq <= ?")
         continue
@@ -221,23 +251,35 @@ export const errors = function* (dialect: Dialect, scan: ErrorsScan): SqlProgram
       }
     }
   } else {
-    // Keys are too many for sums of their own; the places of a key's failures lead to them.
-    const failed = { ...scan, status: "error" as const, newestFirst: false, after: undefined, limit: failuresOfKey }
-    for (const { record } of yield* recordsAt(dialect, yield* positionsOf(dialect, failed, rolled))) {
-      const { errorKind, fault, fingerprint, id, model, provider, timeMs } = record
-      if (fingerprint === null) continue
-      const group = { kind: errorKind, fault, provider, model, message: record.errorDetail }
-      if (!fits(group, fingerprint, scan)) continue
-      found.add({ fingerprint, count: 1, firstMs: timeMs, lastMs: timeMs, sampleId: id })
-      words.set(fingerprint, group)
+    // Keys are too many for sums of their own; the places of a key's failures lead to them, the newest of each combination.
+    for (const [id] of yield dimsWith({ ...scan, status: "error" })) {
+      const failing = yield query(
+        `SELECT ${failureColumns} FROM usage_places p JOIN usage_records r ON r.seq = p.seq
+         WHERE p.dims = ? AND p.time_ms >= ? AND p.time_ms < ? AND r.seq <= ? AND r.fingerprint IS NOT NULL
+         ORDER BY p.time_ms DESC, p.seq DESC LIMIT ?`,
+        id!,
+        fromMs,
+        toMs,
+        rolled,
+        failuresOfPlace
+      )
+      for (const row of failing) {
+        const [fingerprint, timeMs, sampleId] = row as [string, number, string]
+        const group = wordsIn(row.slice(3))
+        if (!fits(group, fingerprint, scan)) continue
+        found.add({ fingerprint, count: 1, firstMs: timeMs, lastMs: timeMs, sampleId })
+        words.set(fingerprint, group)
+      }
     }
   }
   yield* addRecords(fromMs, toMs, "+time_ms", "seq > ?")
   return found.report(words, scan.limit)
 }
 
-/** Failures of one key that are looked at. */
-const failuresOfKey = 20_000
+/** Failures of one key and one combination of values that are looked at. */
+const failuresOfPlace = 20_000
+
+const failureColumns = "r.fingerprint, r.time_ms, r.id, r.error_kind, r.fault, r.provider, r.model, r.error_detail"
 
 const wordsIn = (row: SqlRow): FailureWords => {
   const [kind, fault, provider, model, message] = row as ReadonlyArray<string | null>

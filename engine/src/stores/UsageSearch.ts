@@ -120,7 +120,7 @@ export const sums = (
     const { cache, fingerprint, fromMs, groupBy, key, model, provider, status, tenant, toMs } = scan
     const aggregate = new UsageAggregate(scan.bucket, maxPoints)
     const place = fingerprint === undefined ? {} : yield* placeOfGroup(store, fingerprint, scan)
-    if (place === undefined) return aggregate.report()
+    if (place === undefined) return aggregate.report()!
     const asked = { cache, fromMs, key, model, provider, status, tenant, toMs }
     const rows: RowsScan = { ...asked, ...statusOf(scan), ...place, limit: pageRows }
     let after: Position | undefined
@@ -130,7 +130,7 @@ export const sums = (
         const group = groupBy === undefined ? null : record[fieldOf[groupBy]]
         if (matches(record, scan) && !aggregate.add(record, group)) return yield* new SeriesTooLong({ maxPoints })
       }
-      if (page.length < pageRows) return aggregate.report()
+      if (page.length < pageRows) return aggregate.report()!
       after = positionOf(page.at(-1)!)
     }
     return undefined

@@ -20,6 +20,17 @@ const lowest = Math.ceil(Math.log(zeroBelow) * perLog)
 /** Value that is at most `bucketError` away from each value of a bucket. */
 const valueOf = (index: number): number => (2 * growth ** (index + lowest)) / (growth + 1)
 
+/** Digits that the error leaves no meaning to are not shown. */
+const rounded = (value: number): number => Number(value.toPrecision(4))
+
+const shown: Array<number> = []
+
+/** What is shown for the values of a bucket. */
+export const shownOf = (index: number): number => {
+  while (shown.length <= index) shown.push(rounded(valueOf(shown.length)))
+  return shown[index]!
+}
+
 export class UsageSketch {
   zeros = 0
   /** Index of the first of `counts`. */
@@ -68,11 +79,8 @@ export class UsageSketch {
     if (left <= 0) return 0
     for (let i = 0; i < this.counts.length; i++) {
       left -= this.counts[i]!
-      if (left <= 0) return rounded(valueOf(this.first + i))
+      if (left <= 0) return shownOf(this.first + i)
     }
-    return rounded(valueOf(this.first + this.counts.length - 1))
+    return shownOf(this.first + this.counts.length - 1)
   }
 }
-
-/** Digits that the error leaves no meaning to are not shown. */
-const rounded = (value: number): number => Number(value.toPrecision(4))

@@ -13,6 +13,7 @@ import {
   type PruneScan,
   SeriesTooLong,
   type StoredRecord,
+  type UsageScan,
   UsageUnavailable,
   type UsageStore
 } from "../UsageLog.ts"
@@ -79,6 +80,11 @@ export const make = (options: UsageThreadsOptions): Effect.Effect<UsageStore, ne
     const ask = <A extends Answer>(question: Question) => askOf<A>(reader, question)
     const change = <A extends Answer>(question: Question) => askOf<A>(writer.thread, question)
 
+    const usageText = (scan: UsageScan) =>
+      Effect.flatMap(ask<string | undefined>({ _tag: "usage", scan, maxPoints }), (text) =>
+        text === undefined ? Effect.fail(new SeriesTooLong({ maxPoints })) : Effect.succeed(text)
+      )
+
     const prune = Effect.fnUntraced(function* (scan: PruneScan) {
       const beforeMs = Math.floor(scan.beforeMs / bucketMs.day) * bucketMs.day
       while ((yield* change<number>({ _tag: "rollUp", limit: pruneStep })) > 0);
@@ -99,10 +105,8 @@ export const make = (options: UsageThreadsOptions): Effect.Effect<UsageStore, ne
 
     return {
       write: options.durability === "strict" ? (record) => writer.addAndWait(record) : (record) => writer.add(record),
-      usage: (scan) =>
-        Effect.flatMap(ask<UsageReport | undefined>({ _tag: "usage", scan, maxPoints }), (report) =>
-          report === undefined ? Effect.fail(new SeriesTooLong({ maxPoints })) : Effect.succeed(report)
-        ),
+      usage: (scan) => Effect.map(usageText(scan), (text) => JSON.parse(text) as UsageReport),
+      usageText,
       page: (scan) => ask<ReadonlyArray<StoredRecord>>({ _tag: "page", scan }),
       find: (id) => Effect.map(ask<StoredRecord | undefined>({ _tag: "find", id }), (stored) => stored?.record),
       errors: (scan) => ask<ReadonlyArray<ErrorGroup>>({ _tag: "errors", scan }),

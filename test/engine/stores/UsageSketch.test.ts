@@ -1,6 +1,7 @@
 import fc from "fast-check"
 import { expect, it } from "vitest"
 import { UsageCell } from "../../../engine/src/stores/UsageCell.ts"
+import { UsageFold } from "../../../engine/src/stores/UsageFold.ts"
 import { relativeError, UsageSketch } from "../../../engine/src/stores/UsageSketch.ts"
 import { recordOf } from "../../contracts/usage-record.ts"
 
@@ -73,17 +74,37 @@ const record = fc
   })
   .map((fields) => recordOf(fields))
 
+const cellOf = (records: ReadonlyArray<ReturnType<typeof recordOf>>) => {
+  const cell = new UsageCell()
+  for (const each of records) cell.add(each)
+  return cell
+}
+
 it("a cell that was written and added to another is the cell of the records of both", () => {
   fc.assert(
     fc.property(fc.array(record), fc.array(record), (some, others) => {
-      const cellOf = (records: ReadonlyArray<ReturnType<typeof recordOf>>) => {
-        const cell = new UsageCell()
-        for (const each of records) cell.add(each)
-        return cell
-      }
       const merged = cellOf(some)
       merged.mergeEncoded(cellOf(others).encode())
       expect(merged.row()).toEqual(cellOf([...some, ...others]).row())
+    })
+  )
+})
+
+it("a fold of cells, written or not, has the figures of their records, and not of those that were taken away", () => {
+  const fold = new UsageFold()
+  const both = new UsageFold()
+  const large = { costUsd: 9_000_000.000001, providerCacheSavedUsd: -9_000_000.5 }
+  fc.assert(
+    fc.property(fc.array(record), fc.array(record), fc.array(record), (some, others, tooMany) => {
+      fold.clear()
+      both.clear()
+      fold.addEncoded(cellOf([...some, ...tooMany, recordOf(large)]).encode())
+      fold.addCell(cellOf(others), 1)
+      fold.addCell(cellOf(tooMany), -1)
+      both.addFold(fold)
+      const expected = cellOf([...some, ...others, recordOf(large)]).row()
+      expect(fold.row()).toEqual(expected)
+      expect(both.row()).toEqual(expected)
     })
   )
 })
