@@ -15,7 +15,7 @@ import type { RateKeys } from "./RateKeys.ts"
 import { callerLimitsOf, type Hold, RateScope, type ScopeRates } from "./RateScope.ts"
 import { laneStatus, type LaneStatus, type LimitedModel } from "./RateStatus.ts"
 import type { RateTenants } from "./RateTenants.ts"
-import { type Candidate, RateWait } from "./RateWait.ts"
+import { type Candidate, type Estimate, RateWait } from "./RateWait.ts"
 import { defaultTenant } from "./Request.ts"
 import type { AttemptCall, OpenAttempt } from "./Stage.ts"
 import { totalTokens, type Usage, zero } from "./Usage.ts"
@@ -173,16 +173,6 @@ export class RateLane {
     return prompt + Math.min(this.options.maxTokens ?? typical, typical)
   }
 
-  /** Share of a window that an attempt takes, by whichever it takes more of; the same for all where there is none. */
-  private costOf(tokens: number): number {
-    const { requests, tokens: window } = this.scope
-    const cost = Math.max(
-      requests === undefined ? 0 : 1 / requests.limit,
-      window === undefined ? 0 : tokens / window.limit
-    )
-    return cost > 0 ? cost : 1
-  }
-
   private free({ key, model, tenant }: Scopes, tokens: number, nowMs: number): boolean {
     return (
       this.pausedUntilMs <= nowMs &&
@@ -201,7 +191,7 @@ export class RateLane {
     next: OpenAttempt
   ): ReturnType<OpenAttempt> {
     return Effect.callback((resume) => {
-      const waiter = new RateWaiter(call, scopes, { tokens, cost: this.costOf(tokens) }, nowMs, next, resume)
+      const waiter = new RateWaiter(call, scopes, { tokens, cost: this.scope.costOf(tokens) }, nowMs, next, resume)
       this.queue.join(waiter)
       return Effect.sync(() => this.queue.leave(waiter))
     })
@@ -255,8 +245,11 @@ export class RateLane {
     this.queue.pump()
   }
 
-  private expectedMs(candidate: Candidate, nowMs: number): number {
-    return Math.max(this.pausedUntilMs - nowMs, this.wait.expectedMs(candidate, nowMs))
+  /** How long a new attempt would wait, and for whose limit. */
+  private expected(candidate: Candidate, nowMs: number): Pick<Estimate, "by" | "expectedMs"> {
+    const estimate = this.wait.ofNew(candidate, nowMs)
+    const pausedMs = this.pausedUntilMs - nowMs
+    return pausedMs > estimate.expectedMs ? { expectedMs: pausedMs, by: this.scope } : estimate
   }
 
   /** Why an attempt can never go: it is larger than a whole window. */
@@ -276,7 +269,7 @@ export class RateLane {
       new RateLimitExceeded({
         limit: `${this.options.name} queue`,
         detail: `waited ${Math.round(nowMs - joinedAtMs)} ms for room (queue.maxWait)`,
-        retryAfterMs: this.retryAfterMs(call, this.expectedMs(candidateOf(call, scopes, tokens), nowMs))
+        retryAfterMs: this.retryAfterMs(call, this.expected(candidateOf(call, scopes, tokens), nowMs).expectedMs)
       })
     )
   }
@@ -285,7 +278,7 @@ export class RateLane {
   private refusal(call: AttemptCall, scopes: Scopes, tokens: number, nowMs: number): Refusal | undefined {
     if (this.closed) return new ShuttingDown({})
     const { maxWaiting, maxWaitMs } = this.queueOptions
-    const expectedMs = this.expectedMs(candidateOf(call, scopes, tokens), nowMs)
+    const { by, expectedMs } = this.expected(candidateOf(call, scopes, tokens), nowMs)
     const retryAfterMs = this.retryAfterMs(call, expectedMs)
     if (this.queue.size >= maxWaiting) return new QueueFull({ provider: this.options.name, maxWaiting, retryAfterMs })
     const timeLeftMs = timeLeftOf(call, nowMs)
@@ -297,7 +290,7 @@ export class RateLane {
     return (
       this.pauseOf(call, Math.min(maxWaitMs, timeLeftMs), nowMs) ??
       new RateLimitExceeded({
-        limit: `${this.options.name} rate limit`,
+        limit: `${by.name} rate limit`,
         detail: `the expected wait of ${Math.ceil(expectedMs)} ms is longer than ${bound}`,
         retryAfterMs
       })

@@ -122,6 +122,16 @@ export class RateScope<W extends Claimant = Claimant> {
     return Math.max(requestsMs, tokenRate.limit === undefined ? 0 : tokenRate.waitMs(tokens, nowMs))
   }
 
+  /** Share of a window that an attempt takes, by whichever it takes more of; the same for all where there is none. */
+  costOf(amount: number): number {
+    const { requests, tokens } = this
+    const cost = Math.max(
+      requests === undefined ? 0 : 1 / requests.limit,
+      tokens === undefined ? 0 : amount / tokens.limit
+    )
+    return cost > 0 ? cost : 1
+  }
+
   /** Milliseconds that so many requests and tokens need at the paced rate. */
   paceMs(requests: number, tokens: number): number {
     return Math.max(this.requests?.paceMs(requests) ?? 0, this.tokens?.paceMs(tokens) ?? 0)

@@ -74,7 +74,7 @@ export const laneStatus = (
     })),
     queue: {
       oldestWaitMs: oldest === undefined ? 0 : nowMs - oldest.joinedAtMs,
-      expectedWaitMs: waitMs(wait.expectedMs(anybody, nowMs)),
+      expectedWaitMs: waitMs(wait.ofNew(anybody, nowMs).expectedMs),
       groups: queue.groups(listedMax),
       waiters: queue.oldestOf(listedMax).map((waiter) => {
         // Those of its own tenant that came before it are listed before it.

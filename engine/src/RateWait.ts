@@ -21,6 +21,8 @@ export interface Estimate {
   /** How many are served before. */
   readonly position: number
   readonly expectedMs: number
+  /** Whose limit it waits for longest. */
+  readonly by: RateScope
 }
 
 const nobody = { ahead: 0, own: 0 }
@@ -41,9 +43,9 @@ export class RateWait {
     this.heldMs = this.heldMs === 0 ? heldMs : this.heldMs + (heldMs - this.heldMs) / 16
   }
 
-  /** Milliseconds until a new attempt would be served; 0 when it would be at once. */
-  expectedMs(candidate: Candidate, nowMs: number): number {
-    return this.estimate(candidate, undefined, nowMs).expectedMs
+  /** Of a new attempt; 0 ms when it would be served at once. */
+  ofNew(candidate: Candidate, nowMs: number): Estimate {
+    return this.estimate(candidate, undefined, nowMs)
   }
 
   /** The same for one that waits already, behind `before` of its own tenant. */
@@ -57,13 +59,18 @@ export class RateWait {
     const { size } = this.queue
     const { ahead, own } = size === 0 ? nobody : this.queue.standing(priority, tenant, scopes.weight, before)
     const inLine = model === undefined || size === 0 ? 0 : (before ?? this.queue.inLine(scopes.line, priority))
-    const expectedMs = Math.max(
-      this.scopeMs(this.provider, ahead, tokens, nowMs),
-      model === undefined ? 0 : this.scopeMs(model, inLine, tokens, nowMs),
-      scopes.tenant === undefined ? 0 : this.scopeMs(scopes.tenant, own, tokens, nowMs),
-      scopes.key === undefined ? 0 : this.scopeMs(scopes.key, Math.min(own, scopes.key.waiting), tokens, nowMs)
-    )
-    return { position: Math.floor(ahead), expectedMs }
+    let by = this.provider
+    let expectedMs = this.scopeMs(by, ahead, tokens, nowMs)
+    const consider = (scope: RateScope | undefined, before: number) => {
+      const scopeMs = scope === undefined ? 0 : this.scopeMs(scope, before, tokens, nowMs)
+      if (scope === undefined || scopeMs <= expectedMs) return
+      by = scope
+      expectedMs = scopeMs
+    }
+    consider(model, inLine)
+    consider(scopes.tenant, own)
+    consider(scopes.key, Math.min(own, scopes.key?.waiting ?? 0))
+    return { position: Math.floor(ahead), expectedMs, by }
   }
 
   /** Milliseconds until the provider would serve an attempt of this size behind everybody that could be served. */

@@ -16,12 +16,14 @@ import { completionOf } from "../../engine/src/testing.ts"
 import { limits } from "../support/engine.ts"
 import { makeRequest } from "./requests.ts"
 
-const layer = (options: { readonly a?: Partial<RateLimits>; readonly tenant?: Partial<RateLimits> } = {}) =>
+type Own = Partial<RateLimits>
+
+const layer = (options: { readonly a?: Own; readonly b?: Own; readonly tenant?: Own } = {}) =>
   RateLimiter.layer({
     providers: ["a", "b"].map((name) => ({
       name,
       maxTokens: undefined,
-      rateLimits: limits({ concurrent: 100, ...(name === "a" ? options.a : {}) })
+      rateLimits: limits({ concurrent: 100, ...(name === "a" ? options.a : options.b) })
     })),
     tenants: {
       listed:
@@ -80,6 +82,19 @@ describe("limits of a key", () => {
       yield* Fiber.joinAll([first, second])
       expect(sent).toEqual([700])
     }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("are what a refusal names, not those of a provider that has room", () =>
+    Effect.gen(function* () {
+      const key = keyOf("mobile", { requestsPerMinute: 1, windowMs: 3_600_000 })
+      const refused = { _tag: "RateLimitExceeded", fault: "policy" }
+      for (let i = 0; i < 60; i++) yield* start({ key })
+      expect(yield* Effect.flip(attempt({ key }))).toMatchObject({ ...refused, limit: "key mobile rate limit" })
+      const tokens = 1_000_000
+      for (let i = 0; i < 10; i++) yield* start({ provider: "b", tenant: "other", tokens })
+      const error = yield* Effect.flip(attempt({ provider: "b", tenant: "other", tokens }))
+      expect(error).toMatchObject({ ...refused, limit: "b rate limit" })
+    }).pipe(Effect.provide(layer({ b: { tokensPerMinute: 1_000_000 } })))
   )
 
   it.effect("keep no other key of the same tenant waiting, nor the tenant without a key", () =>
