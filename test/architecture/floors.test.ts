@@ -140,6 +140,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "SemanticShadow.ts",
       "VectorIndex.ts",
       "VectorKernel.ts",
+      "VectorStore.ts",
       "version.ts"
     ]
   },

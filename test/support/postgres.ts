@@ -43,6 +43,16 @@ export const postgresBinaries: string | undefined = ((): string | undefined => {
 /** Why a test of Postgres is skipped. */
 export const noPostgres = "Postgres is not installed (initdb, postgres and createdb were looked for)"
 
+/** True where the installed Postgres has the extension pgvector. */
+export const hasPgvector: boolean =
+  postgresBinaries !== undefined &&
+  [path.join(postgresBinaries, "../share"), path.dirname(postgresBinaries).replace("/lib/", "/share/")].some((folder) =>
+    existsSync(path.join(folder, "extension/vector.control"))
+  )
+
+/** Why a test of it is skipped. */
+export const noPgvector = "the installed Postgres has no pgvector (Debian 12 has no package of it)"
+
 export const startPostgres = async (): Promise<Postgres> => {
   if (postgresBinaries === undefined) throw new Error(noPostgres)
   const binaries = postgresBinaries

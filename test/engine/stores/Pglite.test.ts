@@ -8,12 +8,14 @@ import * as BudgetSql from "../../../engine/src/stores/BudgetSql.ts"
 import * as Database from "../../../engine/src/stores/Database.ts"
 import * as KeysSql from "../../../engine/src/stores/KeysSql.ts"
 import * as UsagePostgres from "../../../engine/src/stores/UsagePostgres.ts"
+import * as VectorPostgres from "../../../engine/src/stores/VectorPostgres.ts"
 import { UsageLog, type UsageStore } from "../../../engine/src/UsageLog.ts"
 import { budgetStoreContract, nowMs } from "../../contracts/BudgetStore.ts"
 import { keyStoreContract } from "../../contracts/KeyStore.ts"
 import { usageHistoryContract, usageRollupContract } from "../../contracts/UsageHistory.ts"
 import { sameAsMemory } from "../../contracts/UsageRandom.ts"
 import { usageStoreContract } from "../../contracts/UsageStore.ts"
+import { vectorStoreContract } from "../../contracts/VectorStore.ts"
 import { type PgliteServer, startPglite } from "../../support/pglite.ts"
 
 let server: PgliteServer
@@ -38,13 +40,13 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => Effect.runPromise(closeStore))
 
-const usage = () =>
-  UsageLog.layer(
-    Effect.as(
-      Effect.promise(() => server.emptyTables("usage_")),
-      store
-    )
-  )
+/** A question waits until everything that was recorded before it is written. */
+const emptied = Effect.andThen(
+  Effect.suspend(() => Effect.orDie(store.find(""))),
+  Effect.promise(() => server.emptyTables("usage_"))
+)
+
+const usage = () => UsageLog.layer(Effect.map(emptied, () => store))
 
 usageStoreContract("postgres (PGlite)", usage)
 usageHistoryContract("postgres (PGlite)", usage)
@@ -72,6 +74,14 @@ describe("keys in PGlite", () => {
     { shared: true }
   )
 })
+
+vectorStoreContract(
+  "PGlite",
+  Effect.map(newUrl, (url) => {
+    const location = { kind: "postgres", url } as const
+    return (space: string) => VectorPostgres.make({ location, space })
+  })
+)
 
 budgetStoreContract(
   "PGlite",
