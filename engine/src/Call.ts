@@ -9,6 +9,7 @@ import { type Clock, Effect, type Tracer } from "effect"
 import type { EngineError } from "./Errors.ts"
 import { defectFields, logOf } from "./Log.ts"
 import type { Completion, Part } from "./Reply.ts"
+import type { RateReservation } from "./RateReservation.ts"
 import type { ReportedLimit } from "./ReportedLimit.ts"
 import type { Request } from "./Request.ts"
 import type { TraceHeaders } from "./TraceContext.ts"
@@ -52,6 +53,8 @@ export interface Attempt {
   otherKey?: boolean
   /** Paths of fields that the provider's protocol has no place for and that were left out. */
   omitted?: ReadonlyArray<string>
+  /** What it has taken of this process's limits; absent where it has not, or not yet. */
+  reserved?: RateReservation | undefined
   /** Where the attempt goes with the trace that it belongs to: headers for the provider. Absent where it is not told. */
   traceHeaders?: TraceHeaders | undefined
 }

@@ -17,9 +17,10 @@ export interface Mark {
   readonly takenAtMs: number
   /** Tokens that were reserved for it. */
   readonly tokens: number
-  readonly requestsHeld: number
-  readonly tokensHeld: number
-  readonly activeHeld: number
+  /** By all instances, where limits are shared. */
+  requestsHeld: number
+  tokensHeld: number
+  activeHeld: number
 }
 
 /** Limits as configured; undefined where there is none. */

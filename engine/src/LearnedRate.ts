@@ -86,6 +86,9 @@ export class LearnedRate {
   private raisedFrom = 0
   private heldUntilMs = 0
   private refusals = 0
+  /** What other instances hold, as it was told last. */
+  private elsewhere = 0
+  private elsewhereUntilMs = 0
 
   constructor(options: LearnedRateOptions) {
     const { configured, learn, minimumBurst, spare = nothing, windowMs } = options
@@ -127,17 +130,27 @@ export class LearnedRate {
   }
 
   waitMs(amount: number, nowMs: number): number {
-    const waitMs = Math.max(
-      this.heldUntilMs - nowMs,
-      this.window.waitMs(amount + this.spare(amount, this.window.limit), nowMs)
-    )
+    const waitMs = Math.max(this.heldUntilMs - nowMs, this.window.waitMs(this.needOf(amount), nowMs))
     if (waitMs > 0) this.blockedAtMs = nowMs
     return waitMs
   }
 
+  /** What must be free for an amount. */
+  needOf(amount: number): number {
+    return amount + this.spare(amount, this.window.limit)
+  }
+
+  /** What all instances hold together, where limits are shared; `blocked` when somebody waits because of it. */
+  sharedUse(total: number | undefined, blocked: boolean, nowMs: number): void {
+    if (blocked) this.blockedAtMs = nowMs
+    if (total === undefined) return
+    this.elsewhere = Math.max(0, total - this.window.usedAt(nowMs))
+    this.elsewhereUntilMs = nowMs + this.window.windowMs / 8
+  }
+
   /** The share of the limit that is used, 0–1; undefined without a limit. */
   pressure(nowMs: number): number | undefined {
-    return this.limited ? this.window.usedAt(nowMs) / this.window.limit : undefined
+    return this.limited ? this.usedAt(nowMs) / this.window.limit : undefined
   }
 
   /** True when more than this has passed in a window before: then the rate can hardly be why it was refused. */
@@ -216,6 +229,10 @@ export class LearnedRate {
     return this.learn !== false && this.learn !== "watch"
   }
 
+  private usedAt(nowMs: number): number {
+    return this.window.usedAt(nowMs) + (nowMs < this.elsewhereUntilMs ? this.elsewhere : 0)
+  }
+
   private set(amount: number, nowMs: number): void {
     const { windowMs } = this.window
     this.limited = true
@@ -236,7 +253,7 @@ export class LearnedRate {
     const { limit, windowMs } = this.window
     const most = this.learn === "probe" ? Infinity : (this.configured ?? Infinity)
     if (limit >= most || this.isReported(nowMs)) return
-    const free = limit - this.window.usedAt(nowMs)
+    const free = limit - this.usedAt(nowMs)
     if (free > Math.max(2 * this.unit, 0.25 * limit)) this.fullSinceMs = undefined
     if (free > Math.max(this.unit, 0.1 * limit) || nowMs - this.blockedAtMs > windowMs / 8) return
     this.fullSinceMs ??= nowMs

@@ -7,7 +7,7 @@
  */
 import { Effect } from "effect"
 import type { Call, Outcome } from "./Call.ts"
-import { type EngineError, ProviderRateLimited, QueueFull, RateLimitExceeded, ShuttingDown } from "./Errors.ts"
+import { ProviderRateLimited, QueueFull, RateLimitExceeded, ShuttingDown } from "./Errors.ts"
 import type { RateLimits } from "./Provider.ts"
 import { RateEstimate } from "./RateEstimate.ts"
 import { type QueueHost, type QueueOptions, RateQueue, RateWaiter, type Refusal, type Scopes } from "./RateQueue.ts"
@@ -15,10 +15,10 @@ import type { RateKeys } from "./RateKeys.ts"
 import { callerLimitsOf, type Hold, RateScope, type ScopeRates } from "./RateScope.ts"
 import { laneStatus, type LaneStatus, type LimitedModel } from "./RateStatus.ts"
 import type { RateTenants } from "./RateTenants.ts"
+import { usedOf } from "./RateUsed.ts"
 import { type Candidate, type Estimate, RateWait } from "./RateWait.ts"
 import { defaultTenant } from "./Request.ts"
 import type { AttemptCall, OpenAttempt } from "./Stage.ts"
-import { totalTokens, type Usage, zero } from "./Usage.ts"
 
 export interface LaneOptions {
   readonly name: string
@@ -40,6 +40,7 @@ interface Reservation {
   readonly model: Hold | undefined
   readonly tenant: Hold | undefined
   readonly key: Hold | undefined
+  readonly tokens: number
   readonly takenAtMs: number
 }
 
@@ -68,6 +69,7 @@ export class RateLane {
     this.queueOptions = queueOptions
     this.host = host
     this.scope = new RateScope(options.name, options.rateLimits)
+    this.scope.onRoom = () => this.queue.pump()
     for (const [model, limits] of Object.entries(options.modelLimits ?? {})) {
       this.addModel(model, { ...limits, learn: options.rateLimits.learn })
     }
@@ -144,6 +146,7 @@ export class RateLane {
   /** Each model has a line of its own for ever, since waiters keep theirs. */
   private addModel(model: string, limits: ScopeRates): void {
     const scope = new RateScope<RateWaiter>(`${this.options.name}/${model}`, limits)
+    scope.onRoom = () => this.queue.pump()
     this.models.set(model, { name: model, scope, line: ++this.lines })
   }
 
@@ -214,25 +217,23 @@ export class RateLane {
       model: model?.take(tokens, nowMs),
       tenant: tenant?.take(tokens, nowMs),
       key: key?.take(tokens, nowMs),
+      tokens,
       takenAtMs: nowMs
     }
+    call.attempt.reserved = reservation
     call.journal.callerLimits = callerLimitsOf(tenant, key, nowMs)
     call.settlement.add((outcome) => this.settle(call, reservation, outcome))
   }
 
   private settle(call: AttemptCall, { key, model, provider, takenAtMs, tenant }: Reservation, outcome: Outcome): void {
     const nowMs = this.nowMs
-    const usage = usageOf(outcome)
-    const tokens = totalTokens(usage)
-    const requests = outcome._tag === "Success" || wasCounted(call, outcome) ? 1 : 0
-    provider.scope.settle(provider, requests, tokens, usage.output, nowMs)
-    model?.scope.settle(model, requests, tokens, usage.output, nowMs)
+    const { output, own, requests, tokens } = usedOf(call, outcome)
+    provider.scope.settle(provider, requests, tokens, output, nowMs)
+    model?.scope.settle(model, requests, tokens, output, nowMs)
     const taught = model ?? provider
     taught.scope.learned.settle(taught, call, outcome, nowMs)
-    // However many attempts a call needs, it is one request of its tenant and its key.
-    const own = failedBeforeReply(outcome) ? 0 : requests
-    tenant?.scope.settle(tenant, own, tokens, usage.output, nowMs)
-    key?.scope.settle(key, own, tokens, usage.output, nowMs)
+    tenant?.scope.settle(tenant, own, tokens, output, nowMs)
+    key?.scope.settle(key, own, tokens, output, nowMs)
     if (requests === 1) this.wait.learn(nowMs - takenAtMs)
     if (outcome._tag === "Success") {
       this.estimate.learn(call.target.model, outcome.completion.usage.output)
@@ -311,21 +312,6 @@ export class RateLane {
     return Math.ceil(Math.max(retryAfterMsMin, lateMs))
   }
 }
-
-/** What the provider has counted for an attempt; an attempt that failed before its first part gets all back. */
-const usageOf = (outcome: Outcome): Usage =>
-  (outcome._tag === "Success" ? outcome.completion : outcome.partial)?.usage ?? zero
-
-const failedBeforeReply = (outcome: Outcome): boolean => outcome._tag === "Failure" && outcome.partial === undefined
-
-/** A 429 may count as a request; a provider that tells its limits tells that as well. */
-const isUncounted = (tag: EngineError["_tag"], told: boolean): boolean =>
-  tag === "ProviderUnreachable" || tag === "UnsupportedAbility" || (tag === "ProviderRateLimited" && told)
-
-/** False when nothing was sent, so that the provider can't have counted the request. */
-const wasCounted = ({ attempt }: AttemptCall, outcome: Outcome): boolean =>
-  attempt.sentAtMs !== undefined &&
-  !(outcome._tag === "Failure" && isUncounted(outcome.error._tag, attempt.rateLimits !== undefined))
 
 const hasRoom = (scope: RateScope, tokens: number, nowMs: number): boolean =>
   scope.hasPlace && scope.keptFor === undefined && scope.roomInMs(tokens, nowMs) === 0

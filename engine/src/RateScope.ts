@@ -5,6 +5,7 @@
  * scope that it belongs to in one synchronous step, and settles each of them with the true usage. A scope holds numbers
  * alone: it has no clock and knows no waiters.
  */
+import { createHash } from "node:crypto"
 import type { CallerLimit, CallerLimits } from "./Call.ts"
 import { LearnedLimits, type Mark } from "./LearnedLimits.ts"
 import type { LearnedRate } from "./LearnedRate.ts"
@@ -60,6 +61,8 @@ export interface Hold extends Mark {
 export class RateScope<W extends Claimant = Claimant> {
   /** As errors name it: `openai`. */
   readonly name: string
+  /** The same on all instances: providers and models by their name, tenants and keys by theirs. */
+  readonly id: string
   active = 0
   /** The limits in force: as configured, or as the provider has taught. */
   learned: LearnedLimits
@@ -69,12 +72,17 @@ export class RateScope<W extends Claimant = Claimant> {
   waiting = 0
   /** Queues in which a waiter was passed over because of this scope; each is told once when something is given back. */
   readonly watchers = new Set<Watcher>()
+  /** Told when nobody holds it back any more. */
+  onRoom: (() => void) | undefined
   private claimant: W | undefined
   private overtaken = 0
+  /** Somebody who has taken from it waits for other instances. */
+  private heldBack = false
   private rateLimits: ScopeRates
 
   constructor(name: string, rateLimits: ScopeRates, tenant = "") {
     this.name = name
+    this.id = idOf(name, tenant)
     this.tenant = tenant
     this.rateLimits = rateLimits
     this.learned = new LearnedLimits(rateLimits)
@@ -112,7 +120,16 @@ export class RateScope<W extends Claimant = Claimant> {
   }
 
   get hasPlace(): boolean {
-    return this.active < this.concurrent
+    return this.active < this.concurrent && !this.heldBack
+  }
+
+  /** Lets nobody take from it for now, or again. */
+  holdBack(held: boolean): void {
+    if (this.heldBack === held) return
+    this.heldBack = held
+    if (held) return
+    this.onRoom?.()
+    this.tell()
   }
 
   /** Milliseconds until the windows have room for one request of so many tokens, whoever waits; 0 when they have. */
@@ -218,6 +235,14 @@ export class RateScope<W extends Claimant = Claimant> {
         : noLimit
     }
   }
+}
+
+/** Longer names are told by their hash. */
+const idLengthMax = 120
+
+const idOf = (name: string, tenant: string): string => {
+  const id = tenant === "" ? `at ${name}` : tenant.startsWith("\u0000") ? `key ${tenant.slice(1)}` : `tenant ${tenant}`
+  return id.length <= idLengthMax ? id : `hash ${createHash("sha256").update(id).digest("base64url")}`
 }
 
 /** So many others may go before the one that has a claim. */

@@ -160,6 +160,41 @@ export class SlidingWindow {
     if (late > 0) this.put(late, this.sliceNumber)
   }
 
+  /** The ticket of what was taken then. */
+  ticketAt(atMs: number): number {
+    return Math.floor(atMs / this.sliceMs)
+  }
+
+  /** Counts an amount that passed elsewhere so many milliseconds ago; what it owes to the pace is told by `owe`. */
+  remember(amount: number, agoMs: number, nowMs: number): void {
+    this.advance(nowMs)
+    const slice = Math.min(this.sliceNumber, Math.floor((nowMs - agoMs) / this.sliceMs))
+    if (slice > this.sliceNumber - this.amounts.length) this.put(amount, slice)
+  }
+
+  /** Adds to what the pace holds back. */
+  owe(amount: number, nowMs: number): void {
+    this.drain(nowMs)
+    this.fill(amount)
+  }
+
+  /** What the pace holds back now. */
+  owedAt(nowMs: number): number {
+    this.drain(nowMs)
+    return Math.max(0, this.level)
+  }
+
+  /** What the current window holds: amounts, each with how many milliseconds ago it has passed at least. */
+  passed(nowMs: number): ReadonlyArray<{ readonly agoMs: number; readonly amount: number }> {
+    this.advance(nowMs)
+    const passed: Array<{ readonly agoMs: number; readonly amount: number }> = []
+    for (let slice = this.sliceNumber - this.amounts.length + 1; slice <= this.sliceNumber; slice++) {
+      const amount = this.amounts[this.index(slice)]!
+      if (amount !== 0) passed.push({ agoMs: Math.max(0, nowMs - (slice + 1) * this.sliceMs), amount })
+    }
+    return passed
+  }
+
   /** Amount that has passed in the current window. */
   usedAt(nowMs: number): number {
     this.advance(nowMs)
