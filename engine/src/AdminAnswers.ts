@@ -73,6 +73,11 @@ export const AttemptTotals = Schema.Struct({
   retries: Schema.Finite,
   /** Second attempts beside one that was late. */
   hedges: Schema.Finite,
+  /** Requests that succeeded here after another attempt had failed: at this provider, or at one before it. */
+  rescuedByRetry: Schema.Finite,
+  rescuedByFallback: Schema.Finite,
+  /** Requests that were answered here by the second of two attempts. */
+  rescuedByHedge: Schema.Finite,
   /** Succeeded as a share of succeeded and failed; null before the first. */
   successRate: NullableNumber
 }).annotate({ identifier: "AttemptTotals" })
@@ -230,6 +235,17 @@ export const ProviderList = Schema.Struct({ providers: Schema.Array(Provider) })
   identifier: "ProviderList"
 })
 export type ProviderList = typeof ProviderList.Type
+
+/** What became of one small call to a provider. */
+export const ProviderProbe = Schema.Struct({
+  provider: Schema.String,
+  model: Schema.String,
+  ok: Schema.Boolean,
+  latencyMs: Schema.Finite,
+  /** null when it answered; holds no key and no prompt. */
+  error: Schema.NullOr(Schema.Struct({ kind: Schema.String, message: Schema.String }))
+}).annotate({ identifier: "ProviderProbe" })
+export type ProviderProbe = typeof ProviderProbe.Type
 
 /** The effective configuration; secrets are replaced by `<redacted>`. */
 export const RedactedConfig = Schema.Record(Schema.String, Schema.Json).annotate({ identifier: "RedactedConfig" })

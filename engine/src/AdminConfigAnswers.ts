@@ -27,3 +27,26 @@ export const ConfigValidation = Schema.Struct({
   needRestart: Schema.Array(Schema.String)
 }).annotate({ identifier: "ConfigValidation" })
 export type ConfigValidation = typeof ConfigValidation.Type
+
+/** Where one value of `GET config` came from. */
+export const ConfigValueSource = Schema.Struct({
+  /** As in the answer of `GET config`. */
+  path: Schema.String,
+  /** As in the file. */
+  field: Schema.String,
+  source: Schema.Literals(["default", "file", "environment", "flag"]),
+  /** The variables, or the flag; null for the file and for defaults. */
+  detail: Schema.NullOr(Schema.String),
+  /** The generation that brought it: above 1, a reload did. */
+  generation: Schema.Finite
+}).annotate({ identifier: "ConfigValueSource" })
+export type ConfigValueSource = typeof ConfigValueSource.Type
+
+/** Without values; `file` is null where none was read, and `values` is empty for a gateway that code has built. */
+export const ConfigSources = Schema.Struct({
+  file: Schema.NullOr(Schema.String),
+  /** Which configuration of the process is in force; 1 is the first. */
+  generation: Schema.Finite,
+  values: Schema.Array(ConfigValueSource)
+}).annotate({ identifier: "ConfigSources" })
+export type ConfigSources = typeof ConfigSources.Type

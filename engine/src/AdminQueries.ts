@@ -85,6 +85,13 @@ export const BreakerOrder = Schema.Struct({
 }).annotate({ identifier: "BreakerOrder", parseOptions: { errors: "all", onExcessProperty: "error" } })
 export type BreakerOrder = typeof BreakerOrder.Type
 
+/** One small call to a provider; its default model unless another is named. */
+export const ProbeOrder = Schema.Struct({ model: Schema.optional(Schema.NonEmptyString) }).annotate({
+  identifier: "ProbeOrder",
+  parseOptions: { errors: "all", onExcessProperty: "error" }
+})
+export type ProbeOrder = typeof ProbeOrder.Type
+
 const cacheFilters = {
   provider: Schema.optional(Schema.NonEmptyString),
   model: Schema.optional(Schema.NonEmptyString),

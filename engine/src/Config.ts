@@ -10,6 +10,7 @@ import type { BudgetOptions } from "./BudgetRule.ts"
 import { buildBudgets } from "./ConfigBudgets.ts"
 import { complete } from "./ConfigEnvironment.ts"
 import type { Environment, Origins } from "./ConfigEnvironment.ts"
+import { type Given, givenBy } from "./ConfigSources.ts"
 import { forbiddenShapes } from "./ConfigShape.ts"
 import {
   buildProvider,
@@ -140,6 +141,11 @@ export interface DecodeOptions {
   readonly providers?: ReadonlyArray<ProviderInfo> | undefined
 }
 
+export interface Decoded {
+  readonly config: EngineConfig
+  readonly given: Given
+}
+
 /**
  * Decodes what people write. Fails with every error at once; each names its path.
  *
@@ -148,6 +154,10 @@ export interface DecodeOptions {
  * // fails with: providers[0].rateLimits.concurrent: expected a positive integer, got 0
  */
 export const decode = (input: unknown, options?: DecodeOptions): Effect.Effect<EngineConfig, ConfigError> =>
+  Effect.map(decodeGiven(input, options), ({ config }) => config)
+
+/** The same, with who gave which value. */
+export const decodeGiven = (input: unknown, options?: DecodeOptions): Effect.Effect<Decoded, ConfigError> =>
   Effect.suspend(() => {
     const written = input === undefined ? {} : input
     const origins: Origins = new Map(options?.origins)
@@ -171,9 +181,10 @@ export const decode = (input: unknown, options?: DecodeOptions): Effect.Effect<E
       return failWith([...wrong, ...broken], secretsOf(document, origins))
     }
     const built = build(decoded.success, notes, options?.door ?? "library")
-    if (made.length === 0) return Effect.succeed(built)
+    const given = givenBy(written, document, origins)
+    if (made.length === 0) return Effect.succeed({ config: built, given })
     const providers = [...(alone ? [] : built.providers), ...made.map(fromMade)]
-    return Effect.succeed({ ...built, providers, simulated: onlySimulated(providers) })
+    return Effect.succeed({ config: { ...built, providers, simulated: onlySimulated(providers) }, given })
   })
 
 const decodeDocument = Schema.decodeUnknownResult(Document, parseOptions)

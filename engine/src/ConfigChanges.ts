@@ -5,6 +5,7 @@
  */
 import { Equal, Predicate, Redacted } from "effect"
 import type { EngineConfig } from "./Config.ts"
+import { writtenPath } from "./ConfigSources.ts"
 import { formatPath, type Path } from "./Issues.ts"
 
 /** Parts of the configuration that belong to the process: its socket and its database. */
@@ -41,8 +42,4 @@ type Keyed = { readonly [key: string | number]: unknown }
 const isRecord = (value: unknown): boolean =>
   Predicate.isObject(value) && !Redacted.isRedacted(value) && !Array.isArray(value)
 
-/** The path without the units that decoded names end with. */
-const written = (path: Path): string =>
-  formatPath(
-    path.map((key) => (typeof key === "string" ? key.replace(/Ms$/, "").replace(/^bodyLimitBytes$/, "bodyLimit") : key))
-  )
+const written = (path: Path): string => formatPath(writtenPath(path))

@@ -5,6 +5,7 @@
  * where the configuration comes from; a gateway that code has built has none to read again.
  */
 import { Context, type Effect, Schema } from "effect"
+import type { ConfigSources } from "./AdminConfigAnswers.ts"
 import type { ConfigChanges } from "./ConfigChanges.ts"
 
 export interface ConfigIssue {
@@ -39,5 +40,7 @@ export class ConfigControl extends Context.Service<
     readonly reload: Effect.Effect<Reloaded, ConfigRefused>
     /** What would be wrong with a configuration and what it would change; without one, that which `reload` would read. */
     readonly validate: (document: unknown) => Effect.Effect<Validation>
+    /** Where each value of the configuration in force came from. */
+    readonly sources: Effect.Effect<ConfigSources>
   }
 >()("millrace/ConfigControl") {}

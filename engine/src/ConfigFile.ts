@@ -11,8 +11,8 @@ import { existsSync } from "node:fs"
 import { readFile, stat } from "node:fs/promises"
 import path from "node:path"
 import { pathToFileURL } from "node:url"
-import { ConfigError, decode } from "./Config.ts"
-import type { EngineConfig } from "./Config.ts"
+import { ConfigError, decodeGiven } from "./Config.ts"
+import type { Decoded } from "./Config.ts"
 import { interpolate } from "./ConfigEnvironment.ts"
 import type { Environment } from "./ConfigEnvironment.ts"
 import { ParseFailure, parseJson, parseYaml } from "./ConfigParser.ts"
@@ -30,8 +30,7 @@ export interface LoadOptions {
   readonly door?: "library" | "serve" | undefined
 }
 
-export interface Loaded {
-  readonly config: EngineConfig
+export interface Loaded extends Decoded {
   /** The file that was read, as it was named; undefined when there is none. */
   readonly file: string | undefined
 }
@@ -47,17 +46,17 @@ export const load = (options: LoadOptions): Effect.Effect<Loaded, ConfigError> =
     const cwd = options.cwd ?? process.cwd()
     const env = options.env ?? process.env
     const file = options.file ?? (yield* search(cwd))
-    if (file === undefined) return { config: yield* decode(undefined, { env, door: options.door }), file }
+    if (file === undefined) return { ...(yield* decodeGiven(undefined, { env, door: options.door })), file }
     const written = yield* read(file, path.resolve(cwd, file))
     const shapes = forbiddenShapes(written)
     if (shapes.length > 0) return yield* refuse(file, shapes)
     const { document, origins, issues } = interpolate(written, env)
     if (issues.length > 0) return yield* refuse(file, issues)
-    const config = yield* Effect.mapError(
-      decode(document, { env, door: options.door, origins }),
+    const decoded = yield* Effect.mapError(
+      decodeGiven(document, { env, door: options.door, origins }),
       (error) => new ConfigError({ issues: error.issues, file })
     )
-    return { config, file }
+    return { ...decoded, file }
   })
 
 const search = (cwd: string): Effect.Effect<string | undefined, ConfigError> => {

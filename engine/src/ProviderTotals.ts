@@ -15,6 +15,9 @@ interface Sums {
   left: number
   retries: number
   hedges: number
+  rescuedByRetry: number
+  rescuedByFallback: number
+  rescuedByHedge: number
 }
 
 export class ProviderTotals {
@@ -22,18 +25,24 @@ export class ProviderTotals {
 
   add({ attempts, status }: UsageRecord): void {
     let before: string | undefined
+    let failed = false
     for (const attempt of attempts) {
       const { error, hedge, provider } = attempt
       const retry = hedge !== true && before === provider
       if (hedge !== true) before = provider
+      const first = !failed
+      failed ||= error !== null
       if (!reachedProvider(attempt)) continue
       const sums = this.of(provider)
       sums.attempts++
       if (hedge === true) sums.hedges++
       else if (retry) sums.retries++
       if (error === null) {
-        if (attempt.lost === undefined && status === "success") sums.succeeded++
-        else sums.left++
+        if (attempt.lost === undefined && status === "success") {
+          sums.succeeded++
+          if (hedge === true) sums.rescuedByHedge++
+          else if (!first) sums[retry ? "rescuedByRetry" : "rescuedByFallback"]++
+        } else sums.left++
       } else if (error.fault === "provider" || error.fault === "engine") sums.failed++
       else if (error.fault === "caller") sums.rejected++
       else sums.left++
@@ -53,4 +62,15 @@ export class ProviderTotals {
   }
 }
 
-const none: Readonly<Sums> = { attempts: 0, succeeded: 0, failed: 0, rejected: 0, left: 0, retries: 0, hedges: 0 }
+const none: Readonly<Sums> = {
+  attempts: 0,
+  succeeded: 0,
+  failed: 0,
+  rejected: 0,
+  left: 0,
+  retries: 0,
+  hedges: 0,
+  rescuedByRetry: 0,
+  rescuedByFallback: 0,
+  rescuedByHedge: 0
+}

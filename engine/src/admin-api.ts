@@ -25,11 +25,12 @@ import {
   EvictResult,
   Provider,
   ProviderList,
+  ProviderProbe,
   PurgeResult,
   RedactedConfig,
   Status
 } from "./AdminAnswers.ts"
-import { ConfigCandidate, ConfigReload, ConfigValidation } from "./AdminConfigAnswers.ts"
+import { ConfigCandidate, ConfigReload, ConfigSources, ConfigValidation } from "./AdminConfigAnswers.ts"
 import { budgetsGroup } from "./AdminBudgetApi.ts"
 import { keysGroup } from "./AdminKeysApi.ts"
 import { BadRequest, NotFound, TooManyRequests, Unauthorized } from "./AdminErrors.ts"
@@ -40,7 +41,8 @@ import {
   CacheEntriesQuery,
   CacheExportQuery,
   CacheLookupQuery,
-  CacheRecords
+  CacheRecords,
+  ProbeOrder
 } from "./AdminQueries.ts"
 import {
   CacheFeedback,
@@ -88,6 +90,14 @@ const statusGroup = HttpApiGroup.make("status", { topLevel: true })
       params: { name: Schema.NonEmptyString },
       payload: BreakerOrder,
       success: Provider,
+      error: NotFound
+    })
+  )
+  .add(
+    HttpApiEndpoint.post("probe", "/providers/:name/probe", {
+      params: { name: Schema.NonEmptyString },
+      payload: [ProbeOrder, Schema.Null],
+      success: ProviderProbe,
       error: NotFound
     })
   )
@@ -157,6 +167,7 @@ const semanticGroup = HttpApiGroup.make("semantic", { topLevel: true })
   )
 
 const configurationGroup = HttpApiGroup.make("configuration", { topLevel: true })
+  .add(HttpApiEndpoint.get("configSources", "/config/sources", { success: ConfigSources }))
   .add(HttpApiEndpoint.post("reloadConfig", "/config/reload", { success: ConfigReload }))
   .add(
     HttpApiEndpoint.post("validateConfig", "/config/validate", {

@@ -217,6 +217,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "ConfigRules.ts",
       "ConfigSchema.ts",
       "ConfigShape.ts",
+      "ConfigSources.ts",
       "ConfigUnsupported.ts",
       "Engine.ts",
       "Kept.ts",

@@ -32,7 +32,19 @@ const provider: Provider = {
   breaker: "closed",
   active: 1,
   queued: 0,
-  attempts: { attempts: 3, succeeded: 1, failed: 1, rejected: 1, left: 0, retries: 1, hedges: 0, successRate: 0.5 },
+  attempts: {
+    attempts: 3,
+    succeeded: 1,
+    failed: 1,
+    rejected: 1,
+    left: 0,
+    retries: 1,
+    hedges: 0,
+    rescuedByRetry: 1,
+    rescuedByFallback: 0,
+    rescuedByHedge: 0,
+    successRate: 0.5
+  },
   keys: [{ index: 0, state: "ready", reason: null, restMs: null }],
   limits: { requestsPerMinute: limit, tokensPerMinute: limit, concurrent: limit },
   models: ["gpt-5.4-mini"],
@@ -344,10 +356,11 @@ describe("the routes", () => {
       ...paths.filter((path) => !path.includes("req_1")),
       "requests/{id}",
       "providers/{name}/breaker",
+      "providers/{name}/probe",
       ...cachePaths,
       ...["keys", "keys/{id}", "keys/{id}/rotate"],
       ...["errors", "usage/export", "usage/prune", "usage/reprice"],
-      ...["budgets", "config/reload", "config/validate", "models", "prices"]
+      ...["budgets", "config/reload", "config/sources", "config/validate", "models", "prices"]
     ]
     expect(Object.keys(api.paths).toSorted()).toEqual(templates.map((path) => `/admin/api/${path}`).toSorted())
     for (const operations of Object.values(api.paths)) {

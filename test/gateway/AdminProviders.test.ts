@@ -126,6 +126,29 @@ describe("POST providers/{name}/breaker", () => {
   })
 })
 
+describe("POST providers/{name}/probe", () => {
+  it("calls the provider once and says what came of it, and the call is in the sums", async () => {
+    answers["OK"] = () => "OK"
+    expect(await admin("providers/a/probe", {})).toMatchObject({
+      status: 200,
+      json: { provider: "a", model: "m", ok: true, error: null }
+    })
+    answers["OK"] = () => new ProviderServerError({ ...at, detail: "500" })
+    expect(await admin("providers/a/probe", { model: "other" })).toMatchObject({
+      status: 200,
+      json: { provider: "a", model: "other", ok: false, error: { kind: "ProviderServerError" } }
+    })
+    delete answers["OK"]
+    expect((await providerA()).attempts).toMatchObject({ attempts: 2, succeeded: 1, failed: 1 })
+    await admin("providers/a/breaker", { state: "open", forMs: 60_000 })
+    expect((await admin("providers/a/probe", {})).json).toMatchObject({ ok: false, error: { kind: "CircuitOpen" } })
+  })
+
+  it("is 404 for a provider that is not there", async () => {
+    expect(await admin("providers/nobody/probe", {})).toMatchObject({ status: 404, json: { _tag: "NotFound" } })
+  })
+})
+
 describe("the figures of a provider", () => {
   it("count its attempts, and leave callers' faults out of its success rate", async () => {
     for (const text of ["good", "good", "good", "bad", "wrong", "wrong"]) await ask(text)
@@ -140,6 +163,9 @@ describe("the figures of a provider", () => {
           left: 0,
           retries: 0,
           hedges: 0,
+          rescuedByRetry: 0,
+          rescuedByFallback: 0,
+          rescuedByHedge: 0,
           successRate: 0.75
         }
       },

@@ -163,9 +163,16 @@ describe("reload", () => {
     expect(told.json.changed).toEqual(["providers[0].apiKeys[0]"])
     await ask(url, user("Which key?", { temperature: 0.3 }))
     expect(upstream.requests.at(-1)!.headers.authorization).toBe("Bearer upstream-key-two")
+    const sources = (await get(`${url}/admin/api/config/sources`, { authorization: `Bearer ${token}` })).json
+    expect(sources).toMatchObject({ file: "secret.json", generation: 2 })
+    const sourceOf = (path: string) => sources.values.find((value: { readonly path: string }) => value.path === path)
+    expect(sourceOf("providers[0].apiKeys")).toMatchObject({ source: "file", generation: 2 })
+    expect(sourceOf("providers[0].baseUrl")).toMatchObject({ source: "file", generation: 1 })
+    expect(sourceOf("server.port")).toMatchObject({ source: "flag", detail: "--port", generation: 1 })
+    expect(sourceOf("retry.baseDelayMs")).toMatchObject({ field: "retry.baseDelay", source: "default", generation: 1 })
     signal("SIGTERM")
     const { stderr, stdout } = await ended
-    expect(`${stdout}${stderr}${JSON.stringify(told)}`).not.toMatch(/upstream-key/)
+    expect(`${stdout}${stderr}${JSON.stringify([told, sources])}`).not.toMatch(/upstream-key/)
   })
 
   it("shows gauges of a provider once, also while a call of an older configuration runs", async () => {

@@ -4,11 +4,12 @@
  * With `--probe` each provider is called once, through the engine itself, so that a wrong key, address or model is
  * found before the first user finds it. Nothing is listened on and no database is opened.
  */
-import { Clock, Console, Effect, Option, Schema, Struct } from "effect"
+import { Console, Effect, Option, Schema, Struct } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { ConfigError, EngineConfig } from "../Config.ts"
 import * as ConfigFile from "../ConfigFile.ts"
 import { Engine } from "../Engine.ts"
+import { probeProvider } from "../gateway/Probe.ts"
 import { configuredPrices, priceLines, pricesJson } from "./prices.ts"
 import { type Probe, probeLine, summaryJson, summaryLines } from "./summary.ts"
 
@@ -96,15 +97,7 @@ const probeAll = (
   )
 
 const probeOne = (provider: string, model: string): Effect.Effect<Probe, never, Engine> =>
-  Effect.gen(function* () {
-    const startedAtMs = yield* Clock.currentTimeMillis
-    const error = yield* Engine.generateText({
-      prompt: "Reply with OK.",
-      provider,
-      model,
-      maxTokens: 16,
-      cache: { mode: "bypass" }
-    }).pipe(Effect.match({ onSuccess: () => undefined, onFailure: ({ message }) => message.replaceAll(/\s+/g, " ") }))
-    const latencyMs = (yield* Clock.currentTimeMillis) - startedAtMs
-    return { provider, ok: error === undefined, latencyMs, error }
-  })
+  Effect.map(
+    Effect.flatMap(Engine, (engine) => probeProvider(engine, provider, model)),
+    ({ error, latencyMs, ok }) => ({ provider, ok, latencyMs, error: error?.message })
+  )

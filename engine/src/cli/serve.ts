@@ -45,21 +45,22 @@ export const serve = Command.make(
   "serve",
   flags,
   Effect.fnUntraced(function* (options) {
-    const load = ConfigFile.load({
-      ...(Option.isSome(options.config) ? { file: options.config.value } : {}),
-      door: "serve"
-    })
-    const { config, file } = yield* load
-    const host = Option.getOrElse(options.host, () => config.server.host)
-    const port = Option.getOrElse(options.port, () => config.server.port)
+    const flagged = flagsOver(Option.getOrUndefined(options.host), Option.getOrUndefined(options.port))
+    const load = Effect.map(
+      ConfigFile.load({ ...(Option.isSome(options.config) ? { file: options.config.value } : {}), door: "serve" }),
+      (loaded) => ({ ...loaded, config: flagged(loaded.config), given: new Map([...loaded.given, ...flagged.given]) })
+    )
+    const first = yield* load
+    const { config, file } = first
+    const { host, port } = config.server
     const made = config.server.adminToken === undefined
     const adminToken = config.server.adminToken ?? Redacted.make(randomBytes(32).toString("base64url"))
     yield* Effect.scoped(
       Effect.gen(function* () {
         const generations = yield* Generations.make({
-          config,
-          load: Effect.map(load, (loaded) => loaded.config),
-          decode: (document) => Config.decode(document, { door: "serve" }),
+          first,
+          load,
+          decode: (document) => Effect.map(Config.decode(document, { door: "serve" }), flagged),
           adminToken,
           live: { processMetrics: true, console: "stdout" }
         })
@@ -84,6 +85,15 @@ export const serve = Command.make(
     { command: "millrace serve --config millrace.config.yaml --port 8080", description: "Serve a configuration" }
   ])
 )
+
+/** What flags say over the configuration, and that they gave it. */
+const flagsOver = (host: string | undefined, port: number | undefined) => {
+  const server = { ...(host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) }
+  return Object.assign(
+    (config: Config.EngineConfig): Config.EngineConfig => ({ ...config, server: { ...config.server, ...server } }),
+    { given: Object.keys(server).map((name) => [`server.${name}`, { source: "flag", detail: `--${name}` }] as const) }
+  )
+}
 
 interface Started {
   readonly url: string

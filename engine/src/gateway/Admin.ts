@@ -12,6 +12,7 @@ import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import { isHttpServerError } from "effect/http/HttpServerError"
 import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
 import { AdminApi, AdminAuth as AdminAuthMiddleware, NotFound, RequestCheck, Unauthorized } from "../admin-api.ts"
+import type { ProviderProbe } from "../AdminAnswers.ts"
 import type { Budget } from "../Budget.ts"
 import type { Cache } from "../Cache.ts"
 import type { ConfigControl } from "../ConfigControl.ts"
@@ -39,6 +40,8 @@ export interface AdminOptions {
   readonly control?: ConfigControl["Service"] | undefined
   /** Takes a request that the token has let in, before the routes do; false leaves it to them. */
   readonly takes?: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined
+  /** Calls a provider once; refused unless given. */
+  readonly probe?: ((provider: string, model: string) => Effect.Effect<ProviderProbe>) | undefined
   /** Wrong tokens of one address in a minute that are answered with 401, 50 by default; more get 429. */
   readonly maxFailures?: number | undefined
 }
@@ -66,7 +69,7 @@ export const handler = (options: AdminOptions): Effect.Effect<AdminHandler, neve
     const scope = yield* Effect.scope
     const clock = yield* Clock.Clock
     const auth = new AdminAuth({ token: options.token, maxFailures: options.maxFailures ?? 50 })
-    const app = yield* HttpRouter.toHttpEffect(routes(auth, options.control ?? noControl))
+    const app = yield* HttpRouter.toHttpEffect(routes(auth, options))
     const serve = yield* NodeHttpServer.makeHandler(answered(app), { scope })
     return (request, response) => {
       for (const [name, value] of securityHeaders) response.setHeader(name, value)
@@ -101,10 +104,10 @@ const refuse = (response: ServerResponse, admission: Exclude<Admission, { readon
 
 const unauthorized = "the admin API needs the admin token: Authorization: Bearer <adminToken>"
 
-const routes = (auth: AdminAuth, control: ConfigControl["Service"]) =>
+const routes = (auth: AdminAuth, { control = noControl, probe }: AdminOptions) =>
   HttpApiBuilder.layer(AdminApi, { openapiPath: `${prefix}/openapi.json` }).pipe(
     Layer.provide([
-      statusHandlers,
+      statusHandlers(probe),
       configHandlers(control),
       usageHandlers,
       keysHandlers,
@@ -130,29 +133,40 @@ const requestCheck = HttpApiMiddleware.layerSchemaErrorTransform(RequestCheck, (
     : Effect.fail(badRequest(describeIssues(error.cause.issue)))
 )
 
-const statusHandlers = HttpApiBuilder.group(
-  AdminApi,
-  "status",
-  Effect.fnUntraced(function* (handlers) {
-    const status = yield* StatusSource
-    const sources = yield* AdminSources
-    const events = Stream.fromEffectSchedule(status.get, Schedule.spaced("1 second")).pipe(
-      Stream.map((data) => ({ event: "status" as const, data }))
-    )
-    return handlers.handleAll({
-      status: () => status.get,
-      events: () => Effect.succeed(events),
-      providers: () => Effect.map(sources.providers, (providers) => ({ providers })),
-      breaker: ({ params, payload }) =>
-        Effect.flatMap(sources.setBreaker(params.name, payload), (provider) =>
-          provider === undefined
-            ? Effect.fail(new NotFound({ message: `no provider is named ${JSON.stringify(params.name)}` }))
-            : Effect.succeed(provider)
-        ),
-      config: () => sources.config
+const noProvider = (name: string) =>
+  Effect.fail(new NotFound({ message: `no provider is named ${JSON.stringify(name)}` }))
+
+const statusHandlers = (probe: AdminOptions["probe"]) =>
+  HttpApiBuilder.group(
+    AdminApi,
+    "status",
+    Effect.fnUntraced(function* (handlers) {
+      const status = yield* StatusSource
+      const sources = yield* AdminSources
+      const events = Stream.fromEffectSchedule(status.get, Schedule.spaced("1 second")).pipe(
+        Stream.map((data) => ({ event: "status" as const, data }))
+      )
+      return handlers.handleAll({
+        status: () => status.get,
+        events: () => Effect.succeed(events),
+        providers: () => Effect.map(sources.providers, (providers) => ({ providers })),
+        breaker: ({ params, payload }) =>
+          Effect.flatMap(sources.setBreaker(params.name, payload), (provider) =>
+            provider === undefined ? noProvider(params.name) : Effect.succeed(provider)
+          ),
+        probe: ({ params, payload }) =>
+          Effect.flatMap(sources.providers, (providers) => {
+            const found = providers.find(({ name }) => name === params.name)
+            const model = payload?.model ?? found?.model
+            if (found === undefined || probe === undefined) return noProvider(params.name)
+            return model === undefined || model === null
+              ? Effect.fail(new NotFound({ message: `name a model of ${params.name}` }))
+              : probe(found.name, model)
+          }),
+        config: () => sources.config
+      })
     })
-  })
-)
+  )
 
 const log = logOf("Admin")
 

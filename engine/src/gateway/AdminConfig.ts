@@ -13,13 +13,15 @@ const fromCode = new ConfigRefused({
 
 export const noControl: ConfigControl["Service"] = {
   reload: Effect.fail(fromCode),
-  validate: () => Effect.succeed({ issues: fromCode.issues, changed: [], needRestart: [] })
+  validate: () => Effect.succeed({ issues: fromCode.issues, changed: [], needRestart: [] }),
+  sources: Effect.succeed({ file: null, generation: 1, values: [] })
 }
 
 export const configHandlers = (control: ConfigControl["Service"]) =>
   HttpApiBuilder.group(AdminApi, "configuration", (handlers) =>
     Effect.succeed(
       handlers.handleAll({
+        configSources: () => control.sources,
         reloadConfig: () =>
           Effect.mapError(control.reload, ({ issues, message }) => new BadRequest({ message, issues })),
         validateConfig: ({ payload }) =>

@@ -26,6 +26,7 @@ import { healthOf } from "./Health.ts"
 import { infer } from "./Inference.ts"
 import { KeyAuth, type KeyError, withoutKey } from "./KeyAuth.ts"
 import { findModel, listModels } from "./Models.ts"
+import { probeProvider } from "./Probe.ts"
 import { writeError, writeJson } from "./Respond.ts"
 import { ResponseMemory } from "./ResponseMemory.ts"
 import { type Inbound, inboundRoutes, pathError, type Shape, shapeOf } from "./Routes.ts"
@@ -63,7 +64,8 @@ export const make = (options: GatewayOptions): Effect.Effect<Gateway, never, Eng
     const admin = yield* Admin.handler({
       token: options.adminToken,
       control: options.control,
-      takes: (request, response) => playground(request, response)
+      takes: (request, response) => playground(request, response),
+      probe: (provider, model) => probeProvider(engine, provider, model)
     })
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
     const idle = yield* Latch.make(true)

@@ -9,6 +9,9 @@ import { Cause, Clock, Context, Effect, Exit, Layer, type Redacted, Scope, Semap
 import type { ConfigError, EngineConfig } from "../Config.ts"
 import { changesOf } from "../ConfigChanges.ts"
 import { ConfigControl, ConfigRefused } from "../ConfigControl.ts"
+import type { Loaded } from "../ConfigFile.ts"
+import { redact } from "../ConfigRedact.ts"
+import { sourcesOf } from "../ConfigSources.ts"
 import { Engine } from "../Engine.ts"
 import * as Kept from "../Kept.ts"
 import type { LiveOptions, Services } from "../Live.ts"
@@ -21,9 +24,9 @@ import { ResponseMemory } from "./ResponseMemory.ts"
 
 export interface GenerationsOptions {
   /** The configuration to begin with. */
-  readonly config: EngineConfig
+  readonly first: Loaded
   /** Reads the configuration again. */
-  readonly load: Effect.Effect<EngineConfig, ConfigError>
+  readonly load: Effect.Effect<Loaded, ConfigError>
   /** Decodes a configuration that somebody wants to try. */
   readonly decode: (document: unknown) => Effect.Effect<EngineConfig, ConfigError>
   /** The token where the configuration names none. */
@@ -54,11 +57,13 @@ export const make = (options: GenerationsOptions): Effect.Effect<Generations, ne
     const owner = yield* Effect.scope
     const outside = yield* Effect.context<never>()
     const clock = yield* Clock.Clock
-    const kept = yield* Kept.make(options.config, clock.currentTimeMillisUnsafe())
+    const kept = yield* Kept.make(options.first.config, clock.currentTimeMillisUnsafe())
     const memory = new ResponseMemory(() => clock.currentTimeMillisUnsafe())
     const one = yield* Semaphore.make(1)
     const older = new Set<Generation>()
     const reloads = { applied: 0, refused: 0, unchanged: 0 }
+    const changedIn = new Map<string, number>()
+    let loaded = options.first
     let generation = 1
     let draining = false
 
@@ -73,10 +78,15 @@ export const make = (options: GenerationsOptions): Effect.Effect<Generations, ne
         )
       ),
       validate: (document) =>
-        Effect.match(document === undefined ? options.load : options.decode(document), {
+        Effect.match(document === undefined ? configOf(options.load) : options.decode(document), {
           onFailure: (error) => ({ issues: issuesOf(error), changed: [], needRestart: [] }),
           onSuccess: (config) => ({ issues: [], ...changesOf(newest.config, config) })
-        })
+        }),
+      sources: Effect.sync(() => ({
+        file: loaded.file ?? null,
+        generation,
+        values: sourcesOf(redact(newest.config), loaded.given, changedIn)
+      }))
     })
 
     const build = (config: EngineConfig) =>
@@ -121,14 +131,18 @@ export const make = (options: GenerationsOptions): Effect.Effect<Generations, ne
 
     const reload = Effect.fnUntraced(function* () {
       if (draining) return yield* new ConfigRefused({ issues: [{ field: "", detail: "the server is shutting down" }] })
-      const config = yield* Effect.mapError(options.load, (error) => new ConfigRefused({ issues: issuesOf(error) }))
+      const again = yield* Effect.mapError(options.load, (error) => new ConfigRefused({ issues: issuesOf(error) }))
+      const { config } = again
       const old = newest
       const { changed, needRestart } = changesOf(old.config, config)
       if (needRestart.length > 0) {
         const detail = "can't change while the process runs; restart it"
         return yield* new ConfigRefused({ issues: needRestart.map((field) => ({ field, detail })) })
       }
-      if (changed.length === 0) return { generation, changed }
+      if (changed.length === 0) {
+        loaded = again
+        return { generation, changed }
+      }
       const next = yield* Effect.catchCause(build(config), (cause) =>
         Effect.andThen(
           Effect.provideContext(
@@ -145,14 +159,16 @@ export const make = (options: GenerationsOptions): Effect.Effect<Generations, ne
       kept.use(config)
       Context.get(next.context, RateLimiter).reconfigure(config, clock.currentTimeMillisUnsafe())
       newest = next
+      loaded = again
       generation += 1
+      for (const path of changed) changedIn.set(path, generation)
       yield* Scope.close(old.newest, Exit.void)
       yield* observe(next)
       yield* retire(old)
       return { generation, changed }
     }, Effect.uninterruptible)
 
-    let newest: Generation = yield* build(options.config)
+    let newest: Generation = yield* build(options.first.config)
     yield* observe(newest)
     yield* Effect.acquireRelease(
       Effect.sync(() => Context.get(newest.context, Metrics).observe({ configReloads: () => reloads })),
@@ -176,6 +192,8 @@ export const make = (options: GenerationsOptions): Effect.Effect<Generations, ne
       }
     }
   })
+
+const configOf = (load: Effect.Effect<Loaded, ConfigError>) => Effect.map(load, ({ config }) => config)
 
 const issuesOf = (error: ConfigError): ConfigRefused["issues"] =>
   error.issues.map(({ message, path }) => ({ field: path, detail: message }))
