@@ -32,6 +32,7 @@ import { Retry } from "./Retry.ts"
 import { Routing } from "./Routing.ts"
 import { SemanticCache } from "./SemanticCache.ts"
 import { settle } from "./Settle.ts"
+import { SharedLimits } from "./SharedLimits.ts"
 import { SingleFlight } from "./SingleFlight.ts"
 import { compose, composeAttempt, type Open, type Stage } from "./Stage.ts"
 import { StatusSource } from "./Status.ts"
@@ -109,6 +110,7 @@ const pipeline = Effect.gen(function* () {
   const breaker = yield* Breaker
   const budget = yield* Budget
   const limiter = yield* RateLimiter
+  const sharedLimits = yield* SharedLimits
   const providers = yield* Providers
 
   // Calls that a stage makes of its own, for vectors and verdicts, take the whole way.
@@ -130,7 +132,14 @@ const pipeline = Effect.gen(function* () {
     tokenizer.stage,
     routing.order
   )
-  const attempt = composeAttempt(tracing.attempt, budget.stage, limiter.stage, breaker.stage, send)(providers.open)
+  const attempt = composeAttempt(
+    tracing.attempt,
+    budget.stage,
+    limiter.stage,
+    sharedLimits.stage,
+    breaker.stage,
+    send
+  )(providers.open)
 
   const { windowOf } = tokenizer
 

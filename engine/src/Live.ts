@@ -24,7 +24,7 @@ import type { Kept } from "./Kept.ts"
 import type { Keys } from "./Keys.ts"
 import { budgetLayer } from "./LiveBudgets.ts"
 import { databaseLayer, keyLimits, keysLayer } from "./LiveKeys.ts"
-import { type Shared, sharedLayer } from "./LiveShared.ts"
+import { type Shared, sharedLayer, sharedLimitsLayer } from "./LiveShared.ts"
 import type { Provider } from "./Provider.ts"
 import type { Providers } from "./Providers.ts"
 import { RateLimiter } from "./RateLimiter.ts"
@@ -32,6 +32,7 @@ import { RequestLog } from "./RequestLog.ts"
 import { Retry } from "./Retry.ts"
 import { Routing } from "./Routing.ts"
 import { type EmbedFunction, SemanticCache } from "./SemanticCache.ts"
+import type { SharedLimits } from "./SharedLimits.ts"
 import { SingleFlight } from "./SingleFlight.ts"
 import { cacheSources } from "./stores/CacheSources.ts"
 import * as TokenThread from "./stores/TokenThread.ts"
@@ -81,6 +82,7 @@ export type Services =
   | Routing
   | SemanticCache
   | Shared
+  | SharedLimits
   | SingleFlight
   | StatusSource
   | Tokenizer
@@ -185,7 +187,9 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     Metrics.layer({ registry: options.registry, processMetrics: options.processMetrics })
   )
   const views = Layer.mergeAll(statusLayer(config, kept?.sinceMs), adminLayer(config), keyLimits)
+  const sharedLimits = keep("sharedLimits", storage.redis, sharedLimitsLayer({ config: inForce }))
   return (options.gauges === false ? views : Layer.merge(views, gauges(config))).pipe(
+    Layer.provideMerge(sharedLimits),
     Layer.provideMerge(limiter),
     Layer.provideMerge(semantic),
     Layer.provideMerge(budgets),

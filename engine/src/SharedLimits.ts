@@ -12,13 +12,14 @@ import { RateLimitExceeded } from "./Errors.ts"
 import type { LimiterStore, Verdict } from "./LimiterStore.ts"
 import type { RateReservation } from "./RateReservation.ts"
 import { usedOf } from "./RateUsed.ts"
-import { SharedBeat } from "./SharedBeat.ts"
+import type { SharedBeat } from "./SharedBeat.ts"
 import { SharedLedger, type SharedUse, type Ticket } from "./SharedLedger.ts"
 import { type LineWaiter, SharedLines } from "./SharedLines.ts"
 import type { AttemptCall, AttemptStage, OpenAttempt } from "./Stage.ts"
 
 export interface SharedLimitsOptions {
   readonly store: LimiterStore
+  readonly beat: SharedBeat["Service"]
   /** Longest wait of an attempt in milliseconds, its wait in this process included. */
   readonly maxWaitMs: () => number
   /** Told about every wait that ended with admission. */
@@ -55,11 +56,11 @@ export class SharedLimits extends Context.Service<
     provider: () => undefined
   })
 
-  static readonly layer = (options: SharedLimitsOptions): Layer.Layer<SharedLimits, never, SharedBeat> =>
+  static readonly layer = (options: SharedLimitsOptions): Layer.Layer<SharedLimits> =>
     Layer.effect(
       SharedLimits,
       Effect.gen(function* () {
-        const beat = yield* SharedBeat
+        const { beat } = options
         const runFork = Effect.runForkWith(yield* Effect.context<never>())
         const gate = new Gate(options, beat, yield* Clock.Clock, (effect) => {
           const fiber = runFork(effect)
