@@ -4,9 +4,10 @@
  * At admission it looks up the key; a hit answers and nothing below runs. At settlement it stores the answer, and only a
  * complete one that finished normally (law 7): errors, broken streams, truncated and filtered answers never get in. Where
  * it is configured, an answer whose time is over is served while a call of its own renews it, or when the call fails at
- * the provider. Requests are answered from memory alone; a store only takes copies aside (law 11).
+ * the provider. Requests are answered from memory, and where instances share entries from theirs in a bounded time; a store
+ * of this process only takes copies aside (law 11).
  */
-import { Cause, Clock, Context, Effect, Fiber, FiberSet, Layer } from "effect"
+import { Clock, Context, Effect, FiberSet, Layer } from "effect"
 import { CacheContents, type EntriesPage, type EntriesQuery, type EntryView } from "./CacheContents.ts"
 import * as CacheKey from "./CacheKey.ts"
 import { PacingRecorder, replay } from "./CachePacing.ts"
@@ -16,10 +17,13 @@ import type { CacheRecord } from "./CacheRecord.ts"
 import type { CacheStoreHealth } from "./CacheStore.ts"
 import type { GroupFilter } from "./CacheTable.ts"
 import { type Call, makeCall, type Outcome } from "./Call.ts"
-import { CacheOnlyMiss, type EngineError, type InvalidRequest } from "./Errors.ts"
+import { applies, isOutage, storable } from "./CacheRules.ts"
+import { started } from "./CacheStart.ts"
+import { CacheOnlyMiss, type InvalidRequest } from "./Errors.ts"
 import * as Reply from "./Reply.ts"
 import { type AIRequest, fromAIRequest, priorityOf, type Request } from "./Request.ts"
 import { makeRequestId } from "./RequestId.ts"
+import { type Accept, SharedCache } from "./SharedCache.ts"
 import type { Open, Stage } from "./Stage.ts"
 
 export type { CacheOptions, CacheStats } from "./CacheOptions.ts"
@@ -28,10 +32,14 @@ export class Cache extends Context.Service<
   Cache,
   {
     readonly stage: Stage
+    /** Below single flight: asks the other instances. No stage at all where nothing is shared. */
+    readonly stageShared: Stage
+    /** Undefined where nothing is shared. */
+    readonly shared: SharedCache | undefined
     readonly stats: () => CacheStats
     /** Removes every entry, or those that match; returns how many. They are gone at once for every lookup. */
     readonly purge: (filter?: GroupFilter) => Effect.Effect<number>
-    /** Removes one entry; false when there is none under this key. */
+    /** Removes one entry, on all instances; false when there is none under this key and nobody else may have one. */
     readonly evict: (key: string) => boolean
     /** One page of the entries, most recently used first unless told. */
     readonly entries: (query: EntriesQuery) => Effect.Effect<EntriesPage>
@@ -75,9 +83,6 @@ const asWritten = (input: AIRequest): Effect.Effect<CacheKey.Routed, InvalidRequ
     candidates: [{ provider: request.provider ?? "", model: request.model ?? "" }]
   }))
 
-/** Milliseconds of real time that the start waits for a store and a warm-up file; they go on aside after it. */
-const startWaitMs = 1000
-
 /** Answers that are renewed at a time. */
 const renewalsMax = 64
 
@@ -102,7 +107,7 @@ const make = (options: CacheOptions) =>
     const renewals = yield* FiberSet.make<void>()
     const fork = yield* FiberSet.runtime(renewals)<never>()
     const renewing = new Set<string>()
-    const counts = { hits: 0, misses: 0, staleHits: 0, refreshes: 0 }
+    const counts = { hits: 0, misses: 0, staleHits: 0, refreshes: 0, shared: 0 }
     let open: Open | undefined
 
     const keep = (key: string, place: number, call: Call, outcome: Outcome) => {
@@ -166,13 +171,54 @@ const make = (options: CacheOptions) =>
         priority: Math.max(call.request.priority, priorityOf("batch"))
       }
       const through = open
+      const upstream = Effect.suspend(() =>
+        Effect.scoped(Effect.flatMap(through(makeCall(request, call.clock)), Reply.collect))
+      )
       fork(
-        Effect.suspend(() => Effect.scoped(Effect.flatMap(through(makeCall(request, call.clock)), Reply.collect))).pipe(
+        renewedElsewhere(key, upstream).pipe(
           Effect.ignore,
           Effect.ensuring(Effect.sync(() => void renewing.delete(key)))
         )
       )
     }
+
+    /** Another instance may have renewed it already. */
+    const renewedElsewhere = (key: string, upstream: Effect.Effect<unknown, unknown>) =>
+      shared === undefined
+        ? upstream
+        : Effect.flatMap(shared.store.find(key), (record) => {
+            if (record !== undefined) contents.copy(record, now())
+            return found(key) === undefined ? upstream : Effect.void
+          })
+
+    /** What may be served of an entry now; undefined when its time is over. */
+    const servable = (call: Call, key: string, slot: number, nowMs: number): Effect.Effect<Reply.Reply> | undefined => {
+      const overMs = nowMs - table.expiresAtMs(slot)
+      if (overMs < 0) return serve(call, slot, nowMs)
+      if (overMs >= staleWhileRevalidateMs) return undefined
+      if (call.request.cacheMode !== "only") renew(key, call)
+      return serveStale(call, slot, nowMs, "revalidating")
+    }
+
+    const accept: Accept = (call, record) => {
+      const key = call.journal.cacheKey!
+      const nowMs = call.clock.currentTimeMillisUnsafe()
+      contents.copy(record, nowMs)
+      const slot = table.find(key)
+      const reply = slot < 0 ? undefined : servable(call, key, slot, nowMs)
+      // Each of the callers who share it counts it at settlement.
+      if (reply !== undefined) counts.hits--
+      return reply
+    }
+
+    /** A miss that another instance made a hit of. */
+    const noteShared = (call: Call) =>
+      call.settlement.add(() => {
+        if (call.journal.cache !== "hit" || call.journal.cacheStale === "error") return
+        counts.misses--
+        counts.hits++
+        counts.shared++
+      })
 
     /** A failed call is answered with what is there, if the failure is not the caller's and came before the first part. */
     const orStale = (key: string, call: Call, opened: ReturnType<Open>): ReturnType<Open> =>
@@ -201,19 +247,24 @@ const make = (options: CacheOptions) =>
           const slot = table.find(key)
           if (slot >= 0) {
             const nowMs = call.clock.currentTimeMillisUnsafe()
-            const overMs = nowMs - table.expiresAtMs(slot)
-            if (overMs < 0) return serve(call, slot, nowMs)
-            if (overMs < staleWhileRevalidateMs) {
-              if (request.cacheMode !== "only") renew(key, call)
-              return serveStale(call, slot, nowMs, "revalidating")
-            }
-            stale = overMs < staleIfErrorMs
+            const reply = servable(call, key, slot, nowMs)
+            if (reply !== undefined) return reply
+            stale = nowMs - table.expiresAtMs(slot) < staleIfErrorMs
             if (!stale) table.remove(slot)
           }
           counts.misses++
+          if (shared !== undefined) {
+            noteShared(call)
+            stale ||= staleIfErrorMs > 0
+          }
         }
         journal.cache = "miss"
-        if (request.cacheMode === "only") return Effect.fail(new CacheOnlyMiss())
+        if (request.cacheMode === "only") {
+          if (shared === undefined) return Effect.fail(new CacheOnlyMiss())
+          return Effect.flatMap(shared.find(call), (reply) =>
+            reply === undefined ? Effect.fail(new CacheOnlyMiss()) : Effect.succeed(reply)
+          )
+        }
         if (request.stream) journal.recorder = new PacingRecorder(journal.startedAtMs)
         call.settlement.addShared((outcome) => keep(key, place, call, outcome))
         return stale ? orStale(key, call, next(call)) : next(call)
@@ -224,10 +275,15 @@ const make = (options: CacheOptions) =>
       return slot >= 0 && now() < table.expiresAtMs(slot) ? slot : undefined
     }
 
+    const sharedStore = options.enabled && options.shared !== undefined ? yield* options.shared : undefined
+    const shared = sharedStore === undefined ? undefined : new SharedCache(sharedStore, accept)
+    if (sharedStore !== undefined) contents.share(sharedStore, now, fork)
     yield* started(options, contents, now)
 
     return Cache.of({
       stage,
+      stageShared: shared?.stage ?? ((next) => next),
+      shared,
       stats: () => ({
         enabled: options.enabled,
         entries: table.entries,
@@ -242,7 +298,8 @@ const make = (options: CacheOptions) =>
         staleHits: counts.staleHits,
         refreshes: counts.refreshes,
         evictions: table.evictions,
-        store: contents.attached?.health() ?? memoryOnly
+        store: contents.attached?.health() ?? memoryOnly,
+        ...(shared === undefined ? {} : { shared: { ...shared.stats(), hits: counts.shared } })
       }),
       purge: (filter = {}) => Effect.suspend(() => contents.purge(filter, now())),
       evict: (key) => contents.evict(key),
@@ -278,51 +335,3 @@ const make = (options: CacheOptions) =>
       }
     })
   })
-
-/** Loads what a store and a warm-up file have; a start waits a moment for it, and no request ever does. */
-const started = (options: CacheOptions, contents: CacheContents, now: () => number) =>
-  Effect.gen(function* () {
-    if (!options.enabled) return
-    const loads: Array<Effect.Effect<void>> = []
-    if (options.store !== undefined) loads.push(contents.attach(yield* options.store, now))
-    if (options.warmup !== undefined) {
-      loads.push(
-        options.warmup((records) => {
-          for (const record of records) contents.restore(record, now(), true)
-        })
-      )
-    }
-    if (loads.length === 0) return
-    const loading = yield* Effect.forkScoped(Effect.all(loads, { discard: true }))
-    yield* Effect.raceFirst(Fiber.await(loading), realPause(startWaitMs))
-  })
-
-/** A pause of real time, whatever Effect's Clock says: what is waited for is a disk. */
-const realPause = (ms: number): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    const timer = setTimeout(() => resume(Effect.void), ms)
-    return Effect.sync(() => clearTimeout(timer))
-  })
-
-/** Faults of a provider or of the engine itself; a caller's, and our own limits, are told as they are. */
-const isOutage = (cause: Cause.Cause<EngineError>): boolean => {
-  if (Cause.hasInterruptsOnly(cause)) return false
-  const error = cause.reasons.find(Cause.isFailReason)?.error
-  return error === undefined ? Cause.hasDies(cause) : error.fault === "provider" || error.fault === "engine"
-}
-
-/** Several choices are not collected from a stream, so they are not shared between streamed and whole calls. */
-const applies = (options: CacheOptions, request: Request): boolean => {
-  if (!options.enabled || request.cacheMode === "bypass") return false
-  if (request.embed !== undefined) return true
-  if (options.maxTemperature !== undefined && (request.temperature ?? 1) > options.maxTemperature) return false
-  const body = request.wire?.body
-  if (body === undefined) return true
-  return (body["n"] ?? 1) === 1 && stateful.every((field) => (body[field] ?? undefined) === undefined)
-}
-
-/** Fields by which a provider adds the answer to something that it keeps; an answer of ours would be missing there. */
-const stateful = ["conversation", "thread"]
-
-const storable = ({ finishReason }: Reply.Completion): boolean =>
-  finishReason === "stop" || finishReason === "tool-calls"

@@ -30,12 +30,24 @@ export const CacheStatus = Schema.Struct({
   evictions: Schema.Finite,
   /** Where entries survive the process; `reason` says what is wrong while `healthy` is false. */
   store: Schema.Struct({
-    kind: Schema.Literals(["memory", "sqlite"]),
+    kind: Schema.Literals(["memory", "sqlite", "redis"]),
     healthy: Schema.Boolean,
     /** Entries that were not kept, because the store did not keep up. */
     dropped: Schema.Finite,
     reason: NullableString
-  })
+  }),
+  /** What was asked of the entries that instances share; absent where nothing is shared. */
+  shared: Schema.optional(
+    Schema.Struct({
+      healthy: Schema.Boolean,
+      reason: NullableString,
+      lookups: Schema.Finite,
+      /** Among `hits`. */
+      hits: Schema.Finite,
+      /** Entries that were not shared: too large, or nobody there to take them. */
+      dropped: Schema.Finite
+    })
+  )
 }).annotate({ identifier: "CacheStatus" })
 export type CacheStatus = typeof CacheStatus.Type
 

@@ -1,7 +1,8 @@
 /**
  * What the exact cache holds, as operators and stores see it: putting in, taking out, listing, handing over.
  *
- * It stands between the table in memory and a store that survives the process. Whatever goes over many entries runs in
+ * It stands between the table in memory and the stores beside it: one that survives the process, one that instances share.
+ * Whatever goes over many entries runs in
  * steps with other work in between, so that a million entries stop nothing else; what was purged is gone for everybody
  * before the first step. It decides nothing about a request.
  */
@@ -9,7 +10,7 @@ import { Effect } from "effect"
 import { CacheFields } from "./CacheFields.ts"
 import type { Fingerprint } from "./CacheKey.ts"
 import { type CacheRecord, sizeOf, textBytes } from "./CacheRecord.ts"
-import type { CacheStore } from "./CacheStore.ts"
+import type { CacheStore, FoundRecord, SharedCacheStore } from "./CacheStore.ts"
 import { isKey } from "./CacheIndex.ts"
 import { CacheTable, type Group, type GroupFilter, matches, slotBytes } from "./CacheTable.ts"
 import type { Target } from "./Call.ts"
@@ -81,6 +82,7 @@ export class CacheContents {
   private readonly options: ContentsOptions
   readonly fields = new CacheFields()
   private store: CacheStore | undefined
+  private shared: SharedCacheStore | undefined
   /** Purges and removals while the store hands over what it has. */
   private purgedWhileLoading: { readonly filters: Array<GroupFilter>; readonly keys: Set<string> } | undefined
   private hand = 0
@@ -90,17 +92,21 @@ export class CacheContents {
     this.table = new CacheTable(options)
   }
 
-  /** Keeps an answer in memory and in the store. */
+  /** Keeps an answer in memory and in the stores. */
   keep(kept: Kept): void {
     if (!this.put(kept)) return
-    this.store?.put(this.recordOf(this.table.find(kept.key)))
+    if (this.store !== undefined || this.shared !== undefined) {
+      const record = this.recordOf(this.table.find(kept.key))
+      this.store?.put(record)
+      this.shared?.put(record)
+    }
     // A few slots a time: what is over goes without anybody asking for it.
     const next = this.table.sweep(this.hand, 8, kept.storedAtMs, this.options.graceMs)
     this.hand = Math.max(0, next)
   }
 
   /** Takes in a record from outside; false when it is over, too large, or older than what is there. */
-  restore(record: CacheRecord, nowMs: number, lasting: boolean): boolean {
+  restore(record: CacheRecord, nowMs: number, lasting: boolean, isCopy = false): boolean {
     const { completion, key, latencyMs, namespace, omitted = [], pacing, storedAtMs, tenant } = record
     const { expiresAtMs, model, provider } = record
     if (nowMs >= expiresAtMs + this.options.graceMs) return false
@@ -108,9 +114,33 @@ export class CacheContents {
     if (present >= 0 && this.table.storedAtMs(present) >= storedAtMs) return false
     const group = { target: { provider, model }, tenant, namespace: namespace ?? undefined }
     const fields = record.fields === undefined ? undefined : this.fields.encode(Object.entries(record.fields))
-    if (!this.put({ key, group, completion, fields, omitted, pacing, storedAtMs, expiresAtMs, latencyMs })) return false
-    if (lasting) this.store?.put(record)
+    if (!this.put({ key, group, completion, fields, omitted, pacing, storedAtMs, expiresAtMs, latencyMs }, isCopy))
+      return false
+    if (!lasting) return true
+    this.store?.put(record)
+    this.shared?.put(record)
     return true
+  }
+
+  /** Copies what another instance made, as old as it is. */
+  copy({ ageMs, record }: FoundRecord, nowMs: number): void {
+    const storedAtMs = nowMs - ageMs
+    const expiresAtMs = storedAtMs + record.expiresAtMs - record.storedAtMs
+    this.restore({ ...record, storedAtMs, expiresAtMs }, nowMs, false, true)
+  }
+
+  /** Hands a store that instances share what is put and taken out here, and takes out what is taken out elsewhere. */
+  share(shared: SharedCacheStore, nowMs: () => number, fork: (effect: Effect.Effect<unknown>) => void): void {
+    this.shared = shared
+    shared.listen({
+      removed: (key) => void this.evict(key, true),
+      purged: (filter) => fork(this.purge(filter, nowMs(), true)),
+      purgedBefore: (filter, untilMs) => {
+        this.store?.purge(filter)
+        fork(this.forget((slot) => this.table.storedAtMs(slot) <= untilMs && matches(filter, this.table.groupOf(slot))))
+      },
+      lost: () => fork(this.forget((slot) => this.table.isCopy(slot)))
+    })
   }
 
   /** Takes in what a store kept of an earlier process, and hands it everything from then on. */
@@ -140,21 +170,23 @@ export class CacheContents {
     return this.store
   }
 
-  /** Takes out one entry; false when there is none. */
-  evict(key: string): boolean {
+  /** Takes out one entry; false when there is none, and nobody is there with whom it may be. */
+  evict(key: string, elsewhere = false): boolean {
     if (!isKey(key)) return false
     const slot = this.table.find(key)
     this.purgedWhileLoading?.keys.add(key)
     this.store?.remove(key)
+    if (!elsewhere) this.shared?.remove(key)
     if (slot >= 0) this.table.remove(slot)
-    return slot >= 0
+    return slot >= 0 || this.shared !== undefined
   }
 
   /** Takes out what matches, and returns the number; nobody is served of it from the moment on that this runs. */
-  purge(filter: GroupFilter, nowMs: number): Effect.Effect<number> {
+  purge(filter: GroupFilter, nowMs: number, elsewhere = false): Effect.Effect<number> {
     return Effect.suspend(() => {
       this.purgedWhileLoading?.filters.push(filter)
       this.store?.purge(filter)
+      if (!elsewhere) this.shared?.purge(filter)
       const { table } = this
       if (Object.values(filter).every((value) => value === undefined)) {
         const purged = table.entries
@@ -258,7 +290,7 @@ export class CacheContents {
     }
   }
 
-  private put(kept: Kept): boolean {
+  private put(kept: Kept, isCopy = false): boolean {
     const { completion, expiresAtMs, fields, group, key, latencyMs, omitted, pacing, storedAtMs } = kept
     let bytes = slotBytes + sizeOf(completion)
     if (fields !== undefined) bytes += 16 + fields.length
@@ -274,7 +306,8 @@ export class CacheContents {
       storedAtMs,
       expiresAtMs,
       latencyMs,
-      bytes
+      bytes,
+      isCopy
     })
   }
 
@@ -293,6 +326,12 @@ export class CacheContents {
     return stepwise(() => {
       from = this.table.sweep(from, stepSlots, nowMs, this.options.graceMs)
       return from < 0
+    })
+  }
+
+  private forget(chosen: (slot: number) => boolean): Effect.Effect<void> {
+    return this.eachSlot((slot) => {
+      if (this.table.isLive(slot) && chosen(slot)) this.table.remove(slot)
     })
   }
 

@@ -5,7 +5,7 @@ import type { Effect, Scope } from "effect"
 import type { ContentsOptions } from "./CacheContents.ts"
 import type { KindOf } from "./CacheDefaults.ts"
 import type { CacheRecord } from "./CacheRecord.ts"
-import type { CacheStore, CacheStoreHealth } from "./CacheStore.ts"
+import type { CacheStore, CacheStoreHealth, SharedCacheStore } from "./CacheStore.ts"
 import type { Target } from "./Call.ts"
 import type { Completion } from "./Reply.ts"
 
@@ -29,6 +29,8 @@ export interface CacheOptions extends Pick<ContentsOptions, "priceUsd"> {
   readonly kindOf?: KindOf | undefined
   /** Where entries survive the process. */
   readonly store?: Effect.Effect<CacheStore, never, Scope.Scope> | undefined
+  /** Where instances share entries. */
+  readonly shared?: Effect.Effect<SharedCacheStore, never, Scope.Scope> | undefined
   /** Hands over entries at start. */
   readonly warmup?: ((take: (records: ReadonlyArray<CacheRecord>) => void) => Effect.Effect<void>) | undefined
 }
@@ -59,4 +61,13 @@ export interface CacheStats {
   /** Entries that had to leave for others. */
   readonly evictions: number
   readonly store: CacheStoreHealth
+  /** Absent where nothing is shared. */
+  readonly shared?: SharedCacheStats
+}
+
+/** What was asked of the store that instances share, since the start. */
+export interface SharedCacheStats extends Omit<CacheStoreHealth, "kind"> {
+  readonly lookups: number
+  /** Hits that another instance had made; among `hits` of the cache. */
+  readonly hits: number
 }

@@ -30,6 +30,8 @@ export interface NewEntry {
   readonly expiresAtMs: number
   readonly latencyMs: number
   readonly bytes: number
+  /** A copy of what another instance made. */
+  readonly isCopy?: boolean | undefined
 }
 
 export interface CacheTableOptions {
@@ -61,7 +63,7 @@ const bytes = 8
 /** 0 while the slot is free. */
 const group = 9
 const latency = 10
-/** 1 where there is more than a fingerprint. */
+/** Flags: 1 where there is more than a fingerprint, 2 for a copy of what another instance made. */
 const more = 11
 
 class Segment {
@@ -150,7 +152,7 @@ export class CacheTable {
     segment.completions[i] = entry.completion
     const { fields, omitted, pacing } = entry
     const plain = omitted.length === 0 && pacing === undefined
-    figures[at + more] = plain ? 0 : 1
+    figures[at + more] = (plain ? 0 : 1) | (entry.isCopy === true ? 2 : 0)
     segment.extras[i] = plain ? fields : { fields, omitted, pacing }
     this.link(slot)
     this.entries += 1
@@ -229,7 +231,12 @@ export class CacheTable {
 
   /** True when an answer came with more than a fingerprint; cheaper to ask than `extraOf`. */
   hasMore(slot: number): boolean {
-    return this.figure(slot, more) !== 0
+    return (this.figure(slot, more) & 1) !== 0
+  }
+
+  /** True for a copy of what another instance made. */
+  isCopy(slot: number): boolean {
+    return (this.figure(slot, more) & 2) !== 0
   }
 
   extraOf(slot: number): Extra | undefined {

@@ -94,7 +94,10 @@ export interface EngineConfig {
   readonly storage: {
     /** `memory`, `sqlite:<path>` or a `postgres://` URL. */
     readonly database: string
+    /** A `redis://` or `rediss://` URL. */
     readonly redis: string | undefined
+    /** Milliseconds. */
+    readonly redisTimeoutMs: number
     readonly durability: "relaxed" | "strict"
     /** Undefined keeps usage rows for ever. */
     readonly retentionDays: number | undefined
@@ -303,6 +306,7 @@ const build = (input: EngineConfigInput, notes: ReadonlyArray<string>, door: "li
     storage: {
       database: storage?.database ?? (door === "serve" ? "sqlite:./millrace.db" : "memory"),
       redis: storage?.redis ?? undefined,
+      redisTimeoutMs: millis(storage?.redisTimeout, 100),
       durability: storage?.durability ?? "relaxed",
       retentionDays: storage?.retention ?? undefined
     },

@@ -264,6 +264,8 @@ export const EngineConfig = Schema.Struct({
         expected: "redis://user:password@host:port/database (a password's / # ? as %2F %23 %3F), rediss:// or null"
       })
     ),
+    /** How long an answer of Redis may take until it counts as away; 100 ms by default. */
+    redisTimeout: Schema.optional(PositiveTime),
     durability: Schema.optional(oneOf(["relaxed", "strict"])),
     /** Days that usage rows are kept; their sums stay. */
     retention: Schema.optional(

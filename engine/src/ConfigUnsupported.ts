@@ -13,11 +13,4 @@ export interface Unsupported {
   readonly instead: string
 }
 
-const startsWith =
-  (pattern: RegExp) =>
-  (value: unknown): boolean =>
-    typeof value === "string" && pattern.test(value)
-
-export const unsupported: ReadonlyArray<Unsupported> = [
-  { path: ["storage", "redis"], refuses: startsWith(/^redis/), named: "redis", instead: "use null" }
-]
+export const unsupported: ReadonlyArray<Unsupported> = []

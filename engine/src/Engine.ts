@@ -128,6 +128,7 @@ const pipeline = Effect.gen(function* () {
     cache.stage,
     semantic.notes,
     singleFlight.stage,
+    cache.stageShared,
     semantic.stage(ask),
     tokenizer.stage,
     routing.order

@@ -86,6 +86,7 @@ export class FlightMember implements Member {
     journal.omitted = flown.omitted
     journal.promptTokens = flown.promptTokens
     journal.cacheAgeMs = flown.cacheAgeMs
+    journal.cacheStale = flown.cacheStale
     journal.cacheSimilarity = flown.cacheSimilarity
     journal.semanticKey = flown.semanticKey
     if (flown.cache !== "miss") journal.cache = flown.cache

@@ -24,7 +24,7 @@ import type { Kept } from "./Kept.ts"
 import type { Keys } from "./Keys.ts"
 import { budgetLayer } from "./LiveBudgets.ts"
 import { databaseLayer, keyLimits, keysLayer } from "./LiveKeys.ts"
-import { type Shared, sharedLayer, sharedLimitsLayer } from "./LiveShared.ts"
+import { redisPart, Shared, sharedLayer, sharedLimitsLayer } from "./LiveShared.ts"
 import type { Provider } from "./Provider.ts"
 import type { Providers } from "./Providers.ts"
 import { RateLimiter } from "./RateLimiter.ts"
@@ -101,16 +101,20 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     keep("breaker", config.breaker, Breaker.layer(config.breaker)),
     keep(
       "cache",
-      config.cache,
-      Cache.layer({
-        ...config.cache,
-        kindOf,
-        priceUsd: (target, usage, atMs) => {
-          const cost = ModelCatalog.price(usage, modelRef(inForce(), target), atMs)
-          return cost._tag === "Priced" ? cost.usd : undefined
-        },
-        ...cacheSources(config.cache)
-      })
+      [config.cache, redisPart(storage)],
+      Layer.unwrap(
+        Effect.map(Shared, ({ link }) =>
+          Cache.layer({
+            ...config.cache,
+            kindOf,
+            priceUsd: (target, usage, atMs) => {
+              const cost = ModelCatalog.price(usage, modelRef(inForce(), target), atMs)
+              return cost._tag === "Priced" ? cost.usd : undefined
+            },
+            ...cacheSources(config.cache, link)
+          })
+        )
+      )
     ),
     keep("hedge", config.hedge, Hedge.layer(config.hedge)),
     keep("keys", storage.database, keysLayer(inForce, database)),
@@ -153,7 +157,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
   )
   const semantic = keep(
     "semantic",
-    [config.cache, config.logging.content],
+    [config.cache, redisPart(storage), config.logging.content],
     Layer.unwrap(
       Effect.map(Cache, (cache) =>
         SemanticCache.layer({
@@ -187,7 +191,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     Metrics.layer({ registry: options.registry, processMetrics: options.processMetrics })
   )
   const views = Layer.mergeAll(statusLayer(config, kept?.sinceMs), adminLayer(config), keyLimits)
-  const sharedLimits = keep("sharedLimits", storage.redis, sharedLimitsLayer({ config: inForce }))
+  const sharedLimits = keep("sharedLimits", redisPart(storage), sharedLimitsLayer({ config: inForce }))
   return (options.gauges === false ? views : Layer.merge(views, gauges(config))).pipe(
     Layer.provideMerge(sharedLimits),
     Layer.provideMerge(limiter),
@@ -196,7 +200,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     Layer.provideMerge(flights),
     Layer.provideMerge(metrics),
     Layer.provideMerge(concerns),
-    Layer.provideMerge(keep("shared", storage.redis, sharedLayer(storage))),
+    Layer.provideMerge(keep("shared", redisPart(storage), sharedLayer(storage))),
     Layer.provideMerge(keep("telemetry", config.telemetry, Telemetry.layer(config.telemetry))),
     Layer.provideMerge(loggers(config.logging, options.console))
   )

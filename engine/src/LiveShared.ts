@@ -2,7 +2,7 @@
  * The state that instances share, as the configuration asks for it: a link to Redis with its beat, or none.
  *
  * Whatever is made over the link is made anew with it, so its part of the configuration, by which it is kept over a reload,
- * holds `storage.redis` too.
+ * holds `redisPart` too.
  */
 import { Context, Effect, Layer } from "effect"
 import type { RedisStatus } from "./AdminAnswers.ts"
@@ -25,13 +25,16 @@ export class Shared extends Context.Service<
   }
 >()("millrace/Shared") {}
 
-export const sharedLayer = ({ redis }: EngineConfig["storage"]): Layer.Layer<Shared> =>
+/** The part of the configuration that makes a link what it is. */
+export const redisPart = ({ redis, redisTimeoutMs }: EngineConfig["storage"]) => [redis, redisTimeoutMs]
+
+export const sharedLayer = ({ redis, redisTimeoutMs }: EngineConfig["storage"]): Layer.Layer<Shared> =>
   redis === undefined
     ? Layer.succeed(Shared, { link: undefined, beat: undefined })
     : Layer.effect(
         Shared,
         Effect.gen(function* () {
-          const link = yield* RedisLink.make({ url: redis })
+          const link = yield* RedisLink.make({ url: redis, timeoutMs: redisTimeoutMs })
           const beat = yield* SharedBeat.make({ instance: link.instance, store: LimiterRedis.makeMembers(link) })
           return { link, beat }
         })

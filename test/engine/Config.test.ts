@@ -104,7 +104,7 @@ describe("defaults", () => {
       tenants: { listed: {}, others: { weight: 1, rateLimits: undefined } },
       budgets: [],
       keys: { required: false, refreshMs: 10_000 },
-      storage: { database: "memory", redis: undefined, durability: "relaxed" },
+      storage: { database: "memory", redis: undefined, redisTimeoutMs: 100, durability: "relaxed" },
       logging: { level: "info", levels: {}, format: "pretty", requests: 0, content: false },
       telemetry: { otlp: undefined, sample: 1, propagate: "local", content: false },
       server: { host: "127.0.0.1", port: 4000, adminToken: undefined, bodyLimitBytes: 20_000_000, drainMs: 30_000 },
@@ -567,6 +567,22 @@ describe("other sections", () => {
     ])
   })
 
+  it.each(["redis://127.0.0.1:6379", "redis://user:p%2F%40ss@cache/3", "rediss://cache.example:6380/"])(
+    "take the Redis %j",
+    (redis) => {
+      expect(config({ storage: { redis, redisTimeout: "50ms" } }).storage).toMatchObject({ redis, redisTimeoutMs: 50 })
+    }
+  )
+
+  it.each(["redis://", "redis://h/canary", "redis://:cana/ry@h", "redis://h?password=canary", "http://canary@h"])(
+    "refuse the Redis %j and quote nothing of a password",
+    (redis) => {
+      const [line] = lines({ storage: { redis } })
+      expect(line).toMatch(/^storage\.redis: expected redis:\/\/user:password@host:port\/database/)
+      if (redis.includes("@")) expect(line).not.toMatch(/cana/)
+    }
+  )
+
   it.each(["mysql://u:canary@h/db", "sqlite:", "Memory", ""])("refuse the database %j", (database) => {
     const message = lines({ storage: { database } })[0]!
     expect(message).toMatch(/^storage\.database: expected memory, sqlite:<path> or a postgres:\/\/ URL, got /)
@@ -613,9 +629,7 @@ describe("weights", () => {
 })
 
 describe("what this version can't do", () => {
-  const refused: ReadonlyArray<readonly [string, object, string]> = [
-    ["storage.redis", { storage: { redis: "redis://:canary@h" } }, "redis"]
-  ]
+  const refused: ReadonlyArray<readonly [string, object, string]> = []
 
   it.each(refused)("is refused: %s (%j)", (path, input, named) => {
     const all = lines(input)

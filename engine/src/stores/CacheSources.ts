@@ -1,12 +1,14 @@
 /**
- * Where the entries of the exact cache come from at start, by the words of the configuration: a store and a file.
+ * Where the exact cache has entries beside its memory, by the words of the configuration: a store, a file, other instances.
  */
 import path from "node:path"
 import { Effect } from "effect"
 import type { CacheOptions } from "../Cache.ts"
 import type { CacheRecord } from "../CacheRecord.ts"
 import { logOf, reasonOf } from "../Log.ts"
+import type { SharedLink } from "../SharedLink.ts"
 import * as CacheFile from "./CacheFile.ts"
+import * as CacheRedis from "./CacheRedis.ts"
 import * as CacheSqlite from "./CacheSqlite.ts"
 
 export interface CacheSourcesOptions {
@@ -14,14 +16,21 @@ export interface CacheSourcesOptions {
   readonly store: string
   readonly warmup: string | undefined
   readonly maxSize: number
+  readonly staleWhileRevalidateMs: number
+  readonly staleIfErrorMs: number
 }
 
 export const cacheSources = (
-  options: CacheSourcesOptions
-): { readonly store: CacheOptions["store"]; readonly warmup: CacheOptions["warmup"] } => {
+  options: CacheSourcesOptions,
+  link: SharedLink | undefined
+): Required<Pick<CacheOptions, "store" | "shared" | "warmup">> => {
   const file = /^sqlite:(?:\/\/(?=\/))?(.+)$/.exec(options.store)?.[1]
-  const { warmup } = options
+  const { staleIfErrorMs, staleWhileRevalidateMs, warmup } = options
   return {
+    shared:
+      link === undefined
+        ? undefined
+        : CacheRedis.make({ link, graceMs: Math.max(staleIfErrorMs, staleWhileRevalidateMs) }),
     store:
       file === undefined
         ? undefined

@@ -12,7 +12,15 @@ import * as CacheFile from "../../../engine/src/stores/CacheFile.ts"
 import * as CacheMemory from "../../../engine/src/stores/CacheMemory.ts"
 import * as CacheSqlite from "../../../engine/src/stores/CacheSqlite.ts"
 import { scriptedProvider } from "../../../engine/src/testing.ts"
-import { cacheStoreContract, keyOf, laterMs, recordOf } from "../../contracts/CacheStore.ts"
+import {
+  cacheLoadContract,
+  cacheStoreContract,
+  keyOf,
+  laterMs,
+  loaded as loadedFrom,
+  type OpenStore,
+  recordOf
+} from "../../contracts/CacheStore.ts"
 import { status, withEngine } from "../../support/engine.ts"
 
 const folder = Effect.acquireRelease(
@@ -23,23 +31,23 @@ const folder = Effect.acquireRelease(
 const sqlite = (file: string, options: Partial<CacheSqlite.CacheSqliteOptions> = {}) =>
   CacheSqlite.make({ path: file, maxEntries: 1000, retryMs: 20, busyTimeoutMs: 20, ...options })
 
-cacheStoreContract(
-  "memory",
-  Effect.sync(() => {
+const stores: Readonly<Record<string, Effect.Effect<OpenStore<CacheStore>, never, Scope.Scope>>> = {
+  memory: Effect.sync(() => {
     const store = CacheMemory.make()
-    return { store, reopened: Effect.succeed(store) }
-  })
-)
-
-cacheStoreContract(
-  "sqlite",
-  Effect.gen(function* () {
+    return { store, reopened: Effect.succeed(store), stored: loadedFrom }
+  }),
+  sqlite: Effect.gen(function* () {
     const file = path.join(yield* folder, "nested", "cache.db")
     const first = yield* Scope.make()
     const store = yield* Scope.provide(sqlite(file), first)
-    return { store, reopened: Effect.andThen(Scope.close(first, Exit.void), sqlite(file)) }
+    return { store, reopened: Effect.andThen(Scope.close(first, Exit.void), sqlite(file)), stored: loadedFrom }
   })
-)
+}
+
+for (const [name, open] of Object.entries(stores)) {
+  cacheStoreContract(name, open)
+  cacheLoadContract(name, open)
+}
 
 const loaded = (store: CacheStore) =>
   Effect.gen(function* () {
