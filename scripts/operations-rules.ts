@@ -219,6 +219,16 @@ export const alertingRules: ReadonlyArray<AlertingRule> = [
     description: "The hit rate of the last 30 minutes is less than half of that of the day before."
   },
   {
+    alert: "MillraceRedisDown",
+    expr: `max by (job, instance) (${promql().series("ai_redis_down")}) > 0`,
+    for: "2m",
+    severity: "warning",
+    summary: "{{ $labels.instance }} goes without Redis",
+    description:
+      "Redis is away or late for {{ $labels.instance }} of {{ $labels.job }}: limits are local shares and answers are not shared. " +
+      "Requests are not affected."
+  },
+  {
     alert: "MillraceUsageRowsDropped",
     expr: `${byJob.increase("ai_usage_rows_dropped_total", "10m")} > 0`,
     for: "0m",

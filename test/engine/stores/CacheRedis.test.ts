@@ -75,6 +75,30 @@ describe.skipIf(!hasRedis)("on Redis", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("costs one round trip to find or to put, and no more bytes than the hash and the key to ask", () =>
+    Effect.gen(function* () {
+      yield* emptied
+      const shared = yield* Effect.provide(
+        RedisLink.make({ url: redis.url, timeoutMs: 10_000, startWaitMs: 10_000, testMs: 600_000 }),
+        quiet
+      )
+      const store = yield* storeOn(shared)
+      store.put(recordOf(1))
+      yield* store.find(keyOf(1))
+      const before = shared.health().roundTrips
+      const bytes = yield* Effect.promise(() => redis.info("total_net_input_bytes"))
+      expect(yield* store.find(keyOf(1))).toBeDefined()
+      expect(shared.health().roundTrips - before).toBe(1)
+      // The rest is asking for the figure.
+      const asked = (yield* Effect.promise(() => redis.info("total_net_input_bytes"))) - bytes
+      expect(asked).toBeLessThan(600)
+      store.put(recordOf(1))
+      // Its answer comes before that of the next one.
+      yield* store.find(keyOf(1))
+      expect(shared.health().roundTrips - before).toBe(3)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("shares nothing that is too large, and counts it", () =>
     Effect.gen(function* () {
       yield* emptied
