@@ -15,6 +15,24 @@ const Rate = Schema.Struct({ value: Schema.Finite, low: Schema.Finite, high: Sch
 const PromptAndAnswer = Schema.Struct({ prompt: Schema.String, answer: Schema.String })
 
 /** The semantic cache since the process started. */
+/** What is shared with other instances. Counts are of this instance since it started. */
+export const SemanticSharedStatus = Schema.Struct({
+  /** False while lookups do without the others' prompts. */
+  healthy: Schema.Boolean,
+  reason: Schema.NullOr(Schema.String),
+  /** Lookups that asked for prompts of others. */
+  asked: Schema.Finite,
+  /** Prompts that were brought in with their answers. */
+  found: Schema.Finite,
+  /** Failures and late answers. */
+  failed: Schema.Finite,
+  /** Lookups that did without because too many were asking. */
+  skipped: Schema.Finite,
+  /** Prompts that others were not told. */
+  dropped: Schema.Finite
+})
+export type SemanticSharedStatus = typeof SemanticSharedStatus.Type
+
 export const SemanticStatus = Schema.Struct({
   mode: Schema.Literals(["off", "shadow", "on"]),
   /** `lexical`, `provider/model`, or `function` for one that the application has given. */
@@ -80,7 +98,9 @@ export const SemanticStatus = Schema.Struct({
     })
   ),
   /** Wrong hits that callers told of, and the pairs that are remembered. */
-  feedback: Schema.Struct({ wrong: Schema.Finite, pairs: Schema.Finite })
+  feedback: Schema.Struct({ wrong: Schema.Finite, pairs: Schema.Finite }),
+  /** null where prompts are not shared. */
+  shared: Schema.NullOr(SemanticSharedStatus)
 }).annotate({ identifier: "SemanticStatus" })
 export type SemanticStatus = typeof SemanticStatus.Type
 

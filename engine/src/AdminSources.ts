@@ -19,6 +19,8 @@ export class AdminSources extends Context.Service<
     /** The effective configuration without its secrets. */
     readonly config: Effect.Effect<RedactedConfig>
     readonly cache: Effect.Effect<CacheStatus>
+    /** Removes one entry of the cache; false when there is none. */
+    readonly evictCacheEntry: (key: string) => Effect.Effect<boolean>
     /** Removes the entries of the cache that match and returns their number. */
     readonly purgeCache: (filter: CachePurge) => Effect.Effect<number>
     /** Whether texts of answers may be shown (`logging.content`). */

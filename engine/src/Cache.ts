@@ -46,6 +46,8 @@ export class Cache extends Context.Service<
     readonly entry: (key: string) => EntryView | undefined
     /** An answer by its key, which counts as a use of it and as no lookup; undefined when its time is over. */
     readonly answer: (key: string) => CachedAnswer | undefined
+    /** An entry as a record; undefined when its time is over. */
+    readonly record: (key: string) => CacheRecord | undefined
     /** Entries as records, from a place on; `next` is the place from which to go on, undefined at the end. */
     readonly records: (from: number, limit: number) => ReturnType<CacheContents["records"]>
     /** Takes in records; returns how many were neither over, too large nor older than what is there. */
@@ -314,6 +316,10 @@ const make = (options: CacheOptions) =>
         table.use(slot)
         const { target } = table.groupOf(slot)
         return { completion: table.completionOf(slot), target, ageMs: now() - table.storedAtMs(slot) }
+      },
+      record: (key) => {
+        const slot = found(key)
+        return slot === undefined ? undefined : contents.recordOf(slot)
       },
       records: (from, limit) => contents.records(from, limit, now()),
       take: (records) => {

@@ -269,7 +269,7 @@ export class CacheContents {
     return text === undefined ? undefined : this.fields.decode(text)
   }
 
-  private recordOf(slot: number): CacheRecord {
+  recordOf(slot: number): CacheRecord {
     const { table } = this
     const { namespace, target, tenant } = table.groupOf(slot)
     const { omitted = [], pacing } = table.extraOf(slot) ?? {}

@@ -23,6 +23,7 @@ import { type Price, Pricing } from "./Pricing.ts"
 import type { Kept } from "./Kept.ts"
 import type { Keys } from "./Keys.ts"
 import { budgetLayer } from "./LiveBudgets.ts"
+import { semanticLayer } from "./LiveSemantic.ts"
 import { databaseLayer, keyLimits, keysLayer } from "./LiveKeys.ts"
 import { redisPart, Shared, sharedLayer, sharedLimitsLayer } from "./LiveShared.ts"
 import type { Provider } from "./Provider.ts"
@@ -31,8 +32,8 @@ import { RateLimiter } from "./RateLimiter.ts"
 import { RequestLog } from "./RequestLog.ts"
 import { Retry } from "./Retry.ts"
 import { Routing } from "./Routing.ts"
-import { type EmbedFunction, SemanticCache } from "./SemanticCache.ts"
 import type { SharedLimits } from "./SharedLimits.ts"
+import type { EmbedFunction, SemanticCache } from "./SemanticCache.ts"
 import { SingleFlight } from "./SingleFlight.ts"
 import { cacheSources } from "./stores/CacheSources.ts"
 import * as TokenThread from "./stores/TokenThread.ts"
@@ -157,19 +158,8 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
   )
   const semantic = keep(
     "semantic",
-    [config.cache, redisPart(storage), config.logging.content],
-    Layer.unwrap(
-      Effect.map(Cache, (cache) =>
-        SemanticCache.layer({
-          ...config.cache.semantic,
-          mode: config.cache.enabled ? config.cache.semantic.mode : "off",
-          embedder: options.embedder ?? config.cache.semantic.embedder,
-          content: config.logging.content,
-          kindOf,
-          answers: { get: cache.answer, has: (key) => cache.entry(key) !== undefined, evict: cache.evict }
-        })
-      )
-    )
+    [config.cache, redisPart(storage), config.logging.content, storage.database],
+    semanticLayer(config, { kindOf, embedder: options.embedder })
   )
   const budgets = keep(
     "budgets",

@@ -147,7 +147,12 @@ export const adminLayer = (config: EngineConfig) =>
         wrongPairs: Effect.sync(semantic.exportPairs),
         takeWrongPairs: (pairs) => Effect.sync(() => semantic.importPairs(pairs)),
         cacheFeedback: (wrong) => Effect.sync(() => semantic.feedback(wrong)),
-        purgeCache: (filter) => Effect.tap(cache.purge(filter), semantic.prune),
+        purgeCache: (filter) => Effect.tap(cache.purge(filter), () => semantic.purge(filter)),
+        evictCacheEntry: (key) =>
+          Effect.sync(() => {
+            semantic.forget(key)
+            return cache.evict(key)
+          }),
         showsContent: config.logging.content
       })
     })

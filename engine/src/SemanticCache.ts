@@ -8,10 +8,11 @@
  * again under the key it was served for: it would outlive its time and its eviction, and be matched with prompts that are
  * near to its second prompt only. Whatever fails here is a miss (law 11).
  */
-import { Clock, Context, Effect, Layer } from "effect"
+import { Clock, Context, Effect, Layer, type Scope } from "effect"
 import { LRUCache } from "lru-cache"
 import type { CacheFeedback, CacheFeedbackResult, SemanticStatus } from "./AdminSemanticAnswers.ts"
 import type { KindOf } from "./CacheDefaults.ts"
+import type { GroupFilter } from "./CacheGroup.ts"
 import type { Call } from "./Call.ts"
 import * as Reply from "./Reply.ts"
 import { type EmbedFunction, SemanticEmbedder } from "./SemanticEmbedder.ts"
@@ -22,8 +23,10 @@ import { observer } from "./SemanticObserver.ts"
 import { SemanticPairs } from "./SemanticPairs.ts"
 import { askedOf } from "./SemanticPartition.ts"
 import { SemanticShadow } from "./SemanticShadow.ts"
+import { SemanticShared, type TravellingAnswers } from "./SemanticShared.ts"
 import { analyse } from "./semantic/SemanticFeatures.ts"
 import type { Stage } from "./Stage.ts"
+import type { VectorStore } from "./VectorStore.ts"
 
 export type { EmbedFunction } from "./SemanticEmbedder.ts"
 export type { Answers, StoredAnswer } from "./SemanticLookup.ts"
@@ -57,6 +60,13 @@ export interface SemanticCacheOptions extends Omit<SemanticSettings, "embedder">
   readonly content: boolean
   readonly answers: Answers
   readonly kindOf?: KindOf | undefined
+  /** Where prompts are shared with other instances, and how their answers travel. */
+  readonly shared?:
+    | {
+        readonly store: Effect.Effect<VectorStore, never, Scope.Scope>
+        readonly answers: Pick<TravellingAnswers, "pack" | "unpack">
+      }
+    | undefined
 }
 
 export class SemanticCache extends Context.Service<
@@ -71,8 +81,13 @@ export class SemanticCache extends Context.Service<
     readonly feedback: (wrong: CacheFeedback) => CacheFeedbackResult | undefined
     /** Calls that were served, and prompts that can be found. */
     readonly stats: () => { readonly hits: number; readonly entries: number }
-    /** Forgets every prompt whose answer is gone, in steps; wrong hits stay remembered. */
-    readonly prune: Effect.Effect<void>
+    /** Forgets a prompt whose answer was evicted, at every instance. */
+    readonly forget: (key: string) => void
+    /**
+     * Forgets every prompt whose answer is gone, in steps, and what is shared of the groups that were purged; wrong hits stay
+     * remembered.
+     */
+    readonly purge: (filter: GroupFilter) => Effect.Effect<void>
     /** Pairs of keys that are never served for each other, to be kept beside the cache. */
     readonly exportPairs: () => ReadonlyArray<string>
     /** Takes in what `exportPairs` gave; returns how many were pairs. */
@@ -97,11 +112,24 @@ const make = (options: SemanticCacheOptions) =>
     const entries = new SemanticEntries({ maxSize: options.maxEntries, vectors: embeddings !== undefined })
     const pairs = new SemanticPairs()
     const shadow = new SemanticShadow({ threshold, content: options.content })
+    const shared =
+      options.shared === undefined || mode === "off"
+        ? undefined
+        : yield* SemanticShared.make({
+            answers: { ...options.shared.answers, has: answers.has, evict: answers.evict },
+            clock,
+            entries,
+            pairs,
+            threshold,
+            judged: judge !== undefined,
+            store: yield* options.shared.store
+          })
     const lookup = new SemanticLookup({
       answers,
       clock,
       entries,
       pairs,
+      shared,
       shadow,
       embedder: embeddings,
       judge,
@@ -201,12 +229,13 @@ const make = (options: SemanticCacheOptions) =>
         return next(call)
       }
 
-    const evict = (key: string, remembered: boolean): CacheFeedbackResult | undefined => {
+    const evict = (key: string, pair: string | null): CacheFeedbackResult | undefined => {
       const known = entries.remove(key)
       const evicted = answers.evict(key)
-      if (!known && !evicted && !remembered) return undefined
+      if (!known && !evicted && pair === null) return undefined
+      shared?.remove(key, pair)
       wrong++
-      return { key, evicted, remembered }
+      return { key, evicted, remembered: pair !== null }
     }
 
     return SemanticCache.of({
@@ -224,17 +253,21 @@ const make = (options: SemanticCacheOptions) =>
         ...shadow.status(),
         embeddings: embeddings?.stats() ?? null,
         judge: judge?.stats() ?? null,
-        feedback: { wrong, pairs: pairs.size }
+        feedback: { wrong, pairs: pairs.size },
+        shared: shared?.status() ?? null
       }),
       stats: () => ({ hits, entries: entries.size }),
       feedback: (told) => {
-        if ("key" in told) return evict(told.key, false)
+        if ("key" in told) return evict(told.key, null)
         const hit = served.get(told.requestId)
         if (hit === undefined) return undefined
-        pairs.addWrong(hit.askedKey, hit.storedKey)
-        return evict(hit.storedKey, true)
+        return evict(hit.storedKey, pairs.addWrong(hit.askedKey, hit.storedKey))
       },
-      prune: entries.prune(answers.has),
+      forget: (key) => {
+        entries.remove(key)
+        shared?.remove(key, null)
+      },
+      purge: (filter) => Effect.andThen(entries.prune(answers.has), shared?.purge(filter) ?? Effect.void),
       exportPairs: () => pairs.exportWrong(),
       importPairs: (found) => pairs.importWrong(found)
     })

@@ -17,6 +17,7 @@ import type { Ask, SemanticJudge } from "./SemanticJudge.ts"
 import type { SemanticPairs } from "./SemanticPairs.ts"
 import type { Asked } from "./SemanticPartition.ts"
 import type { SemanticShadow } from "./SemanticShadow.ts"
+import type { SemanticShared } from "./SemanticShared.ts"
 
 /** An answer as the exact cache holds it. */
 export interface StoredAnswer {
@@ -56,6 +57,11 @@ export interface Found {
   readonly reason: string
 }
 
+/** What is near, with the pair that a judge may be asked about. */
+interface Near extends Found {
+  readonly unknown: Candidate | undefined
+}
+
 /** A match with the answer that may be served. */
 export interface Hit {
   readonly match: Match
@@ -72,6 +78,8 @@ export interface LookupOptions {
   readonly judge: SemanticJudge | undefined
   readonly threshold: number
   readonly maxWords: number | undefined
+  /** What other instances know; undefined where nothing is shared. */
+  readonly shared: SemanticShared | undefined
 }
 
 /** Candidates that the gate sees at most. */
@@ -108,19 +116,33 @@ export class SemanticLookup {
 
   /** Makes a prompt findable. */
   index({ key, partition, probe, text }: Question): void {
-    const { clock, entries, shadow } = this.options
+    const { clock, entries, shadow, shared } = this.options
     const entry = { key, partition, text, addedAtMs: clock.currentTimeMillisUnsafe() }
     if (!entries.add(entry, probe)) shadow.bypass("no-vector")
+    else shared?.tell({ key, partition, probe, text })
   }
 
-  /** Candidates for a prompt, judged. */
+  /** Candidates for a prompt, judged: those of other instances only when there is nothing to serve here. */
   search(ask: Ask, question: Question): Effect.Effect<Found> {
-    const { entries, judge, pairs, threshold } = this.options
-    const { key, partition, probe } = question
+    const { answers, judge, shared, threshold } = this.options
+    this.lookups++
+    judge?.count()
+    const near = this.near(question)
+    const isThere = ({ entry, similarity }: Match) => similarity >= threshold && answers.has(entry.key)
+    if (shared === undefined || near.matches.some(isThere)) {
+      return this.decided(ask, question, near)
+    }
+    return Effect.flatMap(shared.bring(question), (some) =>
+      this.decided(ask, question, some ? this.near(question) : near)
+    )
+  }
+
+  /** What the gate says of the nearest prompts. */
+  private near({ key, partition, probe }: Question): Near {
+    const { entries, pairs, threshold } = this.options
     const matches: Array<Match> = []
     let unknown: Candidate | undefined
     let reason = "no-candidate"
-    this.lookups++
     for (const candidate of entries.search(partition, probe, candidatesMax)) {
       const { entry, score } = candidate
       // A request that is refreshed would find itself.
@@ -137,7 +159,11 @@ export class SemanticLookup {
       if (verdict.onlyUnknownWords && (probe.vector === undefined || score >= threshold)) unknown ??= candidate
     }
     matches.sort((a, b) => b.similarity - a.similarity)
-    judge?.count()
+    return { matches, reason, unknown }
+  }
+
+  private decided(ask: Ask, question: Question, { matches, reason, unknown }: Near): Effect.Effect<Found> {
+    const { judge, threshold } = this.options
     const enough = matches.length > 0 && matches[0]!.similarity >= threshold
     if (judge === undefined || unknown === undefined || enough) return Effect.succeed({ matches, reason })
     return Effect.map(this.judged(ask, judge, question, unknown), (match) => ({

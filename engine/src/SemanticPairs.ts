@@ -24,8 +24,11 @@ export class SemanticPairs {
     return this.wrong.get(pairOf(a, b)) === true
   }
 
-  addWrong(a: string, b: string): void {
-    this.wrong.set(pairOf(a, b), true)
+  /** Returns the pair as `exportWrong` does. */
+  addWrong(a: string, b: string): string {
+    const pair = pairOf(a, b)
+    this.wrong.set(pair, true)
+    return pair
   }
 
   /** The judge's verdict on two prompts; undefined when it has not been asked. */

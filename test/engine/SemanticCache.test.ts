@@ -139,7 +139,7 @@ describe("SemanticCache", () => {
           expect((yield* ask("WHAT IS A FERMION?", { tenant: "a" })).journal.cache).toBe("semantic")
           expect((yield* ask("what is a boson?", { tenant: "b" })).journal.cache).toBe("miss")
           answers.clear()
-          yield* cache.prune
+          yield* cache.purge({})
           expect(cache.status()).toMatchObject({ entries: 0, partitions: 0 })
         })
       )

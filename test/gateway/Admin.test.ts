@@ -100,6 +100,7 @@ const sources = Layer.succeed(AdminSources, {
   setBreaker: (name) => Effect.succeed(name === provider.name ? provider : undefined),
   config: Effect.succeed({ providers: [{ name: "openai", apiKey: "<redacted>" }] }),
   cache: Effect.succeed(cache),
+  evictCacheEntry: () => Effect.succeed(false),
   purgeCache: () => Effect.sync(() => ++purged),
   showsContent: false,
   semanticCache: Effect.die(new Error("not asked for here")),

@@ -21,6 +21,8 @@ export type PgliteAddress = { readonly port: number } | { readonly path: string 
 export interface PgliteListening {
   /** The port; 0 for a Unix socket. */
   readonly port: number
+  /** Work on the backend beside the connections, which has it for itself too. */
+  readonly alone: <A>(work: () => Promise<A>) => Promise<A>
   /** Ends every connection and waits until the backend is at rest. */
   readonly close: () => Promise<void>
 }
@@ -44,7 +46,7 @@ export const listen = (backend: PgliteBackend, address: PgliteAddress): Promise<
     const where = "path" in address ? { path: address.path } : { host: "127.0.0.1", port: address.port }
     server.listen(where, () => {
       if ("path" in address) chmodSync(address.path, 0o600)
-      resolve({ port: portOf(server), close })
+      resolve({ port: portOf(server), alone: (work) => turns.alone(work), close })
     })
   })
 }
@@ -65,6 +67,15 @@ class Turns {
       return Promise.resolve()
     }
     return new Promise((resolve) => this.waiting.push(resolve))
+  }
+
+  async alone<A>(work: () => Promise<A>): Promise<A> {
+    await this.take()
+    try {
+      return await work()
+    } finally {
+      this.give()
+    }
   }
 
   give(): void {

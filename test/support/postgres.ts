@@ -21,6 +21,8 @@ import { freePort } from "./processes.ts"
 export interface Postgres {
   /** The URL of a new, empty database. */
   readonly newDatabase: () => string
+  /** Makes a user who may log in, and nothing else. */
+  readonly newRole: (name: string, password: string) => void
   readonly password: string
   readonly port: number
   /** Stops all of its processes where they are (SIGSTOP). */
@@ -99,6 +101,10 @@ export const startPostgres = async (): Promise<Postgres> => {
       const name = `test_${++databases}`
       execFileSync(path.join(binaries, "createdb"), [name], { env, stdio: "ignore" })
       return `postgres://millrace:${password}@127.0.0.1:${port}/${name}`
+    },
+    newRole: (name, secret) => {
+      const sql = `CREATE ROLE ${name} LOGIN PASSWORD '${secret}'`
+      execFileSync(path.join(binaries, "psql"), ["-d", "postgres", "-c", sql], { env, stdio: "ignore" })
     },
     stall: () => signal("SIGSTOP"),
     resume: () => signal("SIGCONT"),

@@ -10,6 +10,7 @@ import type { Request } from "../../engine/src/Request.ts"
 import { SemanticCache, type SemanticCacheOptions } from "../../engine/src/SemanticCache.ts"
 import type { Open } from "../../engine/src/Stage.ts"
 import { completionOf } from "../../engine/src/testing.ts"
+import type { VectorStore } from "../../engine/src/VectorStore.ts"
 import { makeRequest } from "../engine/requests.ts"
 
 export const target: Target = { provider: "a", model: "m" }
@@ -33,7 +34,9 @@ export interface Harness {
   readonly settled: Effect.Effect<void>
 }
 
-export interface HarnessOptions extends Partial<SemanticCacheOptions> {
+export interface HarnessOptions extends Partial<Omit<SemanticCacheOptions, "shared">> {
+  /** A place where prompts are shared with other harnesses. */
+  readonly store?: VectorStore
   readonly ttlMs?: number
   /** The answer of the provider; the prompt, unless told. */
   readonly answer?: (prompt: string) => string | Reply.Completion
@@ -71,7 +74,7 @@ export const withSemantic = <A, E>(
     const answers = new Map<string, Entry>()
     const below: Array<string> = []
     const own: Array<Request> = []
-    const { answer = (prompt) => prompt, respond, ttlMs = 60_000, ...rest } = options
+    const { answer = (prompt) => prompt, respond, store, ttlMs = 60_000, ...rest } = options
     const clock = yield* Clock.Clock
     const now = () => clock.currentTimeMillisUnsafe()
     const found = (key: string) => {
@@ -88,6 +91,20 @@ export const withSemantic = <A, E>(
         has: (key) => found(key) !== undefined,
         evict: (key) => answers.delete(key)
       },
+      shared:
+        store === undefined
+          ? undefined
+          : {
+              store: Effect.succeed(store),
+              answers: {
+                pack: (key) => {
+                  const entry = found(key)
+                  const expiresAtMs = (entry?.storedAtMs ?? 0) + ttlMs
+                  return entry && { text: JSON.stringify({ ...entry, tenant: "default" }), expiresAtMs }
+                },
+                unpack: (key, text) => void answers.set(key, JSON.parse(text) as Entry)
+              }
+            },
       ...rest
     })
     return yield* Effect.gen(function* () {

@@ -163,9 +163,11 @@ export const cacheHandlers = HttpApiBuilder.group(
       cache: () => sources.cache,
       cacheEntries: ({ query }) => entries(query),
       evictCacheEntry: ({ params }) =>
-        cache.evict(params.key)
-          ? Effect.succeed({ evicted: true })
-          : Effect.fail(new NotFound({ message: "there is no such entry" })),
+        Effect.flatMap(sources.evictCacheEntry(params.key), (evicted) =>
+          evicted
+            ? Effect.succeed({ evicted: true })
+            : Effect.fail(new NotFound({ message: "there is no such entry" }))
+        ),
       purgeCache: ({ payload }) => Effect.map(sources.purgeCache(payload ?? {}), (purged) => ({ purged })),
       explainCache: ({ payload }) => explain(payload),
       cacheLookup: ({ params, query }) => lookup(params.id, query.limit ?? 5),

@@ -1,14 +1,16 @@
 /**
  * The contracts of the stores that Postgres has, on PGlite: Postgres in WebAssembly, over a socket, by the same code.
  */
-import { it } from "@effect/vitest"
+import { expect, it } from "@effect/vitest"
 import { Effect, Exit, Redacted, Scope } from "effect"
 import { afterAll, beforeAll, describe } from "vitest"
+import { AIEngine } from "../../../engine/src/AIEngine.ts"
 import * as BudgetSql from "../../../engine/src/stores/BudgetSql.ts"
 import * as Database from "../../../engine/src/stores/Database.ts"
 import * as KeysSql from "../../../engine/src/stores/KeysSql.ts"
 import * as UsagePostgres from "../../../engine/src/stores/UsagePostgres.ts"
 import * as VectorPostgres from "../../../engine/src/stores/VectorPostgres.ts"
+import { scriptedProvider } from "../../../engine/src/testing.ts"
 import { UsageLog, type UsageStore } from "../../../engine/src/UsageLog.ts"
 import { budgetStoreContract, nowMs } from "../../contracts/BudgetStore.ts"
 import { keyStoreContract } from "../../contracts/KeyStore.ts"
@@ -105,3 +107,39 @@ budgetStoreContract(
   }),
   { shared: true }
 )
+
+it("two engines over one database serve each other's answers, by the configuration alone", async () => {
+  const database = await server.newDatabase()
+  const engineOf = () => {
+    const provider = scriptedProvider("a", () => "Paris")
+    const config = {
+      providers: [{ name: "a", kind: "openai" as const, apiKey: "test" }],
+      cache: { semantic: { mode: "on" as const } },
+      storage: { database }
+    }
+    return { engine: new AIEngine(config, { providers: [provider] }), provider }
+  }
+  const [one, two] = [engineOf(), engineOf()]
+  await using _one = one.engine
+  await using _two = two.engine
+  // A start waits for no database: the first prompts may come before it is ready.
+  const countries = ["France", "Italy", "Spain", "Norway", "Chile", "Peru", "Kenya", "Japan", "Greece", "Poland"]
+  let served: string | undefined
+  for (const country of countries) {
+    const known = two.provider.calls.length
+    await one.engine.generateText({ prompt: `What is the capital of ${country}?` })
+    await until(async () => (await server.count("semantic_prompts", "prompt", `%${country}%`)) > 0)
+    const answer = await two.engine.generateText({ prompt: `what's the capital of  ${country}` })
+    if (answer.cacheKind !== "semantic") continue
+    expect(answer).toMatchObject({ content: "Paris", cached: true, cost: 0 })
+    expect(two.provider.calls).toHaveLength(known)
+    served = country
+    break
+  }
+  expect(served).toBeDefined()
+})
+
+/** Looks again every 20 ms until the answer is yes. */
+const until = async (condition: () => Promise<boolean>): Promise<void> => {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20))
+}
