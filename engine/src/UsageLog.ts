@@ -61,6 +61,21 @@ export interface UsageScan extends UsageFilters {
   readonly groupBy: GroupBy | undefined
 }
 
+/** Values that a record must have, beside those that sums are kept for. */
+export interface RecordFilters {
+  readonly errorKind?: string | undefined
+  readonly fault?: Fault | undefined
+  readonly fingerprint?: string | undefined
+  /** Beginning of the request's id. */
+  readonly search?: string | undefined
+  readonly minLatencyMs?: number | undefined
+}
+
+/** Sums that are made from the records one by one, at most so many. */
+export interface RecordSumsScan extends UsageScan, Omit<RecordFilters, "search"> {
+  readonly maxRecords: number
+}
+
 /** Place of a record in a store: its time, and a number that grows with each record written. */
 export interface Position {
   readonly timeMs: number
@@ -163,6 +178,15 @@ export class SeriesTooLong extends Schema.TaggedError<SeriesTooLong>()("SeriesTo
   }
 }
 
+/** More records would have to be looked at one by one than are. */
+export class TooManyRecords extends Schema.TaggedError<TooManyRecords>()("TooManyRecords", {
+  maxRecords: Schema.Number
+}) {
+  override get message() {
+    return `more than ${this.maxRecords} requests would be looked at one by one; ask for a shorter range`
+  }
+}
+
 /** The cursor was not made by this log. */
 export class InvalidCursor extends Schema.TaggedError<InvalidCursor>()("InvalidCursor", {}) {
   override get message() {
@@ -177,6 +201,10 @@ export interface UsageStore {
   readonly usage: (scan: UsageScan) => Effect.Effect<UsageReport, UsageUnavailable | SeriesTooLong>
   /** The same report as JSON, made where the sums are: for an answer that is passed on as it is. */
   readonly usageText: (scan: UsageScan) => Effect.Effect<string, UsageUnavailable | SeriesTooLong>
+  /** Sums by what no sums are kept for. */
+  readonly recordSums: (
+    scan: RecordSumsScan
+  ) => Effect.Effect<UsageReport, UsageUnavailable | SeriesTooLong | TooManyRecords>
   readonly page: (scan: PageScan) => Effect.Effect<ReadonlyArray<StoredRecord>, UsageUnavailable>
   readonly find: (id: string) => Effect.Effect<UsageRecord.UsageRecord | undefined, UsageUnavailable>
   readonly errors: (scan: ErrorsScan) => Effect.Effect<ReadonlyArray<ErrorGroup>, UsageUnavailable>

@@ -1,11 +1,12 @@
 /**
- * The usage database at ten million rows: every kind of question of the admin API, alone and while records are written.
+ * The usage database at ten million rows: every question that the dashboard asks of the admin API, alone and while records are
+ * written by another process.
  *
  * Rows are made by a seed: 30 days, 200 keys of 40 tenants, 12 models of 4 providers, a few keys with most of the traffic.
  * `MILLRACE_BENCH_ROWS` sets their number, `MILLRACE_BENCH_DATABASE` names a file that is kept and used again.
  */
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { loadavg, tmpdir } from "node:os"
 import path from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { Effect, Exit, Scope } from "effect"
@@ -15,9 +16,10 @@ import * as UsageSqlite from "../../engine/src/stores/UsageSqlite.ts"
 import { query, type SqlProgram } from "../../engine/src/stores/UsageSql.ts"
 import { UsageTable } from "../../engine/src/stores/UsageTable.ts"
 import { write } from "../../engine/src/stores/UsageWrites.ts"
-import type { UsageFilters, UsageStore } from "../../engine/src/UsageLog.ts"
 import type { UsageRecord } from "../../engine/src/UsageRecord.ts"
+import { type Running, startGateway } from "../support/processes.ts"
 import type { Options, Row, Table } from "./report.ts"
+import { askAll, questionsOf } from "./usage-questions.ts"
 
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
@@ -139,6 +141,8 @@ interface Filled {
   readonly sumUs: number
   /** The end of the last record. */
   readonly now: number
+  readonly id: string
+  readonly fingerprint: string
 }
 
 /** Fills a file with rows and sums them up, as far as it is not; returns µs a row for both. */
@@ -164,103 +168,11 @@ const fill = (file: string, rows: number): Filled => {
     if (batch % 10 === 0) console.error(`${at + records.length} rows`)
   }
   const [, timeMs] = table.run(last())
+  const [id, fingerprint] = table.run(named(rows))
   table.close()
   const made = Math.max(1, rows - done)
-  return { writeUs: writing / made, sumUs: summing / made, now: timeMs + 1 }
+  return { writeUs: writing / made, sumUs: summing / made, now: timeMs + 1, id, fingerprint }
 }
-
-interface Question {
-  readonly name: string
-  readonly ask: (store: UsageStore) => Effect.Effect<unknown, unknown>
-}
-
-const questions = (rows: number, now: number): ReadonlyArray<Question> => {
-  const usage = (name: string, fromMs: number, bucket: "minute" | "hour" | "day", rest: object = {}): Question => ({
-    name: `usage: ${name}`,
-    ask: (store) => store.usage({ fromMs, toMs: now, bucket, groupBy: undefined, ...rest })
-  })
-  const page = (name: string, filters: UsageFilters, after?: number): Question => ({
-    name: `requests: ${name}`,
-    ask: (store) =>
-      store.page({
-        ...filters,
-        fromMs: undefined,
-        toMs: undefined,
-        limit: 51,
-        after: after === undefined ? undefined : { timeMs: after, seq: rows }
-      })
-  })
-  const key = `key_${"0".padStart(16, "0")}`
-  const rare = `key_${(199).toString(36).padStart(16, "0")}`
-  const whole = startMs - dayMs
-  const middleMs = (startMs + now) / 2
-  const groups = ["model", "provider", "tenant", "key", "status", "cache"] as const
-  return [
-    usage("30 days by day", whole, "day"),
-    ...groups.map((groupBy) => usage(`30 days by day and ${groupBy}`, whole, "day", { groupBy })),
-    usage("30 days by hour", whole, "hour"),
-    usage("30 days by hour and model", whole, "hour", { groupBy: "model" }),
-    usage("7 days by hour and tenant", now - 7 * dayMs, "hour", { groupBy: "tenant" }),
-    usage("24 hours by hour and key", now - dayMs, "hour", { groupBy: "key" }),
-    usage("24 hours by minute", now - dayMs, "minute"),
-    usage("6 days by minute", now - 6 * dayMs, "minute"),
-    usage("3 hours by minute and tenant", now - 3 * hourMs, "minute", { groupBy: "tenant" }),
-    usage("30 days by day and model of a tenant", whole, "day", { groupBy: "model", tenant: "tenant-0" }),
-    usage("30 days by hour and model of a tenant", whole, "hour", { groupBy: "model", tenant: "tenant-0" }),
-    usage("30 days by hour and status of the busiest key", whole, "hour", { groupBy: "status", key }),
-    usage("30 days by day and tenant of failures", whole, "day", { groupBy: "tenant", status: "error" }),
-    usage("30 days by day and key of a model", whole, "day", { groupBy: "key", model: "model-0" }),
-    usage("30 days by day of a model, a tenant and failures", whole, "day", {
-      model: "model-0",
-      tenant: "tenant-0",
-      status: "error"
-    }),
-    usage("30 days by hour and cache of a model and a tenant", whole, "hour", {
-      groupBy: "cache",
-      model: "model-0",
-      tenant: "tenant-0"
-    }),
-    usage("a range that begins and ends within minutes", middleMs + 12_345, "hour", { toMs: now - 54_321 }),
-    page("newest", {}),
-    page("from the middle", {}, middleMs),
-    page("of the busiest key", { key }),
-    page("of a rare key", { key: rare }),
-    page("of a tenant", { tenant: "tenant-39" }),
-    page("of a model", { model: "model-11" }),
-    page("of a provider", { provider: "provider-3" }),
-    page("failed", { status: "error" }),
-    page("semantic hits", { cache: "semantic" }),
-    page("of a key that is not there", { key: "none" }),
-    page("failed, of a rare model and key", { status: "error", model: "model-11", key: rare }),
-    page("of a model, from the middle", { model: "model-3" }, middleMs),
-    {
-      name: "request by id",
-      ask: (store) =>
-        store.find(recordAt(5, startMs, randomOf(1)).id).pipe(
-          Effect.andThen(store.page({ fromMs: middleMs, toMs: undefined, limit: 1, after: undefined })),
-          Effect.flatMap(([stored]) => store.find(stored!.record.id))
-        )
-    },
-    ...(["hour", "day"] as const).map((bucket) => ({
-      name: `errors: 30 days by ${bucket}`,
-      ask: (store: UsageStore) => store.errors({ fromMs: whole, toMs: now, bucket, limit: 100 })
-    })),
-    {
-      name: "errors: 30 days of a tenant",
-      ask: (store) => store.errors({ fromMs: whole, toMs: now, bucket: "day", limit: 100, tenant: "tenant-1" })
-    },
-    {
-      name: "errors: 30 days of a key",
-      ask: (store) => store.errors({ fromMs: whole, toMs: now, bucket: "day", limit: 100, key })
-    },
-    {
-      name: "export: 1,000 rows of a tenant",
-      ask: (store) => store.scanRows({ fromMs: whole, toMs: now, tenant: "tenant-5", limit: 1000 }, undefined)
-    }
-  ]
-}
-
-const goalMs = 200
 
 /** Microseconds that a request spends on its record, while the file is well and while another process has locked it. */
 const recording = async (folder: string): Promise<Table> => {
@@ -295,29 +207,26 @@ const recording = async (folder: string): Promise<Table> => {
   return { title: "usage: what a request spends on its record", unit: "µs", rows: [well, locked] }
 }
 
-/** Milliseconds until a store with the file open has answered each question, several times. */
-const askAll = async (store: UsageStore, rows: number, now: number, rounds: number): Promise<ReadonlyArray<Row>> => {
-  const asked: Array<Row> = []
-  for (const { ask, name } of questions(rows, now)) {
-    const times: Array<number> = []
-    for (let round = 0; round < rounds; round++) {
-      const t0 = performance.now()
-      await Effect.runPromise(ask(store))
-      times.push(performance.now() - t0)
-    }
-    const sorted = times.toSorted((a, b) => a - b)
-    console.error(`${name}: ${sorted.map((time) => time.toFixed(0)).join(" ")} ms`)
-    const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!
-    asked.push({
-      name,
-      value: at(0.5),
-      low: sorted[0]!,
-      high: sorted.at(-1)!,
-      goals: [{ kind: "at-most", value: goalMs }],
-      note: `max ${sorted.at(-1)!.toFixed(0)}`
-    })
-  }
-  return asked
+/** A gateway over the file, with a configuration of its own beside it. */
+const serve = (folder: string, file: string): Promise<Running> => {
+  const config = path.join(folder, "millrace.bench.json")
+  writeFileSync(config, JSON.stringify({ storage: { database: `sqlite:${file}` }, server: { adminToken: token } }))
+  return startGateway(config)
+}
+
+const token = "bench-bench-bench-bench"
+
+const keyAt = (index: number) => `key_${index.toString(36).padStart(16, "0")}`
+
+/** Id and fingerprint that the questions name, from the middle of the records. */
+const named = function* (rows: number): SqlProgram<readonly [id: string, fingerprint: string]> {
+  const middle = Math.floor(rows / 2)
+  const [record] = yield query("SELECT id FROM usage_records WHERE seq = ?", middle)
+  const [failed] = yield query(
+    "SELECT fingerprint FROM usage_records WHERE seq > ? AND fingerprint IS NOT NULL ORDER BY seq LIMIT 1",
+    middle
+  )
+  return [record![0] as string, failed![0] as string]
 }
 
 export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
@@ -326,31 +235,41 @@ export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
   const folder = kept === undefined ? mkdtempSync(path.join(tmpdir(), "millrace-bench-")) : path.dirname(kept)
   const file = kept ?? path.join(folder, "usage.db")
   try {
-    const { now, sumUs, writeUs } = fill(file, rows)
+    const { fingerprint, id, now, sumUs, writeUs } = fill(file, rows)
+    const rounds = options.quick ? 3 : 5
+    const gateway = await serve(folder, file)
+    const size = `${(rows / 1e6).toFixed(1)} million rows, ${(statSync(file).size / 1e9).toFixed(1)} GB`
+    const known = { now, days, id, fingerprint, key: keyAt(0), rareKey: keyAt(199) }
+    const questions = questionsOf(known).filter(({ name }) => options.only === undefined || name.includes(options.only))
+    const quiet = await askAll(gateway, token, questions, rounds)
+    const quietLoad = loadavg()[0]!
     const scope = await Effect.runPromise(Scope.make())
     const store = await Effect.runPromise(
       Scope.provide(UsageSqlite.make({ path: file, durability: "relaxed", busyTimeoutMs: 5000 }), scope)
     )
-    const rounds = options.quick ? 3 : 5
-    const size = `${(rows / 1e6).toFixed(1)} million rows, ${(statSync(file).size / 1e9).toFixed(1)} GB`
-    const quiet = await askAll(store, rows, now, rounds)
     // About 1,000 records a second, as a busy gateway writes them.
     const random = randomOf(2)
     let index = rows
     const writing = setInterval(() => {
       for (let i = 0; i < 50; i++) store.write(recordAt(index++, now + (index - rows), random))
     }, 50)
-    const busy = await askAll(store, rows, now, rounds)
+    const busy = await askAll(gateway, token, questions, rounds)
     clearInterval(writing)
     const dropped = store.health().rowsDropped
     await Effect.runPromise(Scope.close(scope, Exit.void))
+    await gateway.stop()
     return [
-      { title: `usage: questions, ${size}`, unit: "ms", rows: quiet },
       {
-        title: `usage: questions while 1,000 records a second are written, ${size}`,
+        title: `usage: CPU of the gateway for a question, ${size}`,
+        unit: "ms",
+        rows: quiet,
+        note: `load average ${quietLoad.toFixed(1)}`
+      },
+      {
+        title: `usage: CPU of the gateway for a question while another process writes 1,000 records a second, ${size}`,
         unit: "ms",
         rows: busy,
-        note: `${index - rows} records written, ${dropped} dropped`
+        note: `${index - rows} records written, ${dropped} dropped; load average ${loadavg()[0]!.toFixed(1)}`
       },
       {
         title: "usage: CPU time of the thread that writes",

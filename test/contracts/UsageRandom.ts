@@ -2,7 +2,7 @@
  * Random usage records and questions: a store in SQL gives the answers that the store in memory gives.
  */
 import { expect } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import fc from "fast-check"
 import * as UsageMemory from "../../engine/src/stores/UsageMemory.ts"
 import { UsageLog } from "../../engine/src/UsageLog.ts"
@@ -66,6 +66,13 @@ const usageQuery = fc
   )
   .map((query) => ({ fromMs: noonMs, toMs: noonMs + 864e5, ...query }))
 
+/** Sums of records that are looked at one by one, sometimes of more than are. */
+const recordSums = fc.record({
+  query: usageQuery,
+  minLatencyMs: durationMs,
+  maxRecords: fc.constantFrom(0, 10, 20, 1000)
+})
+
 const requestsQuery = fc
   .record({ ...filters, fromMs: timeMs, toMs: timeMs, limit: fc.integer({ min: 1, max: 7 }) }, { requiredKeys: [] })
   .map((query) => ({ fromMs: noonMs, toMs: noonMs + 864e5, limit: 5, ...query }))
@@ -91,9 +98,10 @@ export const sameAsMemory = (database: UsageLog["Service"], numRuns: number): Ef
     fc.array(record, { maxLength: 40 }),
     fc.array(usageQuery, { minLength: 1, maxLength: 6 }),
     fc.array(requestsQuery, { minLength: 1, maxLength: 4 }),
+    fc.array(recordSums, { maxLength: 3 }),
     // Three hours, or three minutes, in which most ranges end a moment before or after the last record.
     fc.constantFrom(1, 60),
-    (records, usageQueries, requestsQueries, denser) =>
+    (records, usageQueries, requestsQueries, sumsQueries, denser) =>
       Effect.gen(function* () {
         const memory = yield* UsageLog
         // Each run has ten days of its own, so that one database serves them all.
@@ -114,6 +122,15 @@ export const sameAsMemory = (database: UsageLog["Service"], numRuns: number): Ef
           if (summed) yield* sumUp(database)
           for (const query of usageQueries.map(later)) {
             expect(yield* database.usage(query)).toEqual(yield* memory.usage(query))
+          }
+          for (const { query, ...rest } of sumsQueries) {
+            const scan = { bucket: "hour" as const, groupBy: undefined, ...later(query), ...rest }
+            const found = yield* Effect.result(database.store.recordSums(scan))
+            if (Result.isSuccess(found)) expect(found.success).toEqual(yield* memory.store.recordSums(scan))
+            else {
+              expect(found.failure._tag).toBe("TooManyRecords")
+              expect((yield* memory.usage(scan)).totals.requests).toBeGreaterThan(scan.maxRecords)
+            }
           }
           for (const query of requestsQueries.map(later)) {
             expect(yield* allPages(database, query)).toEqual(yield* allPages(memory, query))

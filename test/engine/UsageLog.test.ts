@@ -52,6 +52,7 @@ const recording = (written: Array<UsageRecord>, wait?: Effect.Effect<void>): Usa
   },
   usage: () => Effect.die("not asked"),
   usageText: () => Effect.die("not asked"),
+  recordSums: () => Effect.die("not asked"),
   page: () => Effect.die("not asked"),
   find: () => Effect.die("not asked"),
   errors: () => Effect.die("not asked"),

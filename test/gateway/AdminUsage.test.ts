@@ -25,7 +25,13 @@ import { StatusSource } from "../../engine/src/Status.ts"
 import { columnNames } from "../../engine/src/stores/UsageExport.ts"
 import * as UsageDatabase from "../../engine/src/stores/UsageDatabase.ts"
 import * as UsageMemory from "../../engine/src/stores/UsageMemory.ts"
-import { type StoredRecord, UsageLog, type UsageStore, UsageUnavailable } from "../../engine/src/UsageLog.ts"
+import {
+  type StoredRecord,
+  TooManyRecords,
+  UsageLog,
+  type UsageStore,
+  UsageUnavailable
+} from "../../engine/src/UsageLog.ts"
 import { noonMs, recordOf } from "../contracts/usage-record.ts"
 import { canaryKey, canaryPrompt } from "../support/canary.ts"
 import { adminToken, startGateway, type TestGateway } from "../support/gateway.ts"
@@ -265,7 +271,10 @@ describe("GET requests", () => {
     expect(await sums("minLatencyMs=5000&groupBy=status")).toEqual([1, ["success", 1]])
     expect(await sums("fingerprint=none")).toEqual([0])
     await served.close()
-    const large = await serve(endless(51_000).store)
+    const large = await serve({
+      ...memory([]),
+      recordSums: ({ maxRecords }) => Effect.fail(new TooManyRecords({ maxRecords }))
+    })
     const refused = await large.get(`usage?${all}&minLatencyMs=1`)
     expect(refused.status).toBe(400)
     expect(await refused.json()).toMatchObject({ issues: [{ field: "from" }] })

@@ -10,6 +10,7 @@ const root = path.resolve(import.meta.dirname, "../..")
 const startWithinMs = 30_000
 
 export interface Running {
+  readonly pid: number
   readonly url: string
   /** What the process has written. */
   readonly output: () => string
@@ -36,7 +37,7 @@ export const startGateway = async (configFile: string, port = 0): Promise<Runnin
     {}
   )
   const line = await child.until((output) => /^\{.*\}$/m.exec(output)?.[0])
-  return { url: (JSON.parse(line) as { url: string }).url, output: child.output, stop: child.stop }
+  return { url: (JSON.parse(line) as { url: string }).url, output: child.output, stop: child.stop, pid: child.pid }
 }
 
 /** Serves the dashboard's build for a gateway. */
@@ -49,7 +50,7 @@ export const startDashboard = async (gatewayUrl: string): Promise<Running> => {
     NODE_ENV: "production"
   })
   await child.until((output) => (output.includes("Ready") ? output : undefined))
-  return { url: `http://127.0.0.1:${port}`, output: child.output, stop: child.stop }
+  return { url: `http://127.0.0.1:${port}`, output: child.output, stop: child.stop, pid: child.pid }
 }
 
 const run = (args: ReadonlyArray<string>, cwd: string, env: { readonly [name: string]: string }) => {
@@ -96,5 +97,5 @@ const run = (args: ReadonlyArray<string>, cwd: string, env: { readonly [name: st
     await ended
     clearTimeout(timer)
   }
-  return { until, stop, output: () => output }
+  return { until, stop, output: () => output, pid: child.pid ?? 0 }
 }

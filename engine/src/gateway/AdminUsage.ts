@@ -25,7 +25,7 @@ import { Routing } from "../Routing.ts"
 import { contentTypeOf, fileNameOf, linesOf } from "../stores/UsageExport.ts"
 import { prunable } from "../stores/UsagePrune.ts"
 import { repriceStep } from "../stores/UsageReprice.ts"
-import { affectedBy, hasRecordFilters, search, summedMax, sums } from "../stores/UsageSearch.ts"
+import { affectedBy, hasRecordFilters, search, sums } from "../stores/UsageSearch.ts"
 import {
   decodeCursor,
   encodeCursor,
@@ -80,10 +80,7 @@ export const usageHandlers = HttpApiBuilder.group(
         const text = yield* store.usageText({ ...scan, bucket, groupBy })
         return HttpServerResponse.text(text, { contentType: "application/json" })
       }
-      const report = yield* sums(store, { ...scan, bucket, groupBy })
-      if (report !== undefined) return report
-      const detail = `more than ${summedMax} requests would be looked at one by one; ask for a shorter range`
-      return yield* badRequest([{ field: "from", detail }])
+      return yield* sums(store, { ...scan, bucket, groupBy })
     })
 
     /** Requests one by one, by values that sums are kept for, or by any. */
@@ -146,6 +143,7 @@ export const usageHandlers = HttpApiBuilder.group(
         usage(apart(query)).pipe(
           Effect.catchTags({
             SeriesTooLong: (error) => Effect.fail(badRequest([{ field: "bucket", detail: error.message }])),
+            TooManyRecords: (error) => Effect.fail(badRequest([{ field: "from", detail: error.message }])),
             UsageUnavailable: unavailable
           })
         ),

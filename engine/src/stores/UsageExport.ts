@@ -6,9 +6,9 @@
  * A store is read page after page, as fast as the lines are taken, and no more than a page is in memory.
  */
 import { Effect, Option, Stream } from "effect"
-import type { Position, RowsScan, StoredRecord, UsageStore, UsageUnavailable } from "../UsageLog.ts"
+import type { Position, RecordFilters, RowsScan, StoredRecord, UsageStore, UsageUnavailable } from "../UsageLog.ts"
 import { promptTokensOf, type UsageRecord } from "../UsageRecord.ts"
-import { matches, type RecordFilters } from "./UsageSearch.ts"
+import { matches } from "./UsageSearch.ts"
 
 export type ExportFormat = "csv" | "ndjson"
 

@@ -5,19 +5,23 @@
  * looks at each record once. Nothing is ever dropped before it is written, and nothing is written anywhere else.
  */
 import { Effect } from "effect"
+import type { UsageReport } from "../AdminAnswers.ts"
 import {
   maxPoints,
   type PageScan,
   type Position,
+  type RecordFilters,
   SeriesTooLong,
   type StoredRecord,
   type UsageFilters,
+  type UsageScan,
   type UsageStore
 } from "../UsageLog.ts"
 import type { UsageRecord } from "../UsageRecord.ts"
 import { bucketMs, UsageAggregate } from "./UsageAggregate.ts"
 import { fieldOf } from "./UsageColumns.ts"
 import { type FailureWords, UsageFailures, wordsOf } from "./UsageFailures.ts"
+import { matches as hasValues } from "./UsageSearch.ts"
 
 /** Records that are kept. */
 export const memoryCapacity = 10_000
@@ -37,10 +41,11 @@ export const make: Effect.Effect<UsageStore> = Effect.sync(() => {
     return found
   }
 
-  const usage: UsageStore["usage"] = (scan) =>
+  const usage = (scan: UsageScan, others: RecordFilters = {}): Effect.Effect<UsageReport, SeriesTooLong> =>
     Effect.suspend(() => {
       const aggregate = new UsageAggregate(scan.bucket, maxPoints)
       for (const { record } of within(scan, scan)) {
+        if (!hasValues(record, others)) continue
         const group = scan.groupBy === undefined ? null : record[fieldOf[scan.groupBy]]
         if (!aggregate.add(record, group)) return Effect.fail(new SeriesTooLong({ maxPoints }))
       }
@@ -52,7 +57,9 @@ export const make: Effect.Effect<UsageStore> = Effect.sync(() => {
       seq += 1
       ring.set(seq % memoryCapacity, { seq, record })
     },
-    usage,
+    usage: (scan) => usage(scan),
+    // There are never more of them than are looked at.
+    recordSums: (scan) => usage(scan, scan),
     usageText: (scan) => Effect.map(usage(scan), (report) => JSON.stringify(report)),
     page: (scan) =>
       Effect.sync(() =>

@@ -65,7 +65,7 @@ export const positionsOf = function* (
   const ids = yield fitting
   if (upTo === undefined && ids.length >= manyDims) {
     // What many combinations fit is seldom rare: looking at that many records of all costs less than asking for each.
-    const looked = Math.min(ids.length, lookedMax)
+    const looked = Math.min(Math.max(ids.length, lookedMin), lookedMax)
     const first = `SELECT * FROM usage_records ${whereOf(range)} ${order}`
     const found = yield query(
       `SELECT time_ms, seq FROM (${first}) AS looked ${whereOf(filters)} ${order}`,
@@ -114,7 +114,8 @@ export const positionsOf = function* (
 }
 
 /** Combinations from which on the first records of all are looked at before the places of each. */
-const manyDims = 200
+const manyDims = 50
+const lookedMin = 1000
 const lookedMax = 10_000
 
 const whereOf = ({ where }: Conditions): string => (where.length === 0 ? "" : `WHERE ${where.join(" AND ")}`)
@@ -135,7 +136,9 @@ const toPosition = ([timeMs, seq]: SqlRow): Position => ({ timeMs: timeMs as num
 
 /** The first positions of those that were added, in reading order. */
 class Best {
-  positions: Array<Position> = []
+  /** The last of the first, once there are as many as are asked for. Others may be better by now. */
+  worst: Position | undefined
+  private found: Array<Position> = []
   private readonly limit: number
   private readonly sign: 1 | -1
 
@@ -144,16 +147,20 @@ class Best {
     this.sign = newestFirst ? -1 : 1
   }
 
-  /** The last of them, once there are as many as are asked for. */
-  get worst(): Position | undefined {
-    return this.positions.length < this.limit ? undefined : this.positions.at(-1)
+  get positions(): ReadonlyArray<Position> {
+    this.sort()
+    return this.found
   }
 
   add(rows: ReadonlyArray<SqlRow>): void {
-    if (rows.length === 0) return
-    const { sign } = this
-    this.positions = [...this.positions, ...rows.map(toPosition)]
-      .sort((a, b) => sign * (a.timeMs - b.timeMs || a.seq - b.seq))
-      .slice(0, this.limit)
+    for (const row of rows) this.found.push(toPosition(row))
+    if (this.found.length >= (this.worst === undefined ? 1 : 2) * this.limit) this.sort()
+  }
+
+  private sort(): void {
+    const { found, limit, sign } = this
+    found.sort((a, b) => sign * (a.timeMs - b.timeMs || a.seq - b.seq))
+    if (found.length > limit) found.length = limit
+    if (found.length === limit) this.worst = found.at(-1)
   }
 }

@@ -60,7 +60,7 @@ export const migrateAll = function* (): SqlProgram<void> {
 
 const rowsOf = (sql: SqlClient, step: SqlStep): Effect.Effect<ReadonlyArray<SqlRow>, SqlError> => {
   if (step._tag === "query") {
-    const params = step.params.map((value) => (typeof value === "number" ? BigInt(value) : mended(value)))
+    const params = step.params.map((value) => (Number.isSafeInteger(value) ? BigInt(value as number) : mended(value)))
     return Effect.map(sql.unsafe(numbered(step.sql), params).values, (rows) => rows.map(plain))
   }
   if (step.rows.length === 0) return Effect.succeed([])

@@ -1,16 +1,19 @@
 /**
  * What is asked of the thread of a usage database, and the program that answers it.
  */
+import type { UsageReport } from "../AdminAnswers.ts"
 import type {
   ErrorGroup,
   ErrorsScan,
   PageScan,
   Position,
   PriceChange,
+  RecordSumsScan,
   RowsScan,
   StoredRecord,
   UsageScan
 } from "../UsageLog.ts"
+import { errors } from "./UsageFailureReads.ts"
 import * as Reads from "./UsageReads.ts"
 import { rollUp } from "./UsageRollup.ts"
 import type { Dialect, SqlProgram } from "./UsageSql.ts"
@@ -18,6 +21,7 @@ import * as Writes from "./UsageWrites.ts"
 
 export type Question =
   | { readonly _tag: "usage"; readonly scan: UsageScan; readonly maxPoints: number }
+  | { readonly _tag: "recordSums"; readonly scan: RecordSumsScan; readonly maxPoints: number }
   | { readonly _tag: "page"; readonly scan: PageScan }
   | { readonly _tag: "find"; readonly id: string }
   | { readonly _tag: "errors"; readonly scan: ErrorsScan }
@@ -38,9 +42,12 @@ export interface CellsPruned {
   readonly next: Writes.CellsPosition | undefined
 }
 
-/** A text is a usage report as JSON. Undefined stands for too many points, and for no such record. */
+/**
+ * A text is a usage report as JSON. Undefined stands for too many points, and for no such record, null for too many records.
+ */
 export type Answer =
   | string
+  | null
   | ReadonlyArray<StoredRecord>
   | StoredRecord
   | ReadonlyArray<ErrorGroup>
@@ -51,24 +58,31 @@ export type Answer =
 
 /** True for what reads and changes nothing. */
 export const isRead = ({ _tag }: Question): boolean =>
-  _tag === "usage" || _tag === "page" || _tag === "find" || _tag === "errors" || _tag === "rows"
+  _tag === "usage" ||
+  _tag === "recordSums" ||
+  _tag === "page" ||
+  _tag === "find" ||
+  _tag === "errors" ||
+  _tag === "rows"
 
 /** As text, a report of thousands of points costs the thread that asked for it next to nothing. */
-const usageText = function* (dialect: Dialect, scan: UsageScan, maxPoints: number): SqlProgram<string | undefined> {
-  const report = yield* Reads.usage(dialect, scan, maxPoints)
-  return report === undefined ? undefined : JSON.stringify(report)
+const asText = function* (program: SqlProgram<UsageReport | null | undefined>): SqlProgram<string | null | undefined> {
+  const report = yield* program
+  return report === null || report === undefined ? report : JSON.stringify(report)
 }
 
 export const programOf = (dialect: Dialect, question: Question): SqlProgram<Answer> => {
   switch (question._tag) {
     case "usage":
-      return usageText(dialect, question.scan, question.maxPoints)
+      return asText(Reads.usage(dialect, question.scan, question.maxPoints))
+    case "recordSums":
+      return asText(Reads.recordSums(dialect, question.scan, question.maxPoints))
     case "page":
       return Reads.page(dialect, question.scan)
     case "find":
       return Reads.find(dialect, question.id)
     case "errors":
-      return Reads.errors(question.scan)
+      return errors(question.scan)
     case "rows":
       return Reads.rows(dialect, question.scan, question.after)
     case "rollUp":

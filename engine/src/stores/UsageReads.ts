@@ -5,11 +5,10 @@
  * combination of values that fits, and read no record that is not shown. Each program sees one state of the database.
  */
 import type { GroupBy, UsageReport } from "../AdminAnswers.ts"
-import type { ErrorGroup, ErrorsScan, PageScan, Position, RowsScan, StoredRecord, UsageScan } from "../UsageLog.ts"
+import type { PageScan, Position, RecordSumsScan, RowsScan, StoredRecord, UsageScan } from "../UsageLog.ts"
 import { bucketMs, UsageAggregate } from "./UsageAggregate.ts"
 import { columnOf, columns, type SqlValue, storedOf } from "./UsageColumns.ts"
-import { type FailureWords, UsageFailures } from "./UsageFailures.ts"
-import { conditionsOf, dimsWith, type PlaceScan, positionsOf } from "./UsagePlaces.ts"
+import { type Conditions, conditionsOf, dimsWith, type PlaceScan, positionsOf } from "./UsagePlaces.ts"
 import { figuresOf, readState, selectFigures, selectRecord } from "./UsageRollup.ts"
 import { readable, records } from "./UsageSchema.ts"
 import {
@@ -45,7 +44,8 @@ export const usage = function* (
   }
   for (const stretch of cover(range, scan.bucket, asked, state)) {
     if (stretch.shape !== undefined) {
-      for (const [startMs, word, body] of yield cellsOf(stretch, stretch.shape, scan)) {
+      if (yield* hasTooMany(stretch, stretch.shape, scan, maxPoints)) return undefined
+      for (const [startMs, word, body] of yield* cellsOf(dialect, stretch, stretch.shape, scan)) {
         const group = stretch.shape.set === narrow ? narrowGroup(word as string, scan) : (word as string)
         if (group === undefined) continue
         const name = scan.groupBy === undefined ? null : valueOf(group)
@@ -61,7 +61,7 @@ export const usage = function* (
   return addAll(aggregate, rest) ? aggregate.report() : undefined
 }
 
-const endOfDay = (timeMs: number): number => Math.ceil(timeMs / bucketMs.day) * bucketMs.day
+export const endOfDay = (timeMs: number): number => Math.ceil(timeMs / bucketMs.day) * bucketMs.day
 
 /** Records of so many milliseconds are always rather taken away than added to. */
 const shortMs = 5000
@@ -71,7 +71,7 @@ const shortMs = 5000
  * cells that the end lies in have no or few records too many, and the range can be answered as if it went on to the end
  * of the day. Undefined otherwise.
  */
-const overrunOf = function* (
+export const overrunOf = function* (
   { fromMs, toMs }: Pick<UsageScan, "fromMs" | "toMs">,
   { prunedMs }: SumsState
 ): SqlProgram<number | undefined> {
@@ -121,8 +121,131 @@ const figuresIn = (
   )
 }
 
+/**
+ * Sums of records that are looked at one by one; null when these would be more than `maxRecords`, undefined when the report
+ * would have more than `maxPoints` points.
+ */
+export const recordSums = function* (
+  dialect: Dialect,
+  scan: RecordSumsScan,
+  maxPoints: number
+): SqlProgram<UsageReport | null | undefined> {
+  const { fromMs, maxRecords, toMs } = scan
+  const atMost = (from: string, ...values: ReadonlyArray<SqlValue>) =>
+    query(`SELECT count(*) FROM (SELECT 1 AS one ${from} LIMIT ?) AS looked`, ...values, maxRecords + 1)
+  const aggregate = new UsageAggregate(scan.bucket, maxPoints)
+  const { values, where } = conditionsOf(scan)
+  const isFiltered = where.length > 0
+  addRecordConditions({ values, where }, scan)
+  const group = scan.groupBy === undefined ? "NULL" : columnOf[scan.groupBy]
+  const rowsWhere = (conditions: string, ...more: ReadonlyArray<SqlValue>) =>
+    query(
+      `SELECT ${group}, ${selectFigures(dialect)} FROM usage_records WHERE ${[...where, conditions].join(" AND ")}`,
+      ...values,
+      ...more
+    )
+  const [inRange] = yield atMost("FROM usage_records WHERE time_ms >= ? AND time_ms < ?", fromMs, toMs)
+  if ((inRange![0] as number) <= maxRecords) {
+    const found = yield rowsWhere("time_ms >= ? AND time_ms < ?", fromMs, toMs)
+    return addAll(aggregate, found) ? aggregate.report() : undefined
+  }
+  if (!isFiltered) return null
+  const fitting = dimsWith(scan)
+  const from = `${fitting.sql.slice(fitting.sql.indexOf("FROM")).replace("WHERE", "CROSS JOIN usage_places p WHERE")}
+    AND p.dims = d.id AND p.time_ms >= ? AND p.time_ms < ?`
+  const placed = [...fitting.params, fromMs, toMs]
+  const [found] = yield atMost(from, ...placed)
+  if ((found![0] as number) > maxRecords) return null
+  const { rolled } = yield* readState()
+  const summed = yield rowsWhere(`seq IN (SELECT p.seq ${from})`, ...placed)
+  const rest = yield rowsWhere("+time_ms >= ? AND +time_ms < ? AND seq > ?", fromMs, toMs, rolled)
+  return addAll(aggregate, summed) && addAll(aggregate, rest) ? aggregate.report() : undefined
+}
+
+const addRecordConditions = (
+  { values, where }: Conditions,
+  { errorKind, fault, fingerprint, minLatencyMs }: RecordSumsScan
+): void => {
+  for (const [condition, value] of [
+    ["error_kind = ?", errorKind],
+    ["fault = ?", fault],
+    ["fingerprint = ?", fingerprint],
+    ["latency_ms >= ?", minLatencyMs]
+  ] as const) {
+    if (value === undefined) continue
+    where.push(condition)
+    values.push(value)
+  }
+}
+
+/**
+ * Whether each cell of a stretch is a point of its own and there are more than `maxPoints`, known without reading one.
+ * What ends after the range may have nothing left, and is not counted.
+ */
+const hasTooMany = function* (
+  { fromMs, toMs }: Range,
+  { id, set, sizeMs }: Shape,
+  scan: UsageScan,
+  maxPoints: number
+): SqlProgram<boolean> {
+  const isOwn = set.length === 1 && set[0] === scan.groupBy && sizeMs === bucketMs[scan.bucket]
+  if (!isOwn) return false
+  const [count] = yield query(
+    `SELECT count(*) FROM (
+       SELECT 1 AS one FROM usage_cells WHERE shape = ? AND b = '' AND start_ms >= ? AND start_ms < ? LIMIT ?
+     ) AS counted`,
+    id,
+    fromMs,
+    Math.min(toMs, scan.toMs - sizeMs + 1),
+    maxPoints + 1
+  )
+  return (count![0] as number) > maxPoints
+}
+
+/** Values of one field from which on finding out what they are costs more than it saves. */
+const valuesMax = 500
+
 /** Start, group and body of the cells of a stretch. */
-const cellsOf = (stretch: { readonly fromMs: number; readonly toMs: number }, shape: Shape, scan: UsageScan) => {
+const cellsOf = function* (
+  dialect: Dialect,
+  stretch: Range,
+  shape: Shape,
+  scan: UsageScan
+): SqlProgram<ReadonlyArray<SqlRow>> {
+  const [field] = shape.set
+  if (dialect === "sqlite" && shape.set.length === 1 && scan[field!] === undefined) {
+    // Cells of one value lie side by side; the index that has all values by time would lead to each of them on its own.
+    const values = `WITH RECURSIVE found(a) AS (
+      SELECT min(a) FROM usage_cells WHERE shape = ?
+      UNION ALL SELECT (SELECT min(a) FROM usage_cells WHERE shape = ? AND a > found.a) FROM found WHERE found.a IS NOT NULL
+    )`
+    const [count] = yield query(
+      `${values} SELECT count(*) FROM (SELECT a FROM found LIMIT ?)`,
+      shape.id,
+      shape.id,
+      valuesMax + 1
+    )
+    if ((count![0] as number) <= valuesMax) {
+      return yield query(
+        `${values} SELECT c.start_ms, c.a, c.body FROM found CROSS JOIN usage_cells c
+         WHERE c.shape = ? AND c.a = found.a AND c.start_ms >= ? AND c.start_ms < ?`,
+        shape.id,
+        shape.id,
+        shape.id,
+        stretch.fromMs,
+        stretch.toMs
+      )
+    }
+  }
+  return yield cellsQuery(stretch, shape, scan)
+}
+
+interface Range {
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+const cellsQuery = (stretch: Range, shape: Shape, scan: UsageScan): SqlQuery => {
   const where = ["c.shape = ?", "c.start_ms >= ?", "c.start_ms < ?"]
   const values: Array<SqlValue> = [shape.id, stretch.fromMs, stretch.toMs]
   if (shape.set === everything) {
@@ -194,108 +317,3 @@ export const find = function* (dialect: Dialect, id: string): SqlProgram<StoredR
   const [row] = yield query(`${selectRecord(dialect)} WHERE id = ? ORDER BY seq DESC LIMIT 1`, id)
   return row === undefined ? undefined : storedOf(row)
 }
-
-export const errors = function* (scan: ErrorsScan): SqlProgram<ReadonlyArray<ErrorGroup>> {
-  const state = yield* readState()
-  const { rolled } = state
-  const found = new UsageFailures(scan.bucket)
-  const words = new Map<string, FailureWords>()
-  const { fromMs, toMs } = scan
-  const { values, where } = conditionsOf(scan)
-  if (scan.kind !== undefined) {
-    where.push("error_kind = ?")
-    values.push(scan.kind)
-  }
-  if (scan.fingerprint !== undefined) {
-    where.push("fingerprint = ?")
-    values.push(scan.fingerprint)
-  }
-  const addRecords = function* (from: number, to: number, time: string, bound: string): SqlProgram<void> {
-    const filter = [...where, `${time} >= ?`, `${time} < ?`, bound, "fingerprint IS NOT NULL"].join(" AND ")
-    const failing = yield query(
-      `SELECT fingerprint, time_ms, id, error_kind, fault, provider, model, error_detail
-       FROM usage_records WHERE ${filter}`,
-      ...values,
-      from,
-      to,
-      rolled
-    )
-    for (const row of failing) {
-      const [fingerprint, timeMs, id] = row as [string, number, string]
-      found.add({ fingerprint, count: 1, firstMs: timeMs, lastMs: timeMs, sampleId: id })
-      words.set(fingerprint, wordsIn(row.slice(3)))
-    }
-  }
-  if (scan.key === undefined) {
-    const end = (yield* overrunOf(scan, state)) === 0 ? endOfDay(toMs) : toMs
-    for (const stretch of coverFailures(fromMs, end, scan.bucket, state)) {
-      if (stretch.sizeMs === 0) {
-        yield* addRecords(stretch.fromMs, stretch.toMs, "time_ms", "+seq <= ?")
-        continue
-      }
-      const counts = yield query(
-        `SELECT f.fingerprint, f.failures, f.first_ms, f.last_ms, f.sample_id, p.kind, p.fault, p.provider, p.model, p.message
-         FROM usage_failures f JOIN usage_fingerprints p ON p.fingerprint = f.fingerprint
-         WHERE f.size_ms = ? AND f.start_ms >= ? AND f.start_ms < ? AND f.tenant = ?`,
-        stretch.sizeMs,
-        stretch.fromMs,
-        stretch.toMs,
-        scan.tenant === undefined ? "" : wordOf(scan.tenant)
-      )
-      for (const row of counts) {
-        const group = wordsIn(row.slice(5))
-        const [fingerprint, count, firstMs, lastMs, sampleId] = row as [string, number, number, number, string]
-        if (!fits(group, fingerprint, scan)) continue
-        found.add({ fingerprint, count, firstMs, lastMs, sampleId })
-        words.set(fingerprint, group)
-      }
-    }
-  } else {
-    // Keys are too many for sums of their own; the places of a key's failures lead to them, the newest of each combination.
-    for (const [id] of yield dimsWith({ ...scan, status: "error" })) {
-      const failing = yield query(
-        `SELECT ${failureColumns} FROM usage_places p JOIN usage_records r ON r.seq = p.seq
-         WHERE p.dims = ? AND p.time_ms >= ? AND p.time_ms < ? AND r.seq <= ? AND r.fingerprint IS NOT NULL
-         ORDER BY p.time_ms DESC, p.seq DESC LIMIT ?`,
-        id!,
-        fromMs,
-        toMs,
-        rolled,
-        failuresOfPlace
-      )
-      for (const row of failing) {
-        const [fingerprint, timeMs, sampleId] = row as [string, number, string]
-        const group = wordsIn(row.slice(3))
-        if (!fits(group, fingerprint, scan)) continue
-        found.add({ fingerprint, count: 1, firstMs: timeMs, lastMs: timeMs, sampleId })
-        words.set(fingerprint, group)
-      }
-    }
-  }
-  yield* addRecords(fromMs, toMs, "+time_ms", "seq > ?")
-  return found.report(words, scan.limit)
-}
-
-/** Failures of one key and one combination of values that are looked at. */
-const failuresOfPlace = 20_000
-
-const failureColumns = "r.fingerprint, r.time_ms, r.id, r.error_kind, r.fault, r.provider, r.model, r.error_detail"
-
-const wordsIn = (row: SqlRow): FailureWords => {
-  const [kind, fault, provider, model, message] = row as ReadonlyArray<string | null>
-  return { kind: kind!, fault: fault as FailureWords["fault"], provider: provider!, model: model!, message: message! }
-}
-
-const fits = (words: FailureWords, fingerprint: string, scan: ErrorsScan): boolean =>
-  (scan.provider === undefined || words.provider === scan.provider) &&
-  (scan.model === undefined || words.model === scan.model) &&
-  (scan.kind === undefined || words.kind === scan.kind) &&
-  (scan.fingerprint === undefined || fingerprint === scan.fingerprint)
-
-/** Counts of failures are kept by minute, hour and day; `sizeMs` is 0 where the records are read. */
-const coverFailures = (fromMs: number, toMs: number, bucket: ErrorsScan["bucket"], state: SumsState) =>
-  cover({ fromMs, toMs }, bucket, new Set(), state).map((stretch) => ({
-    fromMs: stretch.fromMs,
-    toMs: stretch.toMs,
-    sizeMs: stretch.shape?.sizeMs ?? 0
-  }))

@@ -6,16 +6,16 @@
  * still have a next one.
  */
 import { Effect } from "effect"
-import type { Fault } from "../Errors.ts"
 import type { UsageReport } from "../AdminAnswers.ts"
 import {
   type ErrorGroup,
   maxPoints,
   type PageScan,
   type Position,
-  type RowsScan,
-  SeriesTooLong,
+  type RecordFilters,
+  type SeriesTooLong,
   type StoredRecord,
+  type TooManyRecords,
   type UsageFilters,
   type UsageScan,
   type UsageStore,
@@ -23,17 +23,6 @@ import {
 } from "../UsageLog.ts"
 import type { UsageRecord } from "../UsageRecord.ts"
 import { UsageAggregate } from "./UsageAggregate.ts"
-import { fieldOf } from "./UsageColumns.ts"
-
-/** Values that a record must have, beside those that sums are kept for. */
-export interface RecordFilters {
-  readonly errorKind?: string | undefined
-  readonly fault?: Fault | undefined
-  readonly fingerprint?: string | undefined
-  /** Beginning of the request's id. */
-  readonly search?: string | undefined
-  readonly minLatencyMs?: number | undefined
-}
 
 export interface SearchScan extends UsageFilters, RecordFilters {
   readonly fromMs: number | undefined
@@ -49,9 +38,9 @@ export interface SearchPage {
   readonly next: Position | undefined
 }
 
-/** Records that one search looks at. */
+/** Records that one search looks at: a first page, and where it has too few of them a second one. */
 const lookedMax = 2000
-const pageRows = 500
+const firstRows = 500
 
 export const hasRecordFilters = ({ errorKind, fault, fingerprint, minLatencyMs, search }: RecordFilters): boolean =>
   (errorKind ?? fault ?? fingerprint ?? search ?? minLatencyMs) !== undefined
@@ -74,14 +63,19 @@ export const search = (store: UsageStore, scan: SearchScan): Effect.Effect<Searc
     }
     const place = fingerprint === undefined ? {} : yield* placeOfGroup(store, fingerprint, scan)
     if (place === undefined) return nothing
-    const narrowed = { ...rest, ...statusOf(scan), ...rangeOf(scan), ...place, limit: pageRows }
+    const narrowed = { ...rest, ...statusOf(scan), ...rangeOf(scan), ...place }
     if (narrowed.fromMs !== undefined && narrowed.toMs !== undefined && narrowed.fromMs >= narrowed.toMs) return nothing
     const found: Array<UsageRecord> = []
     let after = scan.after
     let last: Position | undefined
     let looked = 0
     for (;;) {
-      const page: ReadonlyArray<StoredRecord> = yield* store.page({ ...narrowed, after } satisfies PageScan)
+      const rows = looked === 0 && limit < firstRows ? firstRows : lookedMax - looked
+      const page: ReadonlyArray<StoredRecord> = yield* store.page({
+        ...narrowed,
+        after,
+        limit: rows
+      } satisfies PageScan)
       for (const stored of page) {
         after = positionOf(stored)
         if (!matches(stored.record, filters)) continue
@@ -90,7 +84,7 @@ export const search = (store: UsageStore, scan: SearchScan): Effect.Effect<Searc
         last = after
       }
       looked += page.length
-      if (page.length < pageRows) return { found, next: undefined }
+      if (page.length < rows) return { found, next: undefined }
       if (looked >= lookedMax) return { found, next: after }
     }
   })
@@ -109,31 +103,15 @@ const positionOf = ({ record, seq }: StoredRecord): Position => ({ timeMs: recor
 /** Records that sums look at. */
 export const summedMax = 50_000
 
-/**
- * Sums of the requests that fit, made from the records; undefined where more than `summedMax` would have to be looked at.
- */
+/** Sums of the requests that fit, made from the records. */
 export const sums = (
   store: UsageStore,
-  scan: UsageScan & RecordFilters
-): Effect.Effect<UsageReport | undefined, UsageUnavailable | SeriesTooLong> =>
+  scan: UsageScan & Omit<RecordFilters, "search">
+): Effect.Effect<UsageReport, UsageUnavailable | SeriesTooLong | TooManyRecords> =>
   Effect.gen(function* () {
-    const { cache, fingerprint, fromMs, groupBy, key, model, provider, status, tenant, toMs } = scan
-    const aggregate = new UsageAggregate(scan.bucket, maxPoints)
-    const place = fingerprint === undefined ? {} : yield* placeOfGroup(store, fingerprint, scan)
-    if (place === undefined) return aggregate.report()!
-    const asked = { cache, fromMs, key, model, provider, status, tenant, toMs }
-    const rows: RowsScan = { ...asked, ...statusOf(scan), ...place, limit: pageRows }
-    let after: Position | undefined
-    for (let looked = 0; looked <= summedMax; looked += pageRows) {
-      const page: ReadonlyArray<StoredRecord> = yield* store.scanRows(rows, after)
-      for (const { record } of page) {
-        const group = groupBy === undefined ? null : record[fieldOf[groupBy]]
-        if (matches(record, scan) && !aggregate.add(record, group)) return yield* new SeriesTooLong({ maxPoints })
-      }
-      if (page.length < pageRows) return aggregate.report()!
-      after = positionOf(page.at(-1)!)
-    }
-    return undefined
+    const place = scan.fingerprint === undefined ? {} : yield* placeOfGroup(store, scan.fingerprint, scan)
+    if (place === undefined) return new UsageAggregate(scan.bucket, maxPoints).report()!
+    return yield* store.recordSums({ ...scan, ...statusOf(scan), ...place, maxRecords: summedMax })
   })
 
 /** Whether a record is one of those that a scan asks for. */

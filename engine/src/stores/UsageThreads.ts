@@ -13,6 +13,7 @@ import {
   type PruneScan,
   SeriesTooLong,
   type StoredRecord,
+  TooManyRecords,
   type UsageScan,
   UsageUnavailable,
   type UsageStore
@@ -107,6 +108,12 @@ export const make = (options: UsageThreadsOptions): Effect.Effect<UsageStore, ne
       write: options.durability === "strict" ? (record) => writer.addAndWait(record) : (record) => writer.add(record),
       usage: (scan) => Effect.map(usageText(scan), (text) => JSON.parse(text) as UsageReport),
       usageText,
+      recordSums: Effect.fnUntraced(function* (scan) {
+        const text = yield* ask<string | null | undefined>({ _tag: "recordSums", scan, maxPoints })
+        if (text === null) return yield* new TooManyRecords({ maxRecords: scan.maxRecords })
+        if (text === undefined) return yield* new SeriesTooLong({ maxPoints })
+        return JSON.parse(text) as UsageReport
+      }),
       page: (scan) => ask<ReadonlyArray<StoredRecord>>({ _tag: "page", scan }),
       find: (id) => Effect.map(ask<StoredRecord | undefined>({ _tag: "find", id }), (stored) => stored?.record),
       errors: (scan) => ask<ReadonlyArray<ErrorGroup>>({ _tag: "errors", scan }),
