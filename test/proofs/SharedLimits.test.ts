@@ -168,6 +168,33 @@ describe("three instances with one store", () => {
     })
   )
 
+  it.effect("at half of the limit nobody waits, also while the store is away", () =>
+    Effect.gen(function* () {
+      const it = yield* world({ requestsPerMinute: 600, tokensPerMinute: 60_000, concurrent: 40 })
+      const slow: Array<number> = []
+      const send = Effect.gen(function* () {
+        for (let i = 0; i < 300 * 5; i++) {
+          const begunAt = yield* Clock.currentTimeMillis
+          const ended = Effect.map(Clock.currentTimeMillis, (at) => {
+            // The way there and the answer take 825 ms at most; a fiber may begin one step of the clock late.
+            if (at - begunAt > 1030) slow.push(at - begunAt)
+          })
+          yield* Effect.forkDetach(Effect.ensuring(attemptAt(it.instances[i % 3]!, alike()), ended).pipe(Effect.exit))
+          yield* Effect.sleep(200)
+        }
+      })
+      yield* Effect.forkChild(send)
+      yield* TestClock.adjust("2 minutes")
+      for (const { reach } of it.instances) reach(false)
+      yield* TestClock.adjust("2 minutes")
+      for (const { reach } of it.instances) reach(true)
+      yield* TestClock.adjust("2 minutes")
+      expect(it.provider.accepted).toBe(1500)
+      expect(it.provider.refused).toBe(0)
+      expect(slow).toEqual([])
+    })
+  )
+
   it.effect("what an instance holds that has died is free after its lease", () =>
     Effect.gen(function* () {
       const it = yield* world({ concurrent: 4, latencyMs: () => 3_600_000 }, 2)

@@ -26,7 +26,8 @@ limiterStoreContract(
 describe.skipIf(!hasRedis)(`on Redis${hasRedis ? "" : ` (${noRedis})`}`, () => {
   let server: RedisServer
   beforeAll(async () => {
-    server = await startRedis()
+    // In cluster mode, so that keys of several slots are refused.
+    server = await startRedis({ cluster: true })
   }, 30_000)
   afterAll(() => server.stop())
 
@@ -37,7 +38,7 @@ describe.skipIf(!hasRedis)(`on Redis${hasRedis ? "" : ` (${noRedis})`}`, () => {
       let atMs = 0
       const nowMs = () => startMs + atMs
       return {
-        access: RedisLink.make({ url: server.url }).pipe(
+        access: RedisLink.make({ url: server.url, timeoutMs: 10_000, startWaitMs: 10_000 }).pipe(
           Effect.provideService(References.MinimumLogLevel, "None"),
           Effect.map((link) => ({
             limits: LimiterRedis.make(link, { nowMs }),
