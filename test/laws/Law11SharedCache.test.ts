@@ -110,7 +110,10 @@ describe.skipIf(!hasRedis)("law 11: Redis", () => {
         )
         yield* becomes(a, false)
         expect((yield* health(a)).reason).not.toBeNull()
+        const { roundTrips } = yield* health(a)
         const after = yield* load(a, `after ${name}`, Effect.void)
+        // Nobody has asked Redis for anything, so nobody has waited for it.
+        expect((yield* health(a)).roundTrips).toBe(roundTrips)
         console.info(
           `Redis ${name}: p50 ${quantile(during, 0.5)} ms, longest ${quantile(during, 1)} ms until it was found out; ` +
             `then p50 ${quantile(after, 0.5)} ms, p99 ${quantile(after, 0.99)} ms`
