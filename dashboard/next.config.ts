@@ -6,7 +6,7 @@ const workspace = path.join(import.meta.dirname, "..")
 const config: NextConfig = {
   output: "standalone",
   outputFileTracingRoot: workspace,
-  turbopack: { root: workspace },
+  turbopack: { root: workspace, resolveAlias: { "victory-vendor/d3-scale": "./components/chart/scales.ts" } },
   transpilePackages: ["millrace"],
   poweredByHeader: false,
   agentRules: false,

@@ -3,7 +3,7 @@
  * without a session cookie sent to the login. Whether the cookie is worth anything is decided where data is read.
  */
 import { NextResponse, type NextRequest } from "next/server"
-import { sessionCookie } from "@/features/session/cookie"
+import { addressHeader, sessionCookie } from "@/features/session/cookie"
 
 const isPublic = (path: string) => path === "/login" || path.startsWith("/api/")
 
@@ -34,6 +34,7 @@ export function proxy(request: NextRequest) {
   const headers = new Headers(request.headers)
   headers.set("x-nonce", nonce)
   headers.set("content-security-policy", policy)
+  headers.set(addressHeader, pathname + search)
   const response = NextResponse.next({ request: { headers } })
   response.headers.set("content-security-policy", policy)
   response.headers.set("cache-control", "no-store")

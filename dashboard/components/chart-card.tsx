@@ -1,5 +1,6 @@
 "use client"
 
+import Link from "next/link"
 import type { ReactNode } from "react"
 import { Answer, type Asked } from "./answer"
 import { Swatch } from "./chart/swatch"
@@ -11,6 +12,8 @@ export interface LegendEntry {
   readonly label: string
   readonly color: string
   readonly figure?: string | undefined
+  /** Where the figure leads to. */
+  readonly href?: string | undefined
 }
 
 interface ChartCardProps<Data> {
@@ -63,11 +66,22 @@ export function ChartCard<Data>({
 export function Legend({ entries }: { readonly entries: ReadonlyArray<LegendEntry> }) {
   return entries.length === 0 ? null : (
     <ul className="flex flex-wrap gap-x-4 gap-y-1 text-xs text-muted sm:justify-end">
-      {entries.map(({ key, label, color, figure }) => (
+      {entries.map(({ key, label, color, figure, href }) => (
         <li key={key} className="flex min-w-0 items-center gap-1.5" data-legend={key}>
           <Swatch color={color} />
           <span className="truncate">{label}</span>
-          {figure === undefined ? null : <span className="font-medium text-foreground tabular-nums">{figure}</span>}
+          {figure === undefined ? null : href === undefined ? (
+            <span className="font-medium text-foreground tabular-nums">{figure}</span>
+          ) : (
+            <Link
+              href={href}
+              prefetch={false}
+              aria-label={`${label}: ${figure}, the requests behind it`}
+              className="rounded-sm font-medium text-foreground tabular-nums underline decoration-border-strong underline-offset-3 hover:decoration-foreground"
+            >
+              {figure}
+            </Link>
+          )}
         </li>
       ))}
     </ul>

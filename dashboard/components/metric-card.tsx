@@ -1,3 +1,4 @@
+import Link from "next/link"
 import type { ReactNode } from "react"
 import type { Quantity } from "@/lib/format"
 import { Figure } from "./figure"
@@ -17,13 +18,27 @@ interface MetricCardProps {
   readonly note?: ReactNode
   /** How it came to that, in a small chart. */
   readonly chart?: ReactNode
+  /** What is behind the figures; the whole card leads there. */
+  readonly href?: string
 }
 
 /** One metric: a label, its figure and a line that puts it into context. */
-export function MetricCard({ id, label, figures, note, chart }: MetricCardProps) {
+export function MetricCard({ id, label, figures, note, chart, href }: MetricCardProps) {
   return (
-    <div className="min-w-0 bg-surface px-4 py-4 sm:px-5" data-metric={id}>
-      <h3 className="text-[13px] leading-5 text-muted">{label}</h3>
+    <div className="relative min-w-0 bg-surface px-4 py-4 sm:px-5" data-metric={id}>
+      <h3 className="text-[13px] leading-5 text-muted">
+        {href === undefined ? (
+          label
+        ) : (
+          <Link
+            href={href}
+            prefetch={false}
+            className="underline decoration-border-strong underline-offset-3 outline-none after:absolute after:inset-0 hover:text-foreground hover:decoration-foreground focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-ring"
+          >
+            {label}
+          </Link>
+        )}
+      </h3>
       <p className="mt-1 flex flex-wrap gap-x-4 text-[22px] font-semibold tracking-tight">
         {figures.map(({ name, quantity, change }, index) => (
           <span key={name ?? index} className="flex h-8 items-baseline gap-1.5 leading-8">

@@ -8,6 +8,7 @@ import { dashboardSuite, eventually, expectFit, figure, loaded } from "../suppor
 import { answer, sendJson } from "../support/upstream.ts"
 
 interface Status {
+  readonly process: { readonly residentBytes: number }
   readonly queue: { readonly waiting: number }
   readonly providers: ReadonlyArray<{
     readonly name: string
@@ -70,7 +71,12 @@ storage: { database: memory }`
     const waiters = page.getByRole("region", { name: "Calls that wait" })
     await eventually(() => waiters.locator("tr[data-row]").count()).toBe(3)
     const shown = await groups.locator("tr[data-row]").allTextContents()
-    expect(shown).toEqual(expect.arrayContaining(["millglobex3, interactive2", "millinitech7, batch1"]))
+    expect(shown).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^millglobex3, interactive2\d[\d.]* ?m?s$/),
+        expect.stringMatching(/^millinitech7, batch1\d[\d.]* ?m?s$/)
+      ])
+    )
     expect(await page.locator('[data-tenant="acme"]').textContent()).toMatch(/119 of 120 free/)
 
     release()
@@ -102,6 +108,45 @@ storage: { database: memory }`
     await mill.getByRole("link", { name: "mill" }).click()
     await page.waitForURL("**/providers?provider=mill")
     expect(suite.witness.complaints).toEqual([])
+  })
+
+  it("shows how busy the gateway’s process is", async () => {
+    const page = await suite.open("/live")
+    await loaded(page)
+    await eventually(() => figure(page, "loop-delay")).toMatch(/^p50<?[\d.]+m?sp99<?[\d.]+m?s$/)
+    await eventually(() => figure(page, "cpu")).toMatch(/^[\d.]+%$/)
+    const { process } = await suite.admin<Status>("status")
+    const shown = Number.parseFloat(await figure(page, "memory"))
+    expect(Math.abs(shown - process.residentBytes / 1e6)).toBeLessThan(process.residentBytes / 2e6)
+    await eventually(() => page.locator('[data-metric="loop-delay"] [role="img"]').getAttribute("aria-label")).toMatch(
+      /^Event-loop delay, p99 over the last 2 minutes, at most <?[\d.]+ m?s$/
+    )
+  })
+
+  it("polls where events don't come through, and says why a store that instances share is failing", async () => {
+    const page = await suite.open("/overview")
+    const status = await suite.admin<object & { readonly stores: object }>("status")
+    const redis = {
+      healthy: false,
+      reason: "no answer within 50 ms",
+      since: "2026-11-22T10:00:00.000Z",
+      roundTripMs: null,
+      roundTrips: 0,
+      dropped: 3
+    }
+    await page.route("**/api/events", (route) => route.abort())
+    await page.route("**/api/status", (route) =>
+      route.fulfill({ json: { ...status, stores: { ...status.stores, redis } } })
+    )
+    await page.goto("/live")
+    await eventually(() => page.locator("[data-link]").first().getAttribute("data-link")).toBe("polling")
+    await eventually(() => page.locator('[data-store="Redis"]').textContent()).toMatch(
+      /no answer within 50 ms, since 22 Nov, \d\d:\d\d, each instance goes by its own, 3 messages lostFailing/
+    )
+    await page.goto("/overview")
+    await eventually(() => page.locator('[data-concern="store redis"]').textContent()).toContain(
+      "no answer within 50 ms"
+    )
   })
 
   it("keeps its two minutes while other pages are visited", async () => {

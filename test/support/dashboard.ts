@@ -15,16 +15,24 @@ import { answer, startUpstream, type TestUpstream } from "./upstream.ts"
 
 export const token = "e2e-canary-token-6b1f9d3c7a"
 
+/** A provider's key that a test may configure; no page may receive it either. */
+export const providerKey = "sk-e2e-canary-provider-key-4f7d1b"
+
 /** Reads until the expectation holds. */
 export const eventually = <A>(read: () => A) => expect.poll(read, { timeout: 15_000, interval: 50 })
 
 export interface DashboardSuite {
   readonly gateway: Running
+  readonly dashboard: Running
   readonly upstream: TestUpstream
   /** What pages of the running test said and received. */
   readonly witness: Witness
   /** A page of its own session, logged in. */
   readonly open: (destination: string, options?: BrowserContextOptions) => Promise<Page>
+  /** A page of its own session, not logged in and nowhere yet; of another dashboard where its address is given. */
+  readonly blank: (options?: BrowserContextOptions) => Promise<Page>
+  /** Ends the gateway; what is returned starts it again at its address, with another token where one is given. */
+  readonly stopGateway: () => Promise<(adminToken?: string) => Promise<void>>
   /** What the admin API says. */
   readonly admin: <A>(route: string) => Promise<A>
   /** A chat completion from outside. */
@@ -35,18 +43,22 @@ export interface DashboardSuite {
 export const dashboardSuite = (config: (upstreamUrl: string) => string): DashboardSuite => {
   let folder: string | undefined
   let upstream: TestUpstream
+  let configFile: string
   let gateway: Running
   let dashboard: Running
   let browser: Browser
   let witness: Witness
   const opened: Array<Page> = []
 
+  const writeConfig = (adminToken: string) =>
+    writeFileSync(configFile, `${config(upstream.url)}\nserver: { adminToken: ${adminToken} }\n`)
+
   beforeAll(async () => {
     if (!isBuilt()) await build(() => undefined)
     folder = mkdtempSync(path.join(tmpdir(), "millrace-dashboard-"))
     upstream = await startUpstream()
-    const configFile = path.join(folder, "millrace.config.yaml")
-    writeFileSync(configFile, `${config(upstream.url)}\nserver: { adminToken: ${token} }\n`)
+    configFile = path.join(folder, "millrace.config.yaml")
+    writeConfig(token)
     gateway = await startGateway(configFile)
     dashboard = await startDashboard(gateway.url)
     browser = await launch()
@@ -68,14 +80,25 @@ export const dashboardSuite = (config: (upstreamUrl: string) => string): Dashboa
   afterEach(async () => {
     for (const body of witness.bodies) {
       const received = await body
-      expect(received.body.includes(token), `the token in ${received.url}`).toBe(false)
+      for (const secret of [token, providerKey]) {
+        expect(received.body.includes(secret), `${secret} in ${received.url}`).toBe(false)
+      }
     }
     await Promise.all(opened.splice(0).map((page) => page.context().close()))
   })
 
+  const blank = async (options: BrowserContextOptions = {}): Promise<Page> => {
+    const page = await openPage(browser, witness, { baseURL: dashboard.url, ...options })
+    opened.push(page)
+    return page
+  }
+
   return {
     get gateway() {
       return gateway
+    },
+    get dashboard() {
+      return dashboard
     },
     get upstream() {
       return upstream
@@ -83,15 +106,20 @@ export const dashboardSuite = (config: (upstreamUrl: string) => string): Dashboa
     get witness() {
       return witness
     },
-    open: async (destination, options = {}) => {
-      const page = await openPage(browser, witness, { baseURL: dashboard.url, ...options })
-      opened.push(page)
+    blank,
+    open: async (destination, options) => {
+      const page = await blank(options)
       await page.goto(destination)
-      await page.waitForURL("**/login**")
-      await page.getByLabel("Admin token").fill(token)
-      await page.getByRole("button", { name: "Log in" }).click()
-      await page.waitForURL(`**${destination}`)
+      await logIn(page, destination)
       return page
+    },
+    stopGateway: async () => {
+      const { port } = new URL(gateway.url)
+      await gateway.stop()
+      return async (adminToken = token) => {
+        writeConfig(adminToken)
+        gateway = await startGateway(configFile, Number(port))
+      }
     },
     admin: async <A>(route: string) => {
       const response = await fetch(`${gateway.url}/admin/api/${route}`, {
@@ -110,6 +138,23 @@ export const dashboardSuite = (config: (upstreamUrl: string) => string): Dashboa
       return response
     }
   }
+}
+
+/** Enters the token where a page asks for it, and waits for the page that is wanted. */
+export const logIn = async (page: Page, destination: string, adminToken = token): Promise<void> => {
+  await page.waitForURL("**/login**")
+  await page.getByLabel("Admin token").fill(adminToken)
+  await page.getByRole("button", { name: "Log in" }).click()
+  await page.waitForURL(`**${destination}`)
+}
+
+/** What the page says went wrong; Next's announcer of routes is an alert too, and empty. */
+export const alert = async (page: Page): Promise<string> => (await page.getByRole("alert").allTextContents()).join("\n")
+
+/** The cookie header of a logged-in page. */
+export const cookieOf = async (page: Page): Promise<string> => {
+  const { value } = (await page.context().cookies()).find(({ name }) => name === "millrace_session")!
+  return `millrace_session=${value}`
 }
 
 /** The figures of a metric card, without blanks. */

@@ -41,13 +41,17 @@ export const startGateway = async (configFile: string, port = 0): Promise<Runnin
 }
 
 /** Serves the dashboard's build for a gateway. */
-export const startDashboard = async (gatewayUrl: string): Promise<Running> => {
+export const startDashboard = async (
+  gatewayUrl: string,
+  env: { readonly [name: string]: string } = {}
+): Promise<Running> => {
   const port = await freePort()
   const child = run([serverFile], path.dirname(serverFile), {
     MILLRACE_URL: gatewayUrl,
     HOSTNAME: "127.0.0.1",
     PORT: String(port),
-    NODE_ENV: "production"
+    NODE_ENV: "production",
+    ...env
   })
   await child.until((output) => (output.includes("Ready") ? output : undefined))
   return { url: `http://127.0.0.1:${port}`, output: child.output, stop: child.stop, pid: child.pid }

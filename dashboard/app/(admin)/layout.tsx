@@ -1,12 +1,11 @@
 import { Cause, Effect, Exit } from "effect"
 import { cookies } from "next/headers"
-import { redirect } from "next/navigation"
 import type { ReactNode } from "react"
 import { readTheme, themeCookie } from "@/components/theme"
 import { callAdmin, GatewayFailed } from "@/features/gateway/admin-client"
 import { gatewayUrl } from "@/features/gateway/address"
 import { LiveProvider } from "@/features/live/provider"
-import { requireSession } from "@/features/session/guard"
+import { requireSession, sessionHasEnded } from "@/features/session/guard"
 import { closeSession } from "@/features/session/store"
 import { AppShell } from "@/features/shell/app-shell"
 import { QueryProvider } from "@/features/shell/query-provider"
@@ -22,7 +21,7 @@ export default async function AdminLayout({ children }: { readonly children: Rea
   const failure = error instanceof GatewayFailed ? error.failure : null
   if (failure?.kind === "unauthorized") {
     closeSession(session.id)
-    redirect("/login?ended=1")
+    await sessionHasEnded()
   }
   return (
     <QueryProvider>

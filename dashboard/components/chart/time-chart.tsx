@@ -2,7 +2,8 @@
 
 import { timeTicks } from "d3-time"
 import type { Bucket } from "millrace/admin-api"
-import { memo } from "react"
+import dynamic from "next/dynamic"
+import { memo, useState } from "react"
 import {
   Bar,
   BarChart,
@@ -10,16 +11,17 @@ import {
   Line,
   LineChart,
   Rectangle,
-  Tooltip,
   XAxis,
   YAxis,
   type BarShapeProps,
   type MouseHandlerDataParam
 } from "recharts"
 import { text, type Quantity } from "@/lib/format"
-import { formatBucket, formatSpan } from "@/lib/time"
+import { formatBucket } from "@/lib/time"
 import { roundScale } from "./scale"
-import { Swatch } from "./swatch"
+
+/** Loaded when a chart is first pointed at or has the focus. */
+const TimeTooltip = dynamic(() => import("./time-tooltip").then((module) => module.TimeTooltip), { ssr: false })
 
 /** One line or one layer of the bars. The colour is a token that means the same on every page. */
 export interface Series {
@@ -53,7 +55,7 @@ interface TimeChartProps {
 const heightPx = 232
 const axis = { fill: "var(--muted)", fontSize: 11 } as const
 
-/** Figures over time: stacked bars or lines. A gap stays a gap; the unfinished last bucket is paler or dotted. */
+/** Figures over time: stacked bars or lines. A gap stays a gap; the unfinished last bucket is dotted. */
 export const TimeChart = memo(function TimeChart({
   label,
   kind,
@@ -64,101 +66,98 @@ export const TimeChart = memo(function TimeChart({
   wholeNumbers = false,
   onOpen
 }: TimeChartProps) {
+  const [touched, setTouched] = useState(false)
+  const touch = () => setTouched(true)
   const last = points.length - 1
   const unfinished = points.length > 0 && !points[last]!.complete
   const scale = roundScale(Math.max(wholeNumbers ? 3 : 0, highest(points, series, kind === "bars")), 3)
   const Chart = kind === "bars" ? BarChart : LineChart
   return (
-    <Chart
-      responsive
-      data={points as Array<Point>}
-      style={{ width: "100%", height: heightPx }}
-      margin={{ top: 8, right: 8, bottom: 0, left: 0 }}
-      barCategoryGap="18%"
-      aria-label={label}
-      {...(onOpen === undefined
-        ? {}
-        : {
-            className: "cursor-pointer",
-            onClick: ({ activeTooltipIndex }: MouseHandlerDataParam) => {
-              const point = points[Number(activeTooltipIndex)]
-              if (point !== undefined) onOpen(point)
-            }
-          })}
-    >
-      <CartesianGrid vertical={false} stroke="var(--border)" />
-      <XAxis
-        dataKey="startMs"
-        tickFormatter={(startMs: number) => formatBucket(startMs, bucket)}
-        ticks={roundTicks(points)}
-        interval="preserveStart"
-        tick={axis}
-        tickLine={false}
-        axisLine={{ stroke: "var(--border-strong)" }}
-        minTickGap={24}
-        tickMargin={6}
-        height={28}
-      />
-      <YAxis
-        width={56}
-        tick={axis}
-        tickLine={false}
-        axisLine={false}
-        domain={[0, scale[scale.length - 1]!]}
-        ticks={scale}
-        niceTicks="none"
-        tickFormatter={(figure: number) => (figure === 0 ? "0" : text(format(figure)))}
-      />
-      <Tooltip
-        isAnimationActive={false}
-        cursor={kind === "bars" ? { fill: "var(--foreground)", fillOpacity: 0.05 } : { stroke: "var(--border-strong)" }}
-        content={({ active, payload }) => {
-          const point = payload[0]?.payload as Point | undefined
-          return active && point !== undefined ? <PointTooltip point={point} series={series} format={format} /> : null
-        }}
-      />
-      {series.map(({ key, label: name, color }) =>
-        kind === "bars" ? (
-          <Bar
-            key={key}
-            name={name}
-            stackId="all"
-            dataKey={(point: Point) => point.values[key] ?? null}
-            fill={color}
-            shape={bucketShape}
-            maxBarSize={36}
-            isAnimationActive={false}
-          />
-        ) : (
-          <Line
-            key={key}
-            name={name}
-            dataKey={(point: Point) => (point.complete ? point.values[key] : null)}
-            stroke={color}
-            strokeWidth={1.75}
-            dot={isolatedDot(points, key, color)}
-            activeDot={{ r: 3, strokeWidth: 0 }}
-            connectNulls={false}
-            isAnimationActive={false}
-          />
-        )
-      )}
-      {kind === "lines" && unfinished
-        ? series.map(({ key, label: name, color }) => (
-            <Line
-              key={`${key} unfinished`}
+    <div onMouseEnter={touch} onTouchStart={touch} onFocus={touch}>
+      <Chart
+        responsive
+        data={points as Array<Point>}
+        style={{ width: "100%", height: heightPx }}
+        margin={{ top: 8, right: 8, bottom: 0, left: 0 }}
+        barCategoryGap="18%"
+        aria-label={label}
+        {...(onOpen === undefined
+          ? {}
+          : {
+              className: "cursor-pointer",
+              onClick: ({ activeTooltipIndex }: MouseHandlerDataParam) => {
+                const point = points[Number(activeTooltipIndex)]
+                if (point !== undefined) onOpen(point)
+              }
+            })}
+      >
+        <CartesianGrid vertical={false} stroke="var(--border)" />
+        <XAxis
+          dataKey="startMs"
+          tickFormatter={(startMs: number) => formatBucket(startMs, bucket)}
+          ticks={roundTicks(points)}
+          interval="preserveStart"
+          tick={axis}
+          tickLine={false}
+          axisLine={{ stroke: "var(--border-strong)" }}
+          minTickGap={24}
+          tickMargin={6}
+          height={28}
+        />
+        <YAxis
+          width={56}
+          tick={axis}
+          tickLine={false}
+          axisLine={false}
+          domain={[0, scale[scale.length - 1]!]}
+          ticks={scale}
+          niceTicks="none"
+          tickFormatter={(figure: number) => (figure === 0 ? "0" : text(format(figure)))}
+        />
+        {touched ? <TimeTooltip kind={kind} series={series} format={format} /> : null}
+        {series.map(({ key, label: name, color }) =>
+          kind === "bars" ? (
+            <Bar
+              key={key}
               name={name}
-              dataKey={(point: Point) => (points.indexOf(point) >= last - 1 ? point.values[key] : null)}
-              stroke={color}
-              strokeWidth={1.75}
-              strokeDasharray="2 4"
-              dot={false}
-              activeDot={{ r: 3, strokeWidth: 0 }}
+              stackId="all"
+              dataKey={(point: Point) => point.values[key] ?? null}
+              fill={color}
+              shape={bucketShape}
+              maxBarSize={36}
               isAnimationActive={false}
             />
-          ))
-        : null}
-    </Chart>
+          ) : (
+            <Line
+              key={key}
+              name={name}
+              dataKey={(point: Point) => (point.complete ? point.values[key] : null)}
+              stroke={color}
+              strokeWidth={1.75}
+              dot={isolatedDot(points, key, color)}
+              activeDot={{ r: 3, strokeWidth: 0 }}
+              connectNulls={false}
+              isAnimationActive={false}
+            />
+          )
+        )}
+        {kind === "lines" && unfinished
+          ? series.map(({ key, label: name, color }) => (
+              <Line
+                key={`${key} unfinished`}
+                name={name}
+                dataKey={(point: Point) => (points.indexOf(point) >= last - 1 ? point.values[key] : null)}
+                stroke={color}
+                strokeWidth={1.75}
+                strokeDasharray="2 4"
+                dot={false}
+                activeDot={{ r: 3, strokeWidth: 0 }}
+                isAnimationActive={false}
+              />
+            ))
+          : null}
+      </Chart>
+    </div>
   )
 })
 
@@ -178,9 +177,12 @@ const roundTicks = (points: ReadonlyArray<Point>): Array<number> => {
   return [...new Set(starts)]
 }
 
-const bucketShape = (props: BarShapeProps) => (
-  <Rectangle {...props} fillOpacity={(props.payload as Point | undefined)?.complete === false ? 0.45 : 1} />
-)
+const bucketShape = (props: BarShapeProps) =>
+  (props.payload as Point | undefined)?.complete === false ? (
+    <Rectangle {...props} fillOpacity={0.35} stroke={props.fill} strokeWidth={1} strokeDasharray="2 3" />
+  ) : (
+    <Rectangle {...props} />
+  )
 
 /** A figure between two gaps has no line to be on; it gets a dot. */
 const isolatedDot = (points: ReadonlyArray<Point>, key: string, color: string) => {
@@ -191,34 +193,4 @@ const isolatedDot = (points: ReadonlyArray<Point>, key: string, color: string) =
     ) : (
       <circle key={`${key} ${index}`} cx={cx} cy={cy} r={2.5} fill={color} />
     )
-}
-
-function PointTooltip({
-  point,
-  series,
-  format
-}: {
-  readonly point: Point
-  readonly series: ReadonlyArray<Series>
-  readonly format: (figure: number | null) => Quantity
-}) {
-  return (
-    <div className="rounded-lg border bg-raised px-3 py-2 text-xs shadow-lg shadow-black/8">
-      <p className="mb-1.5 font-medium">
-        {formatSpan(point.startMs, point.endMs)}
-        {point.complete ? null : <span className="font-normal text-muted"> (still filling)</span>}
-      </p>
-      <dl className="grid grid-cols-[1fr_auto] gap-x-6 gap-y-0.5">
-        {series.toReversed().map(({ key, label, color }) => (
-          <div key={key} className="contents">
-            <dt className="flex items-center gap-2 text-muted">
-              <Swatch color={color} />
-              {label}
-            </dt>
-            <dd className="text-right font-medium tabular-nums">{text(format(point.values[key] ?? null))}</dd>
-          </div>
-        ))}
-      </dl>
-    </div>
-  )
 }

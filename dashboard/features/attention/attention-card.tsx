@@ -47,6 +47,7 @@ export function AttentionCard() {
           <li key={id} data-concern={id}>
             <Link
               href={href}
+              prefetch={false}
               className="flex items-center gap-3 px-5 py-2.5 text-[13px] outline-offset-[-2px] hover:bg-subtle/60"
             >
               {severity === "bad" ? (

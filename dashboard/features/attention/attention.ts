@@ -41,7 +41,7 @@ const storeConcerns = ({ stores, cache, budgets, keys }: Status): ReadonlyArray<
     add("rows", "Usage records were lost", `${exactCount(database.rowsDropped)} since the start.`)
   }
   if (!cache.store.healthy) add("cache", "The store of the cache is sick", cache.store.reason)
-  if (redis?.healthy === false) add("redis", "Redis is sick", null)
+  if (redis?.healthy === false) add("redis", "Redis is sick", redis.reason)
   if (budgets?.store.healthy === false) add("budgets", "The store of the budgets is sick", budgets.store.reason)
   if (keys !== undefined && (!keys.loaded || keys.reason !== null)) {
     add("keys", keys.loaded ? "Keys could not be read again" : "Keys could not be read", keys.reason)

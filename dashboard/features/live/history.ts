@@ -25,6 +25,10 @@ export interface Sample {
   readonly served: number
   readonly tokens: number
   readonly costUsd: number
+  /** Of the process; null where the gateway does not say. */
+  readonly loopDelayMs: number | null
+  readonly cpuShare: number | null
+  readonly residentBytes: number | null
   readonly providers: Readonly<Record<string, { readonly active: number; readonly waiting: number }>>
 }
 
@@ -47,6 +51,9 @@ const sampleOf = (status: Status, atMs: number): Sample => ({
   served: status.cache.hits + status.cache.semanticHits + status.cache.coalesced,
   tokens: status.totals.promptTokens + status.totals.completionTokens,
   costUsd: status.totals.costUsd,
+  loopDelayMs: status.process?.eventLoopDelayMsP99 ?? null,
+  cpuShare: status.process?.cpuShare ?? null,
+  residentBytes: status.process?.residentBytes ?? null,
   providers: Object.fromEntries(status.providers.map(({ name, active, queued }) => [name, { active, waiting: queued }]))
 })
 
@@ -59,7 +66,7 @@ export const withStatus = (samples: ReadonlyArray<Sample>, status: Status, atMs:
 /** A figure as it was, with a gap where samples are missing. */
 export const readings = (
   samples: ReadonlyArray<Sample>,
-  pick: (sample: Sample) => number | undefined
+  pick: (sample: Sample) => number | null | undefined
 ): ReadonlyArray<Reading> =>
   samples.flatMap((sample, index) => {
     const before = samples[index - 1]

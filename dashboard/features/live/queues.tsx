@@ -10,7 +10,11 @@ import { Card, CardHeader } from "@/components/ui/card"
 import { Skeleton } from "@/components/ui/skeleton"
 import { count, duration, exactCount } from "@/lib/format"
 
-type Group = ProviderQueue["groups"][number] & { readonly provider: string }
+type Group = ProviderQueue["groups"][number] & {
+  readonly provider: string
+  /** null where none of its calls is among the longest waits. */
+  readonly longestMs: number | null
+}
 type Waiter = ProviderQueue["waiters"][number] & { readonly provider: string }
 
 const priorities: Readonly<Record<number, string>> = { 3: "interactive", 7: "batch" }
@@ -31,6 +35,11 @@ const groupColumns = groupHelper.columns([
     header: "Waiting",
     meta: { align: "right", className: "w-24" },
     cell: ({ getValue }) => <Figure quantity={count(getValue())} />
+  }),
+  groupHelper.accessor("longestMs", {
+    header: "Longest",
+    meta: { align: "right", className: "w-24" },
+    cell: ({ getValue }) => <Figure quantity={duration(getValue())} />
   })
 ])
 
@@ -72,10 +81,23 @@ const waiterColumns = waiterHelper.columns([
   })
 ])
 
+/** The longest wait of a group, as far as it is among the longest of the provider. */
+const longestOf = (
+  { priority, tenant }: ProviderQueue["groups"][number],
+  queue: ProviderQueue | undefined
+): number | null => {
+  const waits = (queue?.waiters ?? []).flatMap((waiter) =>
+    waiter.priority === priority && waiter.tenant === tenant ? waiter.waitedMs : []
+  )
+  return waits.length === 0 ? null : Math.max(...waits)
+}
+
 /** Who waits: the largest groups, and the longest waits with what they have before them. */
 export function Queues({ status }: { readonly status: Status | null }) {
   const groups = (status?.providers ?? [])
-    .flatMap(({ name, queue }) => (queue?.groups ?? []).map((group) => ({ ...group, provider: name })))
+    .flatMap(({ name, queue }) =>
+      (queue?.groups ?? []).map((group): Group => ({ ...group, provider: name, longestMs: longestOf(group, queue) }))
+    )
     .sort((a, b) => b.waiting - a.waiting)
   const waiters = (status?.providers ?? [])
     .flatMap(({ name, queue }) => (queue?.waiters ?? []).map((waiter) => ({ ...waiter, provider: name })))

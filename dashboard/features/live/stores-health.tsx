@@ -4,7 +4,8 @@ import type { Status } from "millrace/admin-api"
 import { Badge } from "@/components/ui/badge"
 import { Card, CardHeader } from "@/components/ui/card"
 import { Skeleton } from "@/components/ui/skeleton"
-import { exactCount } from "@/lib/format"
+import { duration, exactCount, text } from "@/lib/format"
+import { formatDayTime } from "@/lib/time"
 
 interface Store {
   readonly name: string
@@ -66,8 +67,28 @@ const storesOf = ({ budgets, cache, keys, stores }: Status): ReadonlyArray<Store
         }
       ]),
   ...(keys === undefined ? [] : [{ name: "Keys", kind: keys.kind, healthy: keys.reason === null, note: keys.reason }]),
-  ...(stores.redis === null ? [] : [{ name: "Redis", kind: "redis", healthy: stores.redis.healthy, note: null }])
+  ...(stores.redis === null ? [] : [redisOf(stores.redis)])
 ]
+
+/** Without it every instance goes by what it knows itself. */
+const redisOf = ({ dropped, healthy, reason, roundTripMs, since }: NonNullable<Status["stores"]["redis"]>): Store => ({
+  name: "Redis",
+  kind: "shared state",
+  healthy,
+  note:
+    [
+      ...(healthy
+        ? roundTripMs === null
+          ? []
+          : [`${text(duration(roundTripMs))} a round trip`]
+        : [
+            reason ?? "it does not answer",
+            `since ${formatDayTime(Date.parse(since))}`,
+            "each instance goes by its own"
+          ]),
+      ...(dropped === 0 ? [] : [`${exactCount(dropped)} messages lost`])
+    ].join(", ") || null
+})
 
 const told = (reason: string | null, lost: number, what: string): string | null =>
   [...(reason === null ? [] : [reason]), ...(lost === 0 ? [] : [`${exactCount(lost)} ${what}`])].join(", ") || null

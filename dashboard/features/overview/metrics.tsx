@@ -1,36 +1,38 @@
 "use client"
 
-import type { Status, UsageRow } from "millrace/admin-api"
+import { Held } from "@/components/answer"
 import { Change } from "@/components/change"
-import { MetricCard, MetricGrid } from "@/components/metric-card"
-import { hitRateOf } from "@/features/usage/outcomes"
-import { windowEnd, type Range } from "@/features/usage/range"
-import type { UsageAnswer } from "@/features/usage/use-usage"
-import { bytes, count, duration, exactCount, ratio, share, text, usd } from "@/lib/format"
+import { MetricCard, MetricGrid, type MetricFigure } from "@/components/metric-card"
+import { requestsOf } from "@/features/requests/link"
+import { windowEnd } from "@/features/usage/range"
+import { bytes, count, duration, exactCount, ratio, share, text, usd, type Quantity } from "@/lib/format"
+import { figuresBefore, figuresNow, type FigureName, type OverviewData } from "./key-figures"
 
-interface OverviewMetricsProps {
-  readonly range: Range
-  readonly status: Status | null
-  readonly usage: UsageAnswer | undefined
-  readonly byCache: UsageAnswer | undefined
-  /** The time before, where figures are compared with it. */
-  readonly before: UsageAnswer | undefined
-  readonly byCacheBefore: UsageAnswer | undefined
+type OverviewMetricsProps = OverviewData & {
+  /** True while the figures are those of another range or filter. */
+  readonly held: boolean
 }
-
-type Sums = Pick<UsageRow, "requests" | "errors"> | undefined
-
-const successRate = (sums: Sums) => (sums === undefined ? null : ratio(sums.requests - sums.errors, sums.requests))
 
 const plural = (figure: number, one: string, many: string) => `${exactCount(figure)} ${figure === 1 ? one : many}`
 
-/** The eight figures of the overview: since the start they are the live status itself, else sums over the range. */
-export function OverviewMetrics({ range, status, usage, byCache, before, byCacheBefore }: OverviewMetricsProps) {
+/** The key figures of the overview; each card leads to what is behind it. */
+export function OverviewMetrics({ held, ...data }: OverviewMetricsProps) {
+  const { range, filters, status, usage, callerFaults } = data
   const row = usage?.report.totals
-  const past = before?.report.totals
-  const totals = range === "start" ? status?.totals : row
-  const hitRate =
-    range === "start" ? status?.cache.hitRate : byCache === undefined ? null : hitRateOf(byCache.report.series)
+  const now = figuresNow(data)
+  const before = figuresBefore(data)
+  const figure = (
+    field: FigureName,
+    format: (figure: number | null | undefined) => Quantity,
+    { name, better }: { readonly name?: string; readonly better?: "up" | "down" } = {}
+  ): MetricFigure => ({
+    ...(name === undefined ? {} : { name }),
+    quantity: format(now[field]),
+    change: (
+      <Change now={now[field]} before={before[field]} format={format} {...(better === undefined ? {} : { better })} />
+    )
+  })
+  const usagePage = (metric: string) => `/usage?${new URLSearchParams({ ...filters, range, metric, groupBy: "model" })}`
   const minutes =
     usage === undefined
       ? null
@@ -39,140 +41,111 @@ export function OverviewMetrics({ range, status, usage, byCache, before, byCache
           (range === "start" ? (status?.uptimeSeconds ?? 0) * 1000 : windowEnd(usage.window) - usage.window.fromMs) /
             60_000
         )
-  const perMinute = ratio(totals?.requests, minutes)
-  const active = status?.providers.reduce((sum, provider) => sum + provider.active, 0)
+  const perMinute = ratio(now.requests, minutes)
+  const perRequest = ratio(now.costUsd, now.requests)
   return (
-    <MetricGrid label="Key figures">
-      <MetricCard
-        id="requests"
-        label="Requests"
-        figures={[
-          {
-            quantity: count(totals?.requests),
-            change: <Change now={row?.requests} before={past?.requests} format={count} />
+    <Held held={held}>
+      <MetricGrid label="Key figures">
+        <MetricCard
+          id="requests"
+          label="Requests"
+          href={requestsOf(range, filters)}
+          figures={[figure("requests", count)]}
+          note={
+            perMinute === null ? null : `${perMinute < 10 ? perMinute.toFixed(1) : exactCount(perMinute)} per minute`
           }
-        ]}
-        note={perMinute === null ? null : `${perMinute < 10 ? perMinute.toFixed(1) : exactCount(perMinute)} per minute`}
-      />
-      <MetricCard
-        id="success-rate"
-        label="Success rate"
-        figures={[
-          {
-            quantity: share(successRate(totals)),
-            change: <Change now={successRate(row)} before={successRate(past)} format={share} better="up" />
+        />
+        <MetricCard
+          id="success-rate"
+          label="Success rate"
+          href={requestsOf(range, { ...filters, status: "error" })}
+          figures={[figure("successShare", share, { better: "up" })]}
+          note={
+            now.errors === undefined || now.errors === null || now.requests === 0
+              ? null
+              : `${exactCount(now.errors)} failed${
+                  callerFaults === undefined
+                    ? ""
+                    : `, ${callerFaults.whole ? "" : "at least "}${exactCount(Math.min(callerFaults.count, now.errors))} by the caller’s fault, not counted`
+                }`
           }
-        ]}
-        note={totals === undefined || totals.requests === 0 ? null : `${exactCount(totals.errors)} failed`}
-      />
-      <MetricCard
-        id="hit-rate"
-        label="Cache hit rate"
-        figures={[
-          {
-            quantity: share(hitRate),
-            change: (
-              <Change
-                now={hitRate}
-                before={byCacheBefore === undefined ? null : hitRateOf(byCacheBefore.report.series)}
-                format={share}
-                better="up"
-              />
-            )
+        />
+        <MetricCard
+          id="hit-rate"
+          label="Cache hit rate"
+          href={`/cache?${new URLSearchParams({ ...filters, range })}`}
+          figures={[figure("hitRate", share, { better: "up" })]}
+          note={
+            status === null
+              ? null
+              : status.cache.enabled
+                ? `${exactCount(status.cache.entries)} of ${exactCount(status.cache.maxSize)} entries, ${text(bytes(status.cache.bytes))}`
+                : "The cache is off"
           }
-        ]}
-        note={
-          status === null
-            ? null
-            : status.cache.enabled
-              ? `${exactCount(status.cache.entries)} of ${exactCount(status.cache.maxSize)} entries, ${text(bytes(status.cache.bytes))}`
-              : "The cache is off"
-        }
-      />
-      <MetricCard
-        id="active"
-        label="Active calls"
-        figures={[{ quantity: count(active) }]}
-        note={
-          status === null
-            ? null
-            : status.queue.waiting === 0
-              ? "None waiting"
-              : `${exactCount(status.queue.waiting)} waiting, the oldest for ${text(duration(status.queue.oldestWaitMs))}`
-        }
-      />
-      <MetricCard
-        id="tokens"
-        label="Tokens"
-        figures={[
-          {
-            name: "prompt",
-            quantity: count(totals?.promptTokens),
-            change: <Change now={row?.promptTokens} before={past?.promptTokens} format={count} />
-          },
-          {
-            name: "completion",
-            quantity: count(totals?.completionTokens),
-            change: <Change now={row?.completionTokens} before={past?.completionTokens} format={count} />
+        />
+        <MetricCard
+          id="saved"
+          label="Saved by the cache"
+          href={usagePage("savedUsd")}
+          figures={[figure("savedUsd", usd, { better: "up" })]}
+          note={
+            now.savedTokens === undefined || now.savedTokens === null
+              ? null
+              : `${text(count(now.savedTokens))} tokens${
+                  now.savedMs === undefined || now.savedMs === null
+                    ? ""
+                    : `, about ${now.savedMs === 0 ? "no time" : `${text(duration(now.savedMs))} of waiting`}`
+                }`
           }
-        ]}
-        note={totals === undefined ? null : `${text(count(totals.savedTokens))} more served from the cache`}
-      />
-      <MetricCard
-        id="cost"
-        label="Cost"
-        figures={[
-          {
-            name: "spent",
-            quantity: usd(totals?.costUsd),
-            change: <Change now={row?.costUsd} before={past?.costUsd} format={usd} />
-          },
-          {
-            name: "saved",
-            quantity: usd(totals?.savedUsd),
-            change: <Change now={row?.savedUsd} before={past?.savedUsd} format={usd} />
+        />
+        <MetricCard
+          id="tokens"
+          label="Tokens"
+          href={usagePage("tokens")}
+          figures={[
+            figure("promptTokens", count, { name: "prompt" }),
+            figure("completionTokens", count, { name: "completion" })
+          ]}
+          note={
+            row === undefined || row.promptTokens === 0
+              ? null
+              : `${text(count(row.cachedTokens))} of the prompt read from providers’ caches`
           }
-        ]}
-        note={
-          row === undefined || row.unpriced === 0
-            ? null
-            : `${plural(row.unpriced, "request has", "requests have")} no known price`
-        }
-      />
-      <MetricCard
-        id="latency"
-        label="Latency"
-        figures={[
-          {
-            name: "p50",
-            quantity: duration(row?.latencyMsP50),
-            change: <Change now={row?.latencyMsP50} before={past?.latencyMsP50} format={duration} better="down" />
-          },
-          {
-            name: "p95",
-            quantity: duration(row?.latencyMsP95),
-            change: <Change now={row?.latencyMsP95} before={past?.latencyMsP95} format={duration} better="down" />
+        />
+        <MetricCard
+          id="cost"
+          label="Spent"
+          href={usagePage("costUsd")}
+          figures={[figure("costUsd", usd)]}
+          note={
+            row !== undefined && row.unpriced > 0
+              ? `${plural(row.unpriced, "request has", "requests have")} no known price`
+              : perRequest === null
+                ? null
+                : `${text(usd(perRequest))} per request`
           }
-        ]}
-        note="Until the answer is complete"
-      />
-      <MetricCard
-        id="ttft"
-        label="Time to first token"
-        figures={[
-          {
-            name: "p50",
-            quantity: duration(row?.ttftMsP50),
-            change: <Change now={row?.ttftMsP50} before={past?.ttftMsP50} format={duration} better="down" />
-          },
-          {
-            name: "p95",
-            quantity: duration(row?.ttftMsP95),
-            change: <Change now={row?.ttftMsP95} before={past?.ttftMsP95} format={duration} better="down" />
-          }
-        ]}
-        note="Until the first part is there"
-      />
-    </MetricGrid>
+        />
+        <MetricCard
+          id="latency"
+          label="Latency"
+          href={usagePage("latencyMsP95")}
+          figures={[
+            figure("latencyMsP50", duration, { name: "p50", better: "down" }),
+            figure("latencyMsP95", duration, { name: "p95", better: "down" })
+          ]}
+          note="Until the answer is complete"
+        />
+        <MetricCard
+          id="ttft"
+          label="Time to first token"
+          href={usagePage("ttftMsP95")}
+          figures={[
+            figure("ttftMsP50", duration, { name: "p50", better: "down" }),
+            figure("ttftMsP95", duration, { name: "p95", better: "down" })
+          ]}
+          note="Until the first part is there"
+        />
+      </MetricGrid>
+    </Held>
   )
 }

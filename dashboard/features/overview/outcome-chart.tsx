@@ -7,11 +7,16 @@ import dynamic from "next/dynamic"
 import Link from "next/link"
 import { useMemo } from "react"
 import { TimeChart } from "@/components/chart"
+import type { Point } from "@/components/chart/time-chart"
 import { ChartCard } from "@/components/chart-card"
+import { CsvButton } from "@/components/csv-button"
 import { CommandLine, EmptyState } from "@/components/states"
 import { buttonVariants } from "@/components/ui/button"
-import { outcomePoints, outcomeTotals, outcomes } from "@/features/usage/outcomes"
-import type { UsageAnswer } from "@/features/usage/use-usage"
+import { requestsOf } from "@/features/requests/link"
+import { outcomePoints, outcomeTotals, outcomes, type Outcome } from "@/features/usage/outcomes"
+import { pointCsv } from "@/features/usage/point-csv"
+import type { Range } from "@/features/usage/range"
+import type { UsageAnswer, UsageFilters } from "@/features/usage/use-usage"
 import { count, exactCount } from "@/lib/format"
 
 /** Loaded for an empty overview alone. */
@@ -20,14 +25,31 @@ const SampleButton = dynamic(() => import("@/features/settings/sample-button").t
 })
 
 interface OutcomeChartProps {
+  readonly range: Range
+  readonly filters: UsageFilters
   readonly usage: UseQueryResult<UsageAnswer>
   readonly status: Status | null
   readonly gateway: string
+  readonly onOpen: (point: Point) => void
   readonly className?: string | undefined
 }
 
+/** The page of requests has no filter for those of all caches, so these lead to what the cache did. */
+const hrefOf = (outcome: Outcome, range: Range, filters: UsageFilters): string => {
+  switch (outcome) {
+    case "answered":
+      return requestsOf(range, { ...filters, status: "success" })
+    case "cached":
+      return `/cache?${new URLSearchParams({ range })}`
+    case "cancelled":
+      return requestsOf(range, { ...filters, status: "cancelled" })
+    case "failed":
+      return requestsOf(range, { ...filters, status: "error" })
+  }
+}
+
 /** Requests over time, stacked by how they ended. */
-export function OutcomeChart({ usage, status, gateway, className }: OutcomeChartProps) {
+export function OutcomeChart({ range, filters, usage, status, gateway, onOpen, className }: OutcomeChartProps) {
   const { data } = usage
   const points = useMemo(() => (data === undefined ? [] : outcomePoints(data.report.series, data.window)), [data])
   const totals = data === undefined ? undefined : outcomeTotals(data.report.series)
@@ -38,8 +60,15 @@ export function OutcomeChart({ usage, status, gateway, className }: OutcomeChart
       title="Requests"
       note={data === undefined ? undefined : `per ${data.window.bucket}`}
       legend={
-        totals === undefined ? [] : outcomes.map((outcome) => ({ ...outcome, figure: exactCount(totals[outcome.key]) }))
+        totals === undefined
+          ? []
+          : outcomes.map((outcome) => ({
+              ...outcome,
+              figure: exactCount(totals[outcome.key]),
+              href: hrefOf(outcome.key, range, filters)
+            }))
       }
+      actions={<CsvButton name="requests-over-time" columns={pointCsv(outcomes)} rows={points} />}
       query={usage}
       what="Requests over time"
       empty={({ report }) => (report.totals.requests === 0 ? <NoRequests status={status} gateway={gateway} /> : null)}
@@ -53,6 +82,7 @@ export function OutcomeChart({ usage, status, gateway, className }: OutcomeChart
           format={count}
           bucket={window.bucket}
           wholeNumbers
+          onOpen={onOpen}
         />
       )}
     </ChartCard>

@@ -2,6 +2,7 @@
 
 import { ServerOff } from "lucide-react"
 import type { ProviderStatus, Status } from "millrace/admin-api"
+import Link from "next/link"
 import type { ReactNode } from "react"
 import { Figure } from "@/components/figure"
 import { EmptyState } from "@/components/states"
@@ -9,17 +10,21 @@ import { Card, CardHeader } from "@/components/ui/card"
 import { Skeleton } from "@/components/ui/skeleton"
 import { BreakerBadge } from "@/features/providers/breaker-badge"
 import { LimitFill, limitNames } from "@/features/providers/limit-fill"
-import type { UsageAnswer } from "@/features/usage/use-usage"
+import { requestsHref } from "@/features/requests/link"
+import type { Range } from "@/features/usage/range"
+import { useUsage, type UsageAnswer, type UsageFilters } from "@/features/usage/use-usage"
 import { count, ratio, share } from "@/lib/format"
 import { RetryNote } from "./retry-note"
 
 interface ProvidersProps {
+  readonly range: Range
+  readonly filters: UsageFilters
   readonly status: Status | null
-  readonly byProvider: UsageAnswer | undefined
 }
 
 /** Every provider as it is now: breaker, calls, and how full its limits are. */
-export function Providers({ status, byProvider }: ProvidersProps) {
+export function Providers({ range, filters, status }: ProvidersProps) {
+  const byProvider = useUsage(range, { filters, groupBy: "provider", sumsOnly: true })
   return (
     <Card aria-labelledby="providers" className="overflow-hidden">
       <CardHeader id="providers" title="Providers" note="requests are counted where they ended">
@@ -34,7 +39,7 @@ export function Providers({ status, byProvider }: ProvidersProps) {
       ) : (
         <ul className="grid grid-cols-[repeat(auto-fit,minmax(min(22rem,100%),1fr))] gap-px border-t bg-border">
           {status.providers.map((provider) => (
-            <ProviderCard key={provider.name} provider={provider} usage={byProvider} />
+            <ProviderCard key={provider.name} range={range} provider={provider} usage={byProvider.data} />
           ))}
         </ul>
       )}
@@ -43,11 +48,12 @@ export function Providers({ status, byProvider }: ProvidersProps) {
 }
 
 interface ProviderCardProps {
+  readonly range: Range
   readonly provider: ProviderStatus
   readonly usage: UsageAnswer | undefined
 }
 
-function ProviderCard({ provider, usage }: ProviderCardProps) {
+function ProviderCard({ range, provider, usage }: ProviderCardProps) {
   const points = usage?.report.series.filter((point) => point.group === provider.name)
   const requests = points?.reduce((sum, point) => sum + point.requests, 0)
   const errors = points?.reduce((sum, point) => sum + point.errors, 0)
@@ -55,7 +61,15 @@ function ProviderCard({ provider, usage }: ProviderCardProps) {
     <li className="@container bg-surface px-5 py-4" data-provider={provider.name}>
       <div className="flex items-start justify-between gap-3">
         <div className="min-w-0">
-          <h3 className="truncate text-[13px] leading-5 font-medium">{provider.name}</h3>
+          <h3 className="truncate text-[13px] leading-5 font-medium">
+            <Link
+              href={`/providers?provider=${encodeURIComponent(provider.name)}`}
+              prefetch={false}
+              className="rounded-sm underline-offset-2 hover:underline"
+            >
+              {provider.name}
+            </Link>
+          </h3>
           <p className="truncate text-xs text-muted">
             {provider.kind === provider.name ? null : `${provider.kind}, `}
             {provider.model ?? "any model"}
@@ -65,16 +79,16 @@ function ProviderCard({ provider, usage }: ProviderCardProps) {
       </div>
       <div className="mt-4 grid gap-x-10 gap-y-4 @3xl:grid-cols-[minmax(20rem,1fr)_2fr] @3xl:items-end">
         <dl className="grid grid-cols-4 gap-3">
-          <Fact name="Requests">
+          <Fact name="Requests" href={requestsHref({ range, provider: provider.name })}>
             <Figure quantity={count(requests)} />
           </Fact>
-          <Fact name="Failed">
+          <Fact name="Failed" href={requestsHref({ range, provider: provider.name, status: "error" })}>
             <Figure quantity={share(ratio(errors, requests))} />
           </Fact>
-          <Fact name="Active">
+          <Fact name="Active" href="/live">
             <Figure quantity={count(provider.active)} />
           </Fact>
-          <Fact name="Waiting">
+          <Fact name="Waiting" href="/live">
             <Figure quantity={count(provider.queued)} />
           </Fact>
         </dl>
@@ -88,11 +102,25 @@ function ProviderCard({ provider, usage }: ProviderCardProps) {
   )
 }
 
-function Fact({ name, children }: { readonly name: string; readonly children: ReactNode }) {
+interface FactProps {
+  readonly name: string
+  readonly href: string
+  readonly children: ReactNode
+}
+
+function Fact({ name, href, children }: FactProps) {
   return (
     <div className="min-w-0">
       <dt className="truncate text-xs text-muted">{name}</dt>
-      <dd className="text-[15px] font-medium">{children}</dd>
+      <dd className="text-[15px] font-medium">
+        <Link
+          href={href}
+          prefetch={false}
+          className="rounded-sm underline decoration-border-strong underline-offset-3 hover:decoration-foreground"
+        >
+          {children}
+        </Link>
+      </dd>
     </div>
   )
 }

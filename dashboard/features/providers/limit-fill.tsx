@@ -40,7 +40,12 @@ export function LimitFill({ of, name, limit }: LimitFillProps) {
       <dt className="truncate text-muted">{name}</dt>
       <dd className="whitespace-nowrap tabular-nums">
         {free ?? <span className="text-muted">No limit</span>}
-        {free !== null && boundOf(limit) !== limit.configured ? <span className="text-muted">, learned</span> : null}
+        {free !== null && boundOf(limit) !== limit.configured ? (
+          <span className="text-muted">
+            , learned
+            {limit.configured === null ? null : `; ${text(roughCount(limit.configured))} configured`}
+          </span>
+        ) : null}
       </dd>
       <dd className="col-span-2">
         <Meter label={`${of}, ${name.toLowerCase()}`} share={fillOf(limit) ?? 0} text={free ?? "no limit"} />

@@ -3,25 +3,21 @@
 import type { ReactNode } from "react"
 import type { Range } from "@/features/usage/range"
 import { cacheLabels } from "./badges"
+import { cacheKinds, filterNames, requestStatuses, type FilterName, type FilterValues } from "./filter-values"
 import { ClearFilters, Filter, ProviderFilter, UsedFilter } from "./filters"
 
-export const requestStatuses = ["success", "error", "cancelled"] as const
-export const cacheKinds = ["hit", "semantic", "coalesced", "miss", "bypass"] as const
+export {
+  cacheKinds,
+  filterNames,
+  filtersOf,
+  requestStatuses,
+  type FilterName,
+  type FilterValues
+} from "./filter-values"
 
 const statusLabels = { success: "Success", error: "Failed", cancelled: "Cancelled" }
 const statusOptions = requestStatuses.map((value) => ({ value, label: statusLabels[value] }))
 const cacheOptions = cacheKinds.map((value) => ({ value, label: cacheLabels[value] }))
-
-/** What requests, and sums of them, are narrowed by, in the order of the row. */
-export const filterNames = ["status", "cache", "provider", "model", "tenant", "key"] as const
-
-export type FilterName = (typeof filterNames)[number]
-
-export type FilterValues = Readonly<Partial<Record<FilterName, string | null>>>
-
-/** The filters that are set, by the names of the admin API. */
-export const filtersOf = (values: Readonly<Record<string, string | null>>): Readonly<Record<string, string>> =>
-  Object.fromEntries(Object.entries(values).flatMap(([name, value]) => (value === null ? [] : [[name, value]])))
 
 interface FilterRowProps<Values extends FilterValues> {
   /** The filters that the page has, each with its value. */

@@ -1,5 +1,5 @@
 /** The name of the cookie that carries the opaque session id. */
 export const sessionCookie = "millrace_session"
 
-/** How long a session lasts, in seconds. */
-export const sessionSeconds = 12 * 60 * 60
+/** The header in which the proxy tells a page its own address, so that a login can lead back to it. */
+export const addressHeader = "x-millrace-address"

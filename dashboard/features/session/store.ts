@@ -6,7 +6,7 @@
  */
 import "server-only"
 import { randomBytes } from "node:crypto"
-import { sessionSeconds } from "./cookie"
+import { sessionSeconds } from "./length"
 
 export interface Session {
   readonly id: string
@@ -24,7 +24,7 @@ export const openSession = (token: string): Session => {
   const now = Date.now()
   for (const [id, session] of sessions) if (session.expiresAtMs <= now) sessions.delete(id)
   if (sessions.size >= maxSessions) sessions.delete(sessions.keys().next().value!)
-  const session = { id: randomBytes(32).toString("base64url"), token, expiresAtMs: now + sessionSeconds * 1000 }
+  const session = { id: randomBytes(32).toString("base64url"), token, expiresAtMs: now + sessionSeconds() * 1000 }
   sessions.set(session.id, session)
   return session
 }

@@ -51,12 +51,17 @@ export const latencySeries: ReadonlyArray<Series> = [
   { key: "p95", label: "p95", color: "var(--muted)" }
 ]
 
-/** Latency quantiles of a series without groups; a bucket without requests is a gap. */
-export const latencyPoints = (series: UsageSeries, window: Window): ReadonlyArray<Point> => {
+/** Which time is drawn: until the answer is complete, or until its first token. */
+export type Timing = "latency" | "ttft"
+
+/** Quantiles of a series without groups; a bucket without requests is a gap. */
+export const timingPoints = (timing: Timing, series: UsageSeries, window: Window): ReadonlyArray<Point> => {
   const byStart = new Map(series.map((point) => [bucketStart(Date.parse(point.start), window.bucket), point]))
   return points(window, (start) => {
     const point = byStart.get(start)
-    return { p50: point?.latencyMsP50 ?? null, p95: point?.latencyMsP95 ?? null }
+    return timing === "latency"
+      ? { p50: point?.latencyMsP50 ?? null, p95: point?.latencyMsP95 ?? null }
+      : { p50: point?.ttftMsP50 ?? null, p95: point?.ttftMsP95 ?? null }
   })
 }
 

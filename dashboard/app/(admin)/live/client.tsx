@@ -5,6 +5,7 @@ import { ErrorState } from "@/components/states"
 import { Card } from "@/components/ui/card"
 import { BudgetsNear } from "@/features/live/budgets-near"
 import { LiveMetrics } from "@/features/live/live-metrics"
+import { ProcessMetrics } from "@/features/live/process-metrics"
 import { ProviderLoad } from "@/features/live/provider-load"
 import { useLive, useRefreshLive } from "@/features/live/provider"
 import { Queues } from "@/features/live/queues"
@@ -36,6 +37,7 @@ export function LiveClient() {
         <div className="space-y-6">
           <LiveMetrics live={live} />
           <ProviderLoad live={live} />
+          <ProcessMetrics live={live} />
           <Queues status={status} />
           <TenantLimits tenants={status?.tenants ?? []} />
           <div className="grid gap-6 xl:grid-cols-2">

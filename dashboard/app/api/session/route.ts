@@ -1,8 +1,9 @@
 import { Cause, Effect, Exit } from "effect"
 import { callAdmin, GatewayFailed } from "@/features/gateway/admin-client"
 import { clearedCookie, failed } from "@/features/gateway/respond"
-import { sessionCookie, sessionSeconds } from "@/features/session/cookie"
+import { sessionCookie } from "@/features/session/cookie"
 import { currentSession, isSameOrigin } from "@/features/session/guard"
+import { sessionSeconds } from "@/features/session/length"
 import { closeSession, openSession } from "@/features/session/store"
 
 const maxTokenLength = 1024
@@ -34,7 +35,7 @@ export const POST = async (request: Request) => {
   return new Response(null, {
     status: 204,
     headers: {
-      "set-cookie": `${sessionCookie}=${session.id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${sessionSeconds}${secure ? "; Secure" : ""}`
+      "set-cookie": `${sessionCookie}=${session.id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${sessionSeconds()}${secure ? "; Secure" : ""}`
     }
   })
 }

@@ -1,0 +1,55 @@
+/** The list of requests. */
+import type { Page } from "playwright-core"
+import { expect, it } from "vitest"
+import { type DashboardSuite, eventually } from "../../support/dashboard.ts"
+
+export const requests = (suite: DashboardSuite): void => {
+  it("lists requests as the admin API does, filters them by address, and opens one", async () => {
+    await send(suite, "listed")
+    await send(suite, "listed")
+    await send(suite, "unknown", { model: "nobody/nothing" })
+    const page = await suite.open("/requests")
+    const { items } = await suite.admin<{ items: Array<RequestFigures> }>("requests?limit=100")
+    await eventually(async () => (await rowIds(page)).length).toBeGreaterThan(2)
+    const shown = await rowIds(page)
+    expect(shown).toEqual(items.slice(0, shown.length).map(({ id }) => id))
+
+    await page.getByLabel("Status").selectOption("error")
+    await eventually(() => new URL(page.url()).searchParams.get("status")).toBe("error")
+    const failed = items.filter(({ status }) => status === "error").map(({ id }) => id)
+    await eventually(() => rowIds(page)).toEqual(failed)
+    expect(await page.locator("tr[data-row]").first().textContent()).toContain("ModelNotFound")
+    await page.getByRole("button", { name: "Clear" }).click()
+
+    const hit = items.find(({ cache }) => cache === "hit")!
+    await page.locator(`tr[data-row="${hit.id}"] button`).press("Enter")
+    const sheet = page.getByRole("dialog")
+    await sheet.getByText("None: no provider was asked").waitFor()
+    expect(await sheet.textContent()).toContain(hit.id)
+    expect(new URL(page.url()).searchParams.get("id")).toBe(hit.id)
+    await page.keyboard.press("Escape")
+    await eventually(() => page.getByRole("dialog").count()).toBe(0)
+    expect(suite.witness.complaints).toEqual([])
+  })
+
+  it("says what to do where there is nothing to show", async () => {
+    const page = await suite.open("/requests")
+    await page.goto("/requests?cache=semantic")
+    await page.getByText("No request fits these filters").waitFor()
+    await page.getByRole("button", { name: "Clear the filters" }).click()
+    await eventually(async () => (await rowIds(page)).length).toBeGreaterThan(0)
+  })
+}
+
+/** A chat completion of the simulated model. */
+const send = (suite: DashboardSuite, content: string, more: object = {}) =>
+  suite.send({ model: "simulated/simulated", messages: [{ role: "user", content }], ...more })
+
+const rowIds = (page: Page) =>
+  page.locator("tr[data-row]").evaluateAll((rows) => rows.map((row) => row.getAttribute("data-row")!))
+
+interface RequestFigures {
+  readonly id: string
+  readonly status: string
+  readonly cache: string
+}
