@@ -16,6 +16,8 @@ export const BudgetStatus = Schema.Struct({
   scope: BudgetScopeName,
   /** The tenant, key id, model or provider whose account it is; null for one that all share who are counted. */
   of: NullableString,
+  /** The names and patterns that share the account, as configured; absent where it is that of one name, or of everybody. */
+  sharedBy: Schema.optional(Schema.Array(Schema.String)),
   unit: Schema.Literals(["usd", "tokens"]),
   limit: Schema.Finite,
   spent: Schema.Finite,

@@ -47,6 +47,7 @@ export const statusOf = (row: BudgetTotal, rule: BudgetRule | undefined, nowMs: 
     budget,
     scope: row.scope,
     of: nameOf(row),
+    ...(rule?.of === undefined ? {} : { sharedBy: rule.of }),
     unit,
     limit: amountOf(unit, limit),
     spent: amountOf(unit, spent),

@@ -32,8 +32,8 @@ export class Routing extends Context.Service<
     readonly resolve: (
       request: Pick<Request, "model" | "provider"> & Partial<Pick<Request, "embed" | "key">>
     ) => ReadonlyArray<Target> | EngineError
-    /** Whether a provider has this name. */
-    readonly isProvider: (name: string) => boolean
+    /** Names of the providers, in the configured order. */
+    readonly providerNames: ReadonlyArray<string>
     /** Ids that can be asked for: aliases first, then `provider/model`. */
     readonly modelIds: ReadonlyArray<string>
   }
@@ -134,7 +134,7 @@ const make = (options: RoutingOptions): Routing["Service"] => {
     return next(call)
   }
 
-  return Routing.of({ stage, order, resolve, isProvider: (name) => byName.has(name), modelIds })
+  return Routing.of({ stage, order, resolve, providerNames: [...byName.keys()], modelIds })
 }
 
 const hasEmbeddings = (provider: ProviderInfo): provider is ProviderInfo & { readonly embeddingModel: string } =>

@@ -204,8 +204,9 @@ const fromError = (error: EngineError): AttemptRecord["error"] => ({
   retryAfterMs: ("retryAfterMs" in error ? error.retryAfterMs : undefined) ?? null
 })
 
-/** Errors of attempts that no provider has seen: our own limits, open circuits, missing abilities, callers who left. */
+/** Errors of attempts that no provider has seen: our own limits and budgets, open circuits, missing abilities, callers who left. */
 const unseen: ReadonlySet<string> = new Set<EngineError["_tag"]>([
+  "BudgetExceeded",
   "Cancelled",
   "CircuitOpen",
   "QueueFull",

@@ -93,6 +93,8 @@ describe("what is reserved and spent", () => {
           ["some", null, 90]
         ]
       )
+      assert.deepStrictEqual(items.at(-1)?.sharedBy, ["a*", "b"])
+      assert.isUndefined(items[0]?.sharedBy)
       assert.deepStrictEqual(
         (yield* budget.page({ budget: "each", of: "b" })).items.map(({ of }) => of),
         ["b"]

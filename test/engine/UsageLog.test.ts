@@ -345,13 +345,14 @@ it.effect("counts the attempts that reached a provider, and shows all", () =>
         attempts: [
           refused("CircuitOpen", "provider"),
           refused("RateLimitExceeded", "policy"),
+          refused("BudgetExceeded", "policy"),
           refused("ProviderTimeout", "provider"),
           attempt
         ]
       })
     )
     expect(detail.attempts).toBe(2)
-    expect(detail.attemptDetails).toHaveLength(4)
+    expect(detail.attemptDetails).toHaveLength(5)
   })
 )
 

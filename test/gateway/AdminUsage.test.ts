@@ -47,7 +47,7 @@ const serve = async (store: UsageStore, price = 2) => {
     Layer.succeed(AdminSources, {} as AdminSources["Service"]),
     Layer.succeed(StatusSource, {} as StatusSource["Service"]),
     Layer.succeed(Cache, {} as Cache["Service"]),
-    Layer.succeed(Routing, { isProvider: (name: string): boolean => name === "openai" } as Routing["Service"]),
+    Layer.succeed(Routing, { providerNames: ["openai"] } as unknown as Routing["Service"]),
     Layer.succeed(Keys, {} as Keys["Service"]),
     Layer.succeed(Budget, {} as Budget["Service"]),
     Layer.succeed(RateLimiter, {} as RateLimiter["Service"]),

@@ -95,6 +95,7 @@ describe("POST keys", () => {
       [{ name: "x", models: "openai/*" }, ["models"]],
       [{ name: "x", models: ["a", ""] }, ["models[1]"]],
       [{ name: "x", providers: [1] }, ["providers[0]"]],
+      [{ name: "x", providers: ["first", "firts"] }, ["providers[1]"]],
       [{ name: "x", rateLimits: { requestsPerMinute: 0 } }, ["rateLimits.requestsPerMinute"]],
       [{ name: "x", rateLimits: { concurrent: 1.5, rpm: 3 } }, ["rateLimits.concurrent", "rateLimits.rpm"]],
       [{ name: "x", rateLimits: { window: 1 } }, ["rateLimits.window"]],

@@ -23,6 +23,7 @@ import { Keys } from "../Keys.ts"
 import type { KeyStoreUnavailable } from "../KeyStore.ts"
 import { RateLimiter } from "../RateLimiter.ts"
 import { defaultTenant } from "../Request.ts"
+import { Routing } from "../Routing.ts"
 import { badRequest } from "./AdminUsage.ts"
 
 /** How long the secrets there are stay valid after a rotation that does not say. */
@@ -34,6 +35,18 @@ export const keysHandlers = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const keys = yield* Keys
     const limiter = yield* RateLimiter
+    const { providerNames } = yield* Routing
+
+    /** A key that is kept to a provider that nobody has configured could do nothing. */
+    const knownProviders = ({ providers }: KeyChanges): Effect.Effect<void, BadRequest> => {
+      const unknown = (providers ?? []).flatMap((name, index) =>
+        providerNames.includes(name)
+          ? []
+          : [{ field: `providers[${index}]`, detail: `no provider is named ${JSON.stringify(name)}; ${known}` }]
+      )
+      return unknown.length === 0 ? Effect.void : Effect.fail(badRequest(unknown))
+    }
+    const known = `known are ${providerNames.join(", ")}`
 
     return handlers.handleAll({
       keys: ({ query }) =>
@@ -50,6 +63,7 @@ export const keysHandlers = HttpApiBuilder.group(
           if (expiresAt !== undefined && expiresAt !== null && expiresAt <= nowMs) {
             return yield* Effect.fail(wrong("expiresAt", "expected a time to come"))
           }
+          yield* knownProviders(payload)
           return madeOf(yield* keys.create({ ...noSettings, ...settingsOf(payload), name: payload.name }), nowMs)
         }).pipe(Effect.catchTag("KeyStoreUnavailable", unavailable)),
       key: ({ params }) =>
@@ -62,6 +76,7 @@ export const keysHandlers = HttpApiBuilder.group(
         }).pipe(Effect.catchTag("KeyStoreUnavailable", unavailable)),
       updateKey: ({ params, payload }) =>
         Effect.gen(function* () {
+          yield* knownProviders(payload)
           const record = yield* found(keys.update(params.id, settingsOf(payload)))
           return keyOf(record, yield* Clock.currentTimeMillis)
         }).pipe(Effect.catchTag("KeyStoreUnavailable", unavailable)),

@@ -57,7 +57,7 @@ export const usageHandlers = HttpApiBuilder.group(
       const slash = model?.indexOf("/") ?? -1
       if (model === undefined || provider !== undefined || slash <= 0 || slash === model.length - 1) return query
       const name = model.slice(0, slash)
-      return routing.isProvider(name) ? { ...query, provider: name, model: model.slice(slash + 1) } : query
+      return routing.providerNames.includes(name) ? { ...query, provider: name, model: model.slice(slash + 1) } : query
     }
 
     const errors = Effect.fnUntraced(function* (query: ErrorsQuery) {
