@@ -1,5 +1,5 @@
 import { expect, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Effect, Fiber, Redacted, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { afterAll, beforeAll, describe } from "vitest"
 import * as UsagePostgres from "../../../engine/src/stores/UsagePostgres.ts"
@@ -115,13 +115,19 @@ if (postgresBinaries === undefined) {
             log.record(recordOf({ id: "before" }))
             expect(yield* idsOf(log)).toEqual(["before"])
             server.stall()
+            let asked
             try {
               log.record(recordOf({ id: "during" }))
               yield* TestClock.adjust("200 millis")
+              yield* until(() => !log.health().healthy)
+              asked = yield* Effect.forkChild(Effect.result(log.usage(range)))
               yield* until(() => log.health().reason?.includes("300 ms") === true)
             } finally {
               server.resume()
             }
+            // The question goes with the connections that were given up, unless it was late: then it is answered.
+            const answer = yield* Fiber.join(asked)
+            if (Result.isFailure(answer)) expect(answer.failure.message).toContain("was given up")
             yield* until(() => log.health().healthy)
             expect(yield* idsOf(log)).toEqual(["before", "during"])
           }),
