@@ -56,12 +56,6 @@ export interface SharedListener {
   readonly gap: () => void
 }
 
-/** A connection of its own, for commands that wait at the other end. */
-export interface SharedConnection {
-  /** Answers in its own time; fails when the link goes down. */
-  readonly send: (command: ReadonlyArray<string>) => Effect.Effect<unknown, SharedUnavailable>
-}
-
 export interface SharedLink {
   /** Random id of this process, 12 characters. */
   readonly instance: string
@@ -85,7 +79,5 @@ export interface SharedLink {
   readonly listen: (channel: string, on: SharedListener) => Effect.Effect<void, never, Scope.Scope>
   /** Tells whoever listens; as bounded and droppable as `tell`. */
   readonly publish: (channel: string, text: string) => void
-  /** A connection that nobody else uses while the scope lives. */
-  readonly reserve: Effect.Effect<SharedConnection, SharedUnavailable, Scope.Scope>
   readonly health: () => SharedHealth
 }

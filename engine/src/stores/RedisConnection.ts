@@ -12,7 +12,7 @@ export interface RedisConnectionOptions {
   readonly url: string
   /** Milliseconds within which it has to be connected and logged in. */
   readonly connectTimeoutMs: number
-  /** Milliseconds within which a timed command has to be answered. */
+  /** Milliseconds within which a command has to be answered. */
   readonly timeoutMs: number
   /** Told once, when it ends without having been asked to. */
   readonly onLost: (reason: string) => void
@@ -91,16 +91,15 @@ export class RedisConnection {
     return this.sent.size
   }
 
-  /** Sends a command; one that is not timed may be answered whenever it is. */
-  send(command: ReadonlyArray<string>, waiting: Waiting, timed = true): void {
+  send(command: ReadonlyArray<string>, waiting: Waiting): void {
     if (this.ended) return waiting.failed("the connection was closed", true)
     let bytes = 0
     for (const argument of command) bytes += argument.length
-    const dueAtMs = timed ? performance.now() + this.options.timeoutMs : Number.POSITIVE_INFINITY
+    const dueAtMs = performance.now() + this.options.timeoutMs
     const sent: Sent = { dueAtMs, bytes, answered: waiting.answered, failed: waiting.failed }
     this.sent.add(sent)
     this.bytes += bytes
-    if (timed) this.watch(this.options.timeoutMs)
+    this.watch(this.options.timeoutMs)
     this.client.sendCommand(command).then(
       (reply) => {
         if (this.took(sent)) sent.answered(reply)

@@ -83,25 +83,6 @@ const linkOf = (redis: RedisUplink): SharedLink => ({
       )
     ),
   publish: (channel, text) => redis.publish(channel, text),
-  reserve: Effect.map(
-    Effect.acquireRelease(
-      Effect.tryPromise({
-        try: () => redis.reserve(),
-        catch: (error) => new SharedUnavailable({ reason: (error as Error).message })
-      }),
-      (connection) => Effect.sync(() => redis.release(connection))
-    ),
-    (connection) => ({
-      send: (command) =>
-        Effect.callback((resume) => {
-          connection.send(
-            command,
-            { answered: (reply) => resume(Effect.succeed(reply)), failed: (reason) => resume(unavailable(reason)) },
-            false
-          )
-        })
-    })
-  ),
   health: () => ({
     healthy: redis.pair !== undefined,
     reason: redis.reason,

@@ -40,6 +40,8 @@ const distrustMsMax = 16_000
 const unable =
   /^(?:BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|MOVED|NOAUTH|NOPERM|NOREPLICAS|OOM|READONLY|TRYAGAIN|UNKILLABLE|WRONGPASS)\b/
 
+const deaf = "channels can't be subscribed to"
+
 /** Writes, so that a server that takes no writes is not held for well. */
 const test = sharedScript({
   name: "test",
@@ -52,6 +54,8 @@ interface Pair {
   readonly messages: RedisConnection
   /** Hashes of the scripts that it was sent. */
   readonly known: Set<string>
+  /** Channels that it hears. */
+  readonly channels: Set<string>
 }
 
 export class RedisUplink {
@@ -68,7 +72,6 @@ export class RedisUplink {
   private readonly timeoutMs: number
   private readonly retryMs: number
   private readonly listeners = new Map<string, Set<SharedListener>>()
-  private readonly reserved = new Set<RedisConnection>()
   private closed = false
   /** Whether it was told that Redis is not used. */
   private toldAway = false
@@ -153,36 +156,15 @@ export class RedisUplink {
     if (all === undefined) this.listeners.set(channel, (all = new Set()))
     all.add(on)
     const pair = this.pair
-    if (pair !== undefined) {
-      if (all.size > 1) on.gap()
-      else void this.subscribe(pair, channel).then((ok) => (ok && this.pair === pair ? this.began(channel) : undefined))
-    }
+    if (pair?.channels.has(channel) === true) on.gap()
+    else if (pair !== undefined && all.size === 1) this.hear(pair, channel)
     return () => {
       all.delete(on)
       if (all.size > 0 || this.listeners.get(channel) !== all) return
       this.listeners.delete(channel)
+      this.pair?.channels.delete(channel)
       this.pair?.messages.unsubscribe(channel)
     }
-  }
-
-  async reserve(): Promise<RedisConnection> {
-    if (this.pair === undefined) throw new Error(this.reason ?? "not connected yet")
-    const pair = this.pair
-    const connection = await this.open((reason) => {
-      this.reserved.delete(connection)
-      this.down(pair, reason)
-    })
-    if (this.pair !== pair) {
-      connection.end()
-      throw new Error(this.reason ?? "the connection was closed")
-    }
-    this.reserved.add(connection)
-    return connection
-  }
-
-  release(connection: RedisConnection): void {
-    this.reserved.delete(connection)
-    connection.end()
   }
 
   async close(): Promise<void> {
@@ -220,7 +202,7 @@ export class RedisUplink {
       const failed = opened.find((each) => each.status === "rejected")
       return this.again(failed === undefined ? "the connection was closed" : (failed.reason as Error).message)
     }
-    pair = { scripts: scripts.value, messages: messages.value, known: new Set() }
+    pair = { scripts: scripts.value, messages: messages.value, known: new Set(), channels: new Set() }
     const failure = await this.tested(pair)
     if (failure !== undefined || this.closed) {
       this.end(pair)
@@ -235,7 +217,7 @@ export class RedisUplink {
     const subscribed = Promise.all(channels.map((channel) => this.subscribe(pair, channel)))
     const [messages, scripts] = await Promise.all([this.answers(pair, true), this.answers(pair, false)])
     if (messages !== undefined || scripts !== undefined) return messages ?? scripts
-    return (await subscribed).every((ok) => ok) ? undefined : "channels could not be subscribed to"
+    return (await subscribed).every((heard) => heard) ? undefined : deaf
   }
 
   private answers(pair: Pair, messages: boolean): Promise<string | undefined> {
@@ -252,9 +234,22 @@ export class RedisUplink {
       for (const { message } of this.listeners.get(channel) ?? []) message(text)
     }
     return pair.messages.subscribe(channel, heard).then(
-      () => true,
+      () => {
+        // Whoever listened may have stopped meanwhile.
+        if (this.listeners.has(channel)) pair.channels.add(channel)
+        return true
+      },
       () => false
     )
+  }
+
+  /** Begins to listen on a pair that is up. */
+  private hear(pair: Pair, channel: string): void {
+    void this.subscribe(pair, channel).then((heard) => {
+      if (this.pair !== pair) return
+      if (heard) this.began(channel)
+      else this.down(pair, deaf)
+    })
   }
 
   private began(channel: string): void {
@@ -265,7 +260,10 @@ export class RedisUplink {
     this.pair = pair
     this.reason = null
     this.sinceMs = Date.now()
-    for (const channel of this.listeners.keys()) this.began(channel)
+    for (const channel of this.listeners.keys()) {
+      if (pair.channels.has(channel)) this.began(channel)
+      else this.hear(pair, channel)
+    }
     this.toldAway = false
     this.onTurn(true, "")
     for (const told of this.told) told(true)
@@ -287,13 +285,10 @@ export class RedisUplink {
     this.schedule()
   }
 
-  /** Ends a pair and what was reserved beside it. */
   private end(pair: Pair | undefined): void {
     if (this.pair === pair) this.pair = undefined
     pair?.scripts.end()
     pair?.messages.end()
-    for (const connection of this.reserved) connection.end()
-    this.reserved.clear()
   }
 
   private again(reason: string): void {
