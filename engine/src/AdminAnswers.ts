@@ -55,6 +55,32 @@ export const ScopeStatus = Schema.Struct({ name: Schema.String, active: Schema.F
 })
 export type ScopeStatus = typeof ScopeStatus.Type
 
+const SharedRate = Schema.NullOr(Schema.Struct({ limit: Schema.Finite, used: Schema.Finite }))
+
+/**
+ * What all instances together hold of a provider's limits, as it was heard last; null where there is no such limit. Rates are
+ * amounts in a window.
+ */
+export const SharedLimits = Schema.Struct({
+  requests: SharedRate,
+  tokens: SharedRate,
+  concurrent: Schema.NullOr(Schema.Struct({ limit: Schema.Finite, active: Schema.Finite }))
+}).annotate({ identifier: "SharedLimits" })
+export type SharedLimits = typeof SharedLimits.Type
+
+/** How instances share limits. */
+export const Sharing = Schema.Struct({
+  /** Instances that were alive when they were counted last, this one included. */
+  instances: Schema.Finite,
+  /** `shared`: counted over all instances; `share`: an equal part for each, while Redis is away or has just come back. */
+  mode: Schema.Literals(["shared", "share"]),
+  /** Calls of this instance that wait for other instances. */
+  waiting: Schema.Finite,
+  /** Calls that were let through by this instance's part alone, since the start. */
+  decidedAlone: Schema.Finite
+}).annotate({ identifier: "Sharing" })
+export type Sharing = typeof Sharing.Type
+
 export const BreakerState = Schema.Literals(["closed", "half-open", "open"])
 export type BreakerState = typeof BreakerState.Type
 
@@ -124,7 +150,9 @@ const providerFields = {
   limits: Limits,
   queue: Schema.optional(ProviderQueue),
   /** Models with limits of their own. */
-  modelLimits: Schema.optional(Schema.Array(ScopeStatus))
+  modelLimits: Schema.optional(Schema.Array(ScopeStatus)),
+  /** Absent where limits are not shared, and before the first call. */
+  sharedLimits: Schema.optional(SharedLimits)
 }
 
 export const ProviderStatus = Schema.Struct(providerFields).annotate({ identifier: "ProviderStatus" })
@@ -213,6 +241,8 @@ export const Status = Schema.Struct({
   keys: Schema.optional(KeysStatus),
   totals: Totals,
   process: Schema.optional(ProcessStatus),
+  /** Absent where limits are not shared. */
+  sharing: Schema.optional(Sharing),
   stores: Schema.Struct({
     database: DatabaseStatus,
     /** null where the configuration names no Redis. */

@@ -52,6 +52,7 @@ export const openAttempt = (
       error: undefined,
       hedge: options?.hedge === true,
       lost: undefined,
+      reserved: undefined,
       otherKey: false,
       omitted: none
     }

@@ -28,6 +28,10 @@ export interface GaugeSources {
     readonly roundTrips: number
     readonly dropped: number
   }
+  /** Undefined where limits are not shared. */
+  readonly sharing?: () =>
+    | { readonly instances: number; readonly waiting: number; readonly decidedAlone: number }
+    | undefined
   /** Every budget in its current period; of several tenants, keys, models or providers the one that has used most of its own. */
   readonly budgets?: () => ReadonlyArray<{
     readonly budget: string
@@ -161,6 +165,13 @@ const makeGauges = (registry: Registry, observed: ReadonlySet<GaugeSources>): vo
   })
   counter("ai_redis_round_trips_total", ({ redis }) => redis?.().roundTrips)
   counter("ai_redis_dropped_total", ({ redis }) => redis?.().dropped)
+  const ofSharing = (read: "instances" | "waiting" | "decidedAlone") => (sources: GaugeSources) => {
+    const value = sources.sharing?.()?.[read]
+    return value === undefined ? [] : [[{}, value] as const]
+  }
+  gauge("ai_instances", ofSharing("instances"))
+  gauge("ai_shared_queue_depth", ofSharing("waiting"))
+  counters("ai_limits_alone_total", ofSharing("decidedAlone"))
   counter("ai_cache_evictions_total", ({ cacheEvictions }) => cacheEvictions?.())
   counter("ai_usage_rows_dropped_total", ({ rowsDropped }) => rowsDropped?.())
 }

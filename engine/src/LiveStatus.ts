@@ -22,6 +22,7 @@ import * as ProcessLoad from "./ProcessLoad.ts"
 import { Providers } from "./Providers.ts"
 import { RateLimiter } from "./RateLimiter.ts"
 import { SemanticCache } from "./SemanticCache.ts"
+import { SharedLimits } from "./SharedLimits.ts"
 import { SingleFlight } from "./SingleFlight.ts"
 import { StatusSource } from "./Status.ts"
 import { UsageLog } from "./UsageLog.ts"
@@ -35,8 +36,10 @@ const providerStatus = Effect.gen(function* () {
   const breaker = yield* Breaker
   const usageLog = yield* UsageLog
   const providers = yield* Providers
+  const sharedLimits = yield* SharedLimits
   return (config: ProviderConfig, nowMs: number): ProviderStatus => {
     const lane = limiter.status(config.name, nowMs)
+    const shared = sharedLimits.provider(config.name)
     return {
       name: config.name,
       kind: config.kind,
@@ -47,7 +50,8 @@ const providerStatus = Effect.gen(function* () {
       attempts: usageLog.attemptsAt(config.name),
       keys: providers.get(config.name)?.keys?.(nowMs) ?? [],
       limits: lane?.limits ?? { requestsPerMinute: emptyLimit, tokensPerMinute: emptyLimit, concurrent: emptyLimit },
-      ...(lane === undefined ? {} : { queue: lane.queue, modelLimits: lane.models })
+      ...(lane === undefined ? {} : { queue: lane.queue, modelLimits: lane.models }),
+      ...(shared === undefined ? {} : { sharedLimits: shared })
     }
   }
 })
@@ -82,6 +86,7 @@ export const statusLayer = (config: EngineConfig, sinceMs?: number) =>
       const cacheOf = yield* cacheStats
       const usageLog = yield* UsageLog
       const { link } = yield* Shared
+      const sharedLimits = yield* SharedLimits
       const statusOf = yield* providerStatus
       const startedAtMs = sinceMs ?? (yield* Clock.currentTimeMillis)
       const load = yield* Effect.acquireRelease(Effect.sync(ProcessLoad.make), ({ stop }) => Effect.sync(stop))
@@ -94,6 +99,7 @@ export const statusLayer = (config: EngineConfig, sinceMs?: number) =>
           oldestWaitMs = Math.max(oldestWaitMs, lane?.queue.oldestWaitMs ?? 0)
         }
         const budgets = budget.overview(nowMs)
+        const sharing = sharedLimits.status()
         return {
           version,
           uptimeSeconds: Math.floor((nowMs - startedAtMs) / 1000),
@@ -106,6 +112,7 @@ export const statusLayer = (config: EngineConfig, sinceMs?: number) =>
           keys: { required: keys.required(), ...keys.health() },
           totals: usageLog.totals(),
           process: load.read(),
+          ...(sharing === undefined ? {} : { sharing }),
           stores: { database: usageLog.health(), redis: redisStatus(link) }
         }
       }
@@ -208,6 +215,7 @@ export const gauges = (config: EngineConfig) =>
       const semantic = yield* SemanticCache
       const usageLog = yield* UsageLog
       const { link } = yield* Shared
+      const sharedLimits = yield* SharedLimits
       const metrics = yield* Metrics
       const statusOf = yield* providerStatus
       metrics.configured(targetsOf(config))
@@ -224,7 +232,8 @@ export const gauges = (config: EngineConfig) =>
         ],
         cacheEvictions: () => cache.stats().evictions,
         rowsDropped: () => usageLog.health().rowsDropped,
-        ...(link === undefined ? {} : { redis: link.health })
+        ...(link === undefined ? {} : { redis: link.health }),
+        sharing: sharedLimits.status
       })
       yield* Effect.addFinalizer(() => Effect.sync(stop))
     })

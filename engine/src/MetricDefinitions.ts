@@ -214,6 +214,22 @@ export const metricDefinitions = {
     help: "What was sent to Redis without waiting and is not known to have arrived",
     labels: {}
   },
+  ai_instances: {
+    type: "gauge",
+    help: "Instances that share limits, this one included, when they were counted last; absent where limits are not shared",
+    labels: {},
+    together: "largest"
+  },
+  ai_shared_queue_depth: {
+    type: "gauge",
+    help: "Requests that have room in this instance and wait for the others; absent where limits are not shared",
+    labels: {}
+  },
+  ai_limits_alone_total: {
+    type: "counter",
+    help: "Attempts let through by this instance's part of the limits, while Redis was away or had just come back",
+    labels: {}
+  },
   ai_overhead_seconds: {
     type: "histogram",
     help: "Time spent in Millrace itself before the first attempt; requests without an attempt are not in it",

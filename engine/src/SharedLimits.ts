@@ -29,8 +29,8 @@ export interface SharedLimitsOptions {
 }
 
 export interface SharedLimitsStatus {
-  /** Instances that were alive when they were counted last. */
-  readonly members: number
+  /** Instances that were alive when they were counted last, this one included. */
+  readonly instances: number
   /** `shared`: counted over all instances; `share`: an equal part for each, since the store is away or has just come back. */
   readonly mode: "shared" | "share"
   /** Attempts that wait for other instances. */
@@ -79,7 +79,7 @@ export class SharedLimits extends Context.Service<
             return reserved === undefined ? next(call) : gate.admit(call, reserved, next)
           },
           status: () => ({
-            members: beat.members(),
+            instances: beat.members(),
             mode: gate.ledger.shared ? "shared" : "share",
             waiting: gate.lines.waiting,
             decidedAlone: gate.ledger.decidedAlone

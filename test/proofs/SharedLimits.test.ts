@@ -324,7 +324,7 @@ property(
       expect(open).toBe(0)
       for (const { limits, limiter, shared } of instances) {
         expect(limiter.status("p", clock.currentTimeMillisUnsafe())).toMatchObject({ active: 0, queued: 0 })
-        expect(shared.status()).toMatchObject({ mode: "shared", waiting: 0, members: 3 })
+        expect(shared.status()).toMatchObject({ mode: "shared", waiting: 0, instances: 3 })
         const member = instances[0]!.beat.member()
         const verdict = yield* limits.admit({ member, places: [{ scope: "at p", concurrent: 4 }], rates: [] })
         expect(verdict).toMatchObject({ _tag: "Granted", active: [1] })

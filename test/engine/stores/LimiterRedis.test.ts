@@ -3,13 +3,15 @@
  */
 import { spawn } from "node:child_process"
 import path from "node:path"
-import { Effect, Exit, Fiber, References, type Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, References, type Scope } from "effect"
 import { afterAll, assert, beforeAll, beforeEach, describe, it } from "vitest"
+import { Engine } from "../../../engine/src/Engine.ts"
 import * as Reply from "../../../engine/src/Reply.ts"
 import type { SharedLink } from "../../../engine/src/SharedLink.ts"
 import * as LimiterRedis from "../../../engine/src/stores/LimiterRedis.ts"
 import * as RedisLink from "../../../engine/src/stores/RedisLink.ts"
-import { completionOf } from "../../../engine/src/testing.ts"
+import { completionOf, scriptedProvider } from "../../../engine/src/testing.ts"
+import { engineLayer } from "../../support/engine.ts"
 import { figure } from "../../support/flow.ts"
 import { attemptAt, type Instance, instanceOf } from "../../support/instances.ts"
 import { hasRedis, noRedis, type RedisServer, startRedis } from "../../support/redis.ts"
@@ -128,6 +130,13 @@ describe.skipIf(!hasRedis)(`limits on Redis${hasRedis ? "" : ` (${noRedis})`}`, 
       return { took, failed, ms: performance.now() - begunAt }
     })
 
+  /** What was given back without waiting arrives soon. */
+  const nothingHeld = Effect.gen(function* () {
+    const held = Effect.promise(() => server.command("HGETALL", "{millrace:flow}:sum"))
+    for (let i = 0; i < 100 && (yield* held) !== ""; i++) yield* Effect.sleep(50)
+    assert.strictEqual(yield* held, "")
+  })
+
   const eventually = (holds: () => boolean, seconds = 15) =>
     Effect.gen(function* () {
       for (let i = 0; i < seconds * 50 && !holds(); i++) yield* Effect.sleep(20)
@@ -150,6 +159,53 @@ describe.skipIf(!hasRedis)(`limits on Redis${hasRedis ? "" : ` (${noRedis})`}`, 
         for (const { shared } of instances) assert.deepInclude(shared.status(), { mode: "shared", waiting: 0 })
       })
     )
+  )
+
+  it(
+    "two engines of one configuration share limits of a provider and of a tenant, and say so",
+    { timeout: 60_000 },
+    () =>
+      run(
+        Effect.gen(function* () {
+          const running = { now: 0, most: 0 }
+          const answer = Effect.suspend(() => {
+            running.most = Math.max(running.most, ++running.now)
+            const ended = Effect.sync(() => void running.now--)
+            return Effect.as(Effect.ensuring(Effect.sleep(200), ended), Reply.whole(completionOf("m", "x")))
+          })
+          const layer = engineLayer({
+            providers: [
+              scriptedProvider("p", () => answer, {
+                model: "m",
+                rateLimits: { requestsPerMinute: 600, tokensPerMinute: undefined, concurrent: 3, windowMs: 60_000 }
+              })
+            ],
+            config: {
+              cache: { enabled: false },
+              tenants: { t: { rateLimits: { concurrent: 1 } } },
+              storage: { redis: server.url, redisTimeout: 5000 }
+            }
+          })
+          const [one, other] = yield* Effect.all([Layer.build(layer), Layer.build(layer)])
+          const ask = (index: number, tenant: string) =>
+            Effect.provideContext(
+              Engine.generateText({ prompt: `${tenant} ${index}`, tenant }),
+              index % 2 === 0 ? one : other
+            )
+          yield* Effect.all([ask(0, "t"), ask(1, "t")], { concurrency: "unbounded" })
+          assert.strictEqual(running.most, 1)
+          yield* Effect.all(
+            Array.from({ length: 8 }, (_, index) => ask(index, "others")),
+            { concurrency: "unbounded" }
+          )
+          assert.strictEqual(running.most, 3)
+          const status = yield* Effect.provideContext(Engine.status, one)
+          assert.deepInclude(status.sharing, { mode: "shared", waiting: 0, decidedAlone: 0 })
+          assert.deepInclude(status.providers[0]!.sharedLimits?.requests, { limit: 600 })
+          const held = yield* Effect.promise(() => server.command("HGETALL", "{millrace:flow}:sum"))
+          assert.strictEqual(held, "")
+        })
+      )
   )
 
   it(
@@ -213,8 +269,7 @@ describe.skipIf(!hasRedis)(`limits on Redis${hasRedis ? "" : ` (${noRedis})`}`, 
         )
         assert.isAtMost(arrivals.mostRunning, 24)
         assert.strictEqual(arrivals.running, 0)
-        const held = yield* Effect.promise(() => server.command("HGETALL", "{millrace:flow}:sum"))
-        assert.strictEqual(held, "")
+        yield* nothingHeld
       })
     )
   )
@@ -235,8 +290,7 @@ describe.skipIf(!hasRedis)(`limits on Redis${hasRedis ? "" : ` (${noRedis})`}`, 
         const { failed } = yield* Fiber.join(running)
         assert.deepStrictEqual(failed, [])
         yield* eventually(() => instances.every(({ shared }) => shared.status()?.mode === "shared"))
-        yield* Effect.sleep(100)
-        assert.strictEqual(yield* Effect.promise(() => server.command("HGETALL", "{millrace:flow}:sum")), "")
+        yield* nothingHeld
       })
     )
   )
