@@ -48,12 +48,19 @@ const added: typeof contract = [
   ["ai_budget_warnings_total", "counter", ["budget"]],
   ["ai_build_info", "gauge", ["version"]],
   ["ai_cache_evictions_total", "counter", []],
+  ["ai_instances", "gauge", []],
+  ["ai_limits_alone_total", "counter", []],
   ["ai_queue_limit", "gauge", ["provider"]],
   ["ai_queue_oldest_wait_seconds", "gauge", ["provider"]],
   ["ai_queue_wait_limit_seconds", "gauge", ["provider"]],
   ["ai_rate_limit", "gauge", ["provider", "limit"]],
   ["ai_rate_limit_available", "gauge", ["provider", "limit"]],
-  ["ai_refused_total", "counter", ["kind", "fault"]]
+  ["ai_redis_down", "gauge", []],
+  ["ai_redis_dropped_total", "counter", []],
+  ["ai_redis_round_trip_seconds", "gauge", []],
+  ["ai_redis_round_trips_total", "counter", []],
+  ["ai_refused_total", "counter", ["kind", "fault"]],
+  ["ai_shared_queue_depth", "gauge", []]
 ]
 const all = [...contract, ...added]
 
@@ -103,13 +110,18 @@ describe("the metrics", () => {
         }
       }
       const empty = all.filter(([name]) => found.find((each) => each.name === name)!.values.length === 0)
-      // Hedging is off here, nobody has a budget or reads the configuration again; their own tests count them.
+      // Hedging is off here, nobody has a budget, shares anything or reads the configuration again; their own tests count them.
       expect(empty.map(([name]) => name)).toEqual([
         "ai_hedges_total",
         "ai_config_reloads_total",
         "ai_budget_refusals_total",
         "ai_budget_used_ratio",
-        "ai_budget_warnings_total"
+        "ai_budget_warnings_total",
+        "ai_instances",
+        "ai_limits_alone_total",
+        "ai_redis_down",
+        "ai_redis_round_trip_seconds",
+        "ai_shared_queue_depth"
       ])
     }).pipe(
       withEngine({
