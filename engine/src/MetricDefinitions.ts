@@ -198,7 +198,7 @@ export const metricDefinitions = {
   },
   ai_redis_down: {
     type: "gauge",
-    help: "1 while Redis is not used because it is away or late, 0 while it is; absent where none is configured",
+    help: "1 while Redis is not used because it is away or late, 0 while it is and where none is configured",
     labels: {},
     together: "largest"
   },
@@ -216,13 +216,13 @@ export const metricDefinitions = {
   },
   ai_instances: {
     type: "gauge",
-    help: "Instances that share limits, this one included, when they were counted last; absent where limits are not shared",
+    help: "Instances that share limits, this one included, when they were counted last; 0 where limits are not shared",
     labels: {},
     together: "largest"
   },
   ai_shared_queue_depth: {
     type: "gauge",
-    help: "Requests that have room in this instance and wait for the others; absent where limits are not shared",
+    help: "Requests that have room in this instance and wait for the others",
     labels: {}
   },
   ai_limits_alone_total: {
