@@ -67,6 +67,31 @@ describe("a SQLite file", () => {
     })
   )
 
+  it.effect("answers while another process writes, and is written while another one reads", () =>
+    Effect.gen(function* () {
+      const file = newFile()
+      yield* withLog({ path: file }, (log) =>
+        Effect.gen(function* () {
+          log.record(recordOf({ id: "before" }))
+          expect(yield* requestsOf(log)).toBe(1)
+          const other = new DatabaseSync(file)
+          other.exec("BEGIN IMMEDIATE; DELETE FROM usage_records")
+          expect(yield* requestsOf(log)).toBe(1)
+          expect((yield* log.requests({})).items).toHaveLength(1)
+          other.exec("ROLLBACK; BEGIN")
+          const seen = () => other.prepare("SELECT count(*) AS records FROM usage_records").get()?.records
+          expect(seen()).toBe(1)
+          log.record(recordOf({ id: "during" }))
+          expect(yield* requestsOf(log)).toBe(2)
+          expect(seen()).toBe(1)
+          other.exec("COMMIT")
+          expect(seen()).toBe(2)
+          other.close()
+        })
+      )
+    })
+  )
+
   it.effect("of the first version keeps its rows and their dollars, and gets sums", () =>
     Effect.gen(function* () {
       const file = path.join(folder, "first.db")
