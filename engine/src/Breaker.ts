@@ -3,17 +3,21 @@
  *
  * At admission an open circuit fails with `CircuitOpen` at once; at settlement the outcome is recorded, so a stream that
  * breaks in the middle counts too. Provider faults and timeouts count; callers' faults, rate limits and cancellations
- * don't, nor does the refusal of one of several keys. Operators open and close circuits by hand. Effect's own
- * `CircuitBreaker` can't see what happens after the first part, hence this one (decision 0003).
+ * don't, nor does the refusal of one of several keys. Operators open and close circuits by hand. Where instances share their
+ * circuits (`SharedCircuits.ts`), all of them open and close at once and one of them probes. Effect's own `CircuitBreaker`
+ * can't see what happens after the first part, hence this one (decision 0003).
  */
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
 import type { Outcome, Target } from "./Call.ts"
-import { Circuit, type CircuitState, type CircuitStatus, type Verdict } from "./Circuit.ts"
+import type { Circuit, CircuitState, CircuitStatus, Verdict } from "./Circuit.ts"
+import { CircuitTable, type ManualState } from "./CircuitTable.ts"
 import { CircuitOpen } from "./Errors.ts"
 import { logOf } from "./Log.ts"
+import * as SharedCircuits from "./SharedCircuits.ts"
 import type { AttemptStage } from "./Stage.ts"
 
 export type { CircuitState, CircuitStatus } from "./Circuit.ts"
+export type { ManualState } from "./CircuitTable.ts"
 
 export interface BreakerOptions {
   /** Share of failures, 0–1, from which the circuit opens. */
@@ -24,18 +28,8 @@ export interface BreakerOptions {
   readonly consecutiveFailures?: number | undefined
   /** Milliseconds until the first probe. */
   readonly openForMs: number
-}
-
-/** By hand: `open` refuses calls, `closed` lets them go whatever happens, `auto` leaves it to the outcomes again. */
-export interface ManualState {
-  readonly state: "open" | "closed" | "auto"
-  /** One model; every model of the provider, also those that nobody has asked for yet, without it. */
-  readonly model?: string | undefined
-  /**
-   * Milliseconds that it holds. Without it `open` holds for `openForMs` and ends with a probe, `closed` forgets the
-   * failures and leaves the rest to the outcomes.
-   */
-  readonly forMs?: number | undefined
+  /** How the circuits of other instances are known; those of this process alone without it. */
+  readonly shared?: SharedCircuits.Shared | undefined
 }
 
 export class Breaker extends Context.Service<
@@ -54,81 +48,63 @@ export class Breaker extends Context.Service<
   }
 >()("millrace/Breaker") {
   /** One circuit for each provider and model, over the last minute. */
-  static readonly layer = (options: BreakerOptions) => Layer.sync(Breaker, () => make(options))
+  static readonly layer = (options: BreakerOptions) => Layer.effect(Breaker, make(options))
 }
 
-/** What was set by hand for a whole provider, and when. */
-interface Ordered {
-  readonly manual: ManualState
-  readonly atMs: number
-}
+const make = (options: BreakerOptions): Effect.Effect<Breaker["Service"], never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { openForMs, shared } = options
+    const table = new CircuitTable(options)
+    const run = Effect.runForkWith(yield* Effect.context<never>())
+    const sharing =
+      shared === undefined
+        ? undefined
+        : yield* SharedCircuits.connect(shared, table, openForMs, (target, state) => run(told(target, state)))
 
-const make = (options: BreakerOptions): Breaker["Service"] => {
-  const circuits = new Map<string, Map<string, Circuit>>()
-  const ordered = new Map<string, Ordered>()
+    const refused = (target: Target, circuit: Circuit, nowMs: number) =>
+      Effect.fail(new CircuitOpen({ ...target, retryAfterMs: circuit.retryAtMs(nowMs) - nowMs }))
 
-  const newCircuit = ({ model, provider }: Target): Circuit => {
-    const circuit = new Circuit(options, model)
-    const order = ordered.get(provider)
-    if (order !== undefined) obey(circuit, order.manual, order.atMs)
-    return circuit
-  }
-
-  const circuitOf = (target: Target): Circuit => {
-    let models = circuits.get(target.provider)
-    if (models === undefined) circuits.set(target.provider, (models = new Map()))
-    let circuit = models.get(target.model)
-    if (circuit === undefined) {
-      if (models.size >= modelsMax) forgetOne(models)
-      models.set(target.model, (circuit = newCircuit(target)))
-    }
-    return circuit
-  }
-
-  const known = (target: Target): Circuit | undefined =>
-    circuits.get(target.provider)?.get(target.model) ?? (ordered.has(target.provider) ? newCircuit(target) : undefined)
-
-  return Breaker.of({
-    stage: (next) => (call) =>
-      Effect.suspend(() => {
-        const circuit = circuitOf(call.target)
-        const nowMs = call.clock.currentTimeMillisUnsafe()
-        const ticket = circuit.admit(nowMs)
-        if (ticket === undefined) {
-          return Effect.fail(new CircuitOpen({ ...call.target, retryAfterMs: circuit.retryAtMs(nowMs) - nowMs }))
-        }
-        call.settlement.add((outcome) => {
-          const verdict = call.attempt.otherKey === true ? "ignored" : verdictOf(outcome)
-          const endedAtMs = call.clock.currentTimeMillisUnsafe()
-          const before = circuit.state(endedAtMs)
-          circuit.record(verdict, endedAtMs, ticket)
-          const after = circuit.state(endedAtMs)
-          return before === after ? undefined : told(call.target, after)
-        })
-        return next(call)
-      }),
-    state: (target, nowMs) => known(target)?.state(nowMs) ?? "closed",
-    retryAtMs: (target, nowMs) => known(target)?.retryAtMs(nowMs) ?? 0,
-    set: (provider, manual, nowMs) => {
-      if (manual.model !== undefined) return obey(circuitOf({ provider, model: manual.model }), manual, nowMs)
-      if (manual.state === "open" || manual.forMs !== undefined) ordered.set(provider, { manual, atMs: nowMs })
-      if (manual.state === "auto" || (manual.state === "closed" && manual.forMs === undefined)) ordered.delete(provider)
-      for (const circuit of circuits.get(provider)?.values() ?? []) obey(circuit, manual, nowMs)
-    },
-    stateOfProvider: (provider, nowMs) => {
-      const models = circuits.get(provider)
-      if (models === undefined) return known({ provider, model: "" })?.state(nowMs) ?? "closed"
-      let worst: CircuitState = "closed"
-      for (const circuit of models.values()) {
-        const state = circuit.state(nowMs)
-        if (state === "open") return "open"
-        if (state === "half-open") worst = state
-      }
-      return worst
-    },
-    circuits: (provider, nowMs) => [...(circuits.get(provider)?.values() ?? [])].map((circuit) => circuit.status(nowMs))
+    return Breaker.of({
+      stage: (next) => (call) =>
+        Effect.suspend(() => {
+          const { target } = call
+          const circuit = table.of(target)
+          const nowMs = call.clock.currentTimeMillisUnsafe()
+          const ticket = circuit.admit(nowMs)
+          if (ticket === undefined) return refused(target, circuit, nowMs)
+          /** The other instances may leave the probe to this one. */
+          const probes = ticket > 0
+          call.settlement.add((outcome) => {
+            const verdict = call.attempt.otherKey === true ? "ignored" : verdictOf(outcome)
+            const endedAtMs = call.clock.currentTimeMillisUnsafe()
+            const before = circuit.state(endedAtMs)
+            circuit.record(verdict, endedAtMs, ticket)
+            const after = circuit.state(endedAtMs)
+            if (before === after) {
+              if (probes) sharing?.giveUp(target)
+              return undefined
+            }
+            sharing?.changed(target, after)
+            return told(target, after)
+          })
+          if (!probes || sharing === undefined) return next(call)
+          return Effect.flatMap(sharing.probe(target), (granted) => {
+            if (granted) return next(call)
+            const laterMs = call.clock.currentTimeMillisUnsafe()
+            circuit.yieldProbe(laterMs, ticket)
+            return refused(target, circuit, laterMs)
+          })
+        }),
+      state: (target, nowMs) => table.find(target)?.state(nowMs) ?? "closed",
+      retryAtMs: (target, nowMs) => table.find(target)?.retryAtMs(nowMs) ?? 0,
+      set: (provider, manual, nowMs) => {
+        table.set(provider, manual, nowMs)
+        sharing?.ordered(provider, manual)
+      },
+      stateOfProvider: (provider, nowMs) => table.worst(provider, nowMs),
+      circuits: (provider, nowMs) => Array.from(table.ofProvider(provider), (circuit) => circuit.status(nowMs))
+    })
   })
-}
 
 const log = logOf("Breaker")
 
@@ -136,28 +112,6 @@ const log = logOf("Breaker")
 const told = (target: Target, state: CircuitState): Effect.Effect<void> => {
   if (state === "open") return log.warn("a circuit opened", target)
   return state === "closed" ? log.info("a circuit closed", target) : log.debug("a circuit is probed", target)
-}
-
-const obey = (circuit: Circuit, { forMs, state }: ManualState, nowMs: number): void => {
-  if (state === "open") circuit.openByHand(nowMs, forMs)
-  else if (state === "closed") circuit.closeByHand(nowMs, forMs)
-  else circuit.leaveToOutcomes()
-}
-
-/** Circuits of one provider; bounded because callers choose the models. */
-const modelsMax = 1000
-
-/** Makes room: the oldest circuit that is closed, else the oldest. */
-const forgetOne = (models: Map<string, Circuit>): void => {
-  let oldest: string | undefined
-  for (const [model, circuit] of models) {
-    oldest ??= model
-    if (!circuit.isOpen) {
-      models.delete(model)
-      return
-    }
-  }
-  if (oldest !== undefined) models.delete(oldest)
 }
 
 const verdictOf = (outcome: Outcome): Verdict => {

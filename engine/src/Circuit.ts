@@ -37,6 +37,9 @@ const slices = 6
 /** Milliseconds that others are told to wait while a probe is under way. */
 const probeWaitMs = 1000
 
+/** Milliseconds until every instance has said what it saw since a circuit closed: two beats, and one for delays. */
+const deafMs = 3000
+
 export class Circuit {
   isOpen = false
   private readonly policy: CircuitPolicy
@@ -54,6 +57,14 @@ export class Circuit {
   /** Number of the probe that is under way, 0 while there is none. */
   private probe = 0
   private probes = 0
+  /** Epoch milliseconds until which the probe is another instance's. */
+  private elsewhereUntilMs = 0
+  /** Calls and failures of the last minute at other instances, as they were told last. */
+  private readonly others = { calls: 0, failures: 0 }
+  /** What was said of this instance's own when they were asked. */
+  private readonly said = { calls: 0, failures: 0 }
+  /** Epoch milliseconds until which others may still say what was before it closed. */
+  private deafUntilMs = 0
 
   constructor(policy: CircuitPolicy, model: string) {
     this.policy = policy
@@ -68,7 +79,9 @@ export class Circuit {
   /** Epoch milliseconds at which a call may go; 0 for now. */
   retryAtMs(nowMs: number): number {
     if (!this.isOpen) return 0
-    return nowMs < this.probeAtMs ? this.probeAtMs : this.probe === 0 ? 0 : nowMs + probeWaitMs
+    if (nowMs < this.probeAtMs) return this.probeAtMs
+    if (this.probe !== 0) return nowMs + probeWaitMs
+    return nowMs < this.elsewhereUntilMs ? this.elsewhereUntilMs : 0
   }
 
   status(nowMs: number): CircuitStatus {
@@ -88,7 +101,7 @@ export class Circuit {
   /** A ticket for `record`: 0 for an ordinary call, more for a probe; undefined when the call may not go. */
   admit(nowMs: number): number | undefined {
     if (!this.isOpen) return 0
-    if (this.probe !== 0 || nowMs < this.probeAtMs) return undefined
+    if (this.probe !== 0 || nowMs < this.probeAtMs || nowMs < this.elsewhereUntilMs) return undefined
     this.probe = ++this.probes
     return this.probe
   }
@@ -98,7 +111,7 @@ export class Circuit {
       // Calls from before the circuit opened, or was opened by hand, say nothing about now.
       if (ticket === 0 || ticket !== this.probe) return
       this.probe = 0
-      if (verdict === "success") this.reset()
+      if (verdict === "success") this.close(nowMs)
       else if (verdict === "failure") this.open(nowMs, this.policy.openForMs)
       return
     }
@@ -122,14 +135,65 @@ export class Circuit {
   }
 
   closeByHand(nowMs: number, forMs: number | undefined): void {
-    this.reset()
+    this.close(nowMs)
     this.closedUntilMs = nowMs + (forMs ?? 0)
   }
 
   /** Takes back what was ordered by hand; a circuit that its failures have opened stays open. */
-  leaveToOutcomes(): void {
+  leaveToOutcomes(nowMs: number): void {
     this.closedUntilMs = 0
-    if (this.isOpen && this.byHand) this.reset()
+    if (this.isOpen && this.byHand) this.close(nowMs)
+  }
+
+  /** What others have to know of it, with what is left of its time; undefined where it is closed and left to the outcomes. */
+  held(
+    nowMs: number
+  ): { readonly state: "open" | "closed"; readonly forMs: number; readonly byHand: boolean } | undefined {
+    if (this.isOpen) {
+      const forMs = this.probeAtMs - nowMs
+      return forMs > 0 ? { state: "open", forMs, byHand: this.byHand } : undefined
+    }
+    const forMs = this.closedUntilMs - nowMs
+    return forMs > 0 ? { state: "closed", forMs, byHand: true } : undefined
+  }
+
+  /** Another instance has opened it by what it saw. */
+  openWithOthers(nowMs: number, forMs: number): void {
+    if (nowMs >= this.closedUntilMs) this.open(nowMs, forMs)
+  }
+
+  /** A probe of another instance has succeeded. */
+  closeWithOthers(nowMs: number): void {
+    if (this.isOpen) this.close(nowMs)
+  }
+
+  /** Another instance makes the probe: this one has lost its turn, and looks again a little later. */
+  yieldProbe(nowMs: number, ticket: number): void {
+    if (!this.isOpen || ticket !== this.probe) return
+    this.probe = 0
+    this.elsewhereUntilMs = nowMs + probeWaitMs
+  }
+
+  /** Calls and failures of the last minute at this instance, for the others; undefined when there were none. */
+  say(nowMs: number): { readonly calls: number; readonly failures: number } | undefined {
+    this.advance(nowMs)
+    this.said.failures = sum(this.failures)
+    this.said.calls = sum(this.successes) + this.said.failures
+    return this.said.calls === 0 ? undefined : this.said
+  }
+
+  /** Takes in the sums of all instances, what was said of this one among them. */
+  hear(calls: number, failures: number, nowMs: number): void {
+    if (this.isOpen || nowMs < this.deafUntilMs) return
+    this.others.calls = Math.max(0, calls - this.said.calls)
+    this.others.failures = Math.max(0, failures - this.said.failures)
+    if (nowMs >= this.closedUntilMs) this.judge(nowMs)
+  }
+
+  /** Goes by what this instance sees alone. */
+  alone(): void {
+    this.others.calls = 0
+    this.others.failures = 0
   }
 
   private open(nowMs: number, forMs: number): void {
@@ -139,7 +203,9 @@ export class Circuit {
     this.probe = 0
   }
 
-  private reset(): void {
+  private close(nowMs: number): void {
+    this.deafUntilMs = nowMs + deafMs
+    this.alone()
     this.isOpen = false
     this.byHand = false
     this.probe = 0
@@ -150,8 +216,9 @@ export class Circuit {
 
   private judge(nowMs: number): void {
     const { consecutiveFailures, failureRate, minimumCalls, openForMs } = this.policy
-    const failures = sum(this.failures)
-    const calls = sum(this.successes) + failures
+    const own = sum(this.failures)
+    const failures = own + this.others.failures
+    const calls = sum(this.successes) + own + this.others.calls
     const tooMany = calls >= minimumCalls && failures / calls >= failureRate
     const inARow = consecutiveFailures !== undefined && this.inARow >= consecutiveFailures
     if (tooMany || inARow) this.open(nowMs, openForMs)

@@ -17,10 +17,13 @@ import type { Open } from "./Stage.ts"
 
 export type Pull = Effect.Effect<Chunk, EngineError | Cause.Done>
 
+/** Opens the upstream call of a flight. */
+export type OpenFlight = (call: Call, flight: Flight) => ReturnType<Open>
+
 /** What the flights of an engine have in common. */
 export interface FlightHost {
   /** The pipeline below. */
-  readonly open: Open
+  readonly open: OpenFlight
   readonly ending: EndingOptions
   /** Bytes of an answer that are kept for those who join or read later, by the texts of its parts. */
   readonly bufferBytesMax: number
@@ -40,6 +43,8 @@ export interface Member extends Reader {
   readonly enter: (flight: Flight) => void
   /** Notes in its journal who answers. */
   readonly adopt: () => void
+  /** Whether it can become the payer, where that is not certain; nobody reads along for a reader who can't. */
+  readonly pays?: () => Effect.Effect<boolean>
 }
 
 export class Flight {
@@ -57,7 +62,9 @@ export class Flight {
   /** Nothing will come any more. */
   over = false
   /** True when a flight with the same callers has failed before. */
-  readonly isSecond: boolean
+  isSecond: boolean
+  /** False once the answer is longer than what is kept of it. */
+  keepsAll = true
   /** Counts what those who wait wait for. */
   events = 0
   private readonly host: FlightHost
@@ -116,7 +123,7 @@ export class Flight {
 
   /** Opens the upstream call. */
   start(): void {
-    const open = Effect.suspend(() => this.host.open(this.call))
+    const open = Effect.suspend(() => this.host.open(this.call, this))
     this.run(open, (exit) => (Exit.isSuccess(exit) ? this.opened(exit.value) : this.fail(exit.cause)))
   }
 
@@ -153,8 +160,7 @@ export class Flight {
   remove(member: Member): Effect.Effect<void> {
     if (!this.members.delete(member)) return Effect.void
     if (this.members.size > 0) {
-      if (this.payer === member && !this.over) this.handOver(member)
-      return Effect.void
+      return this.payer === member && !this.over ? this.handOver(member) : Effect.void
     }
     this.host.closeDoor(this)
     this.closed = true
@@ -171,11 +177,19 @@ export class Flight {
     this.members.add(member)
   }
 
-  private handOver(from: Member): void {
+  private handOver(from: Member): Effect.Effect<void> {
     const [next] = this.members
-    this.payer = next!
-    this.payer.call.journal.attempts = this.call.journal.attempts
-    this.payer.call.journal.cache = "miss"
+    this.pass(from, next!)
+    if (next!.pays === undefined) return Effect.void
+    return Effect.map(next!.pays(), (pays) => {
+      if (!pays && this.payer === next) this.pass(next, from)
+    })
+  }
+
+  private pass(from: Member, to: Member): void {
+    this.payer = to
+    to.call.journal.attempts = this.call.journal.attempts
+    to.call.journal.cache = "miss"
     from.call.journal.attempts = []
     from.call.journal.cache = "coalesced"
   }
@@ -273,6 +287,7 @@ export class Flight {
   private add(chunk: Chunk): void {
     const { buffer } = this.parts!
     if (buffer.push(chunk)) return
+    this.keepsAll = false
     this.host.closeDoor(this)
     for (const member of buffer.trim(this.members)) this.cut(member)
   }
@@ -283,6 +298,6 @@ export class Flight {
       detail: `the caller reads more than ${this.host.bufferBytesMax} bytes behind the others who share it`
     })
     this.members.delete(member)
-    if (this.payer === member && !this.over) this.handOver(member)
+    if (this.payer === member && !this.over) this.runFork(this.handOver(member))
   }
 }

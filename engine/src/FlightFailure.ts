@@ -5,23 +5,36 @@
  * is worth its while only after a fault that may pass at any moment, or where the leader's request was refused and the
  * follower's differs from it in what the key leaves out. It decides nothing about how many: `Flight` allows one.
  */
+import { createHash } from "node:crypto"
 import { type EngineError, retryAfterMsOf } from "./Errors.ts"
 import type { Request } from "./Request.ts"
 
-export const couldEndBetter = (error: EngineError, failed: Request, own: Request): boolean => {
+/** Who asked and how, in what requests of one cache key may differ. */
+export interface Asked {
+  readonly keyId: string | undefined
+  /** A hash of the rest, so that a refusal of one is a refusal of both where it is the same. */
+  readonly delivery: string
+}
+
+export const askedBy = ({ key, metadata, stream, wire }: Request): Asked => ({
+  keyId: key?.keyId,
+  get delivery() {
+    return createHash("sha256")
+      .update(JSON.stringify([stream, metadata, wire?.body]))
+      .digest("base64url")
+  }
+})
+
+export const couldEndBetter = (error: EngineError, failed: Asked, own: Asked): boolean => {
   switch (error.fault) {
     case "caller":
-      return !sameDelivery(failed, own)
+      return failed.delivery !== own.delivery
     case "provider":
       return error.retryable && error._tag !== "CircuitOpen" && retryAfterMsOf(error) === undefined
     case "policy":
       // Another key has limits and budgets of its own.
-      return failed.key?.keyId !== own.key?.keyId
+      return failed.keyId !== own.keyId
     case "engine":
       return false
   }
 }
-
-/** Whether requests of one key agree in the rest too, so that a refusal of one is a refusal of both. */
-const sameDelivery = (a: Request, b: Request): boolean =>
-  a.stream === b.stream && JSON.stringify([a.metadata, a.wire?.body]) === JSON.stringify([b.metadata, b.wire?.body])

@@ -9,7 +9,7 @@ import { Cause, Effect, Stream } from "effect"
 import type { Call, Outcome, Settler } from "./Call.ts"
 import type { EngineError } from "./Errors.ts"
 import type { Flight, Member, Pull } from "./Flight.ts"
-import { couldEndBetter } from "./FlightFailure.ts"
+import { askedBy, couldEndBetter } from "./FlightFailure.ts"
 import * as Reply from "./Reply.ts"
 
 type Opened = Effect.Effect<Reply.Reply, EngineError>
@@ -143,7 +143,7 @@ export class FlightMember implements Member {
     if (this.isSecond || flight.isSecond || flight.payer === this) return false
     const error = flight.cause!.reasons.find(Cause.isFailReason)?.error
     if (error === undefined || Cause.isDone(error)) return false
-    return couldEndBetter(error, flight.call.request, this.call.request)
+    return couldEndBetter(error, askedBy(flight.call.request), askedBy(this.call.request))
   }
 
   private move(): Opened {

@@ -7,7 +7,7 @@
 import { Effect, Layer } from "effect"
 import type { Registry } from "prom-client"
 import type { AdminSources } from "./AdminSources.ts"
-import { Breaker } from "./Breaker.ts"
+import type { Breaker } from "./Breaker.ts"
 import type { Budget } from "./Budget.ts"
 import { Cache } from "./Cache.ts"
 import type { Target } from "./Call.ts"
@@ -24,17 +24,18 @@ import type { Kept } from "./Kept.ts"
 import type { Keys } from "./Keys.ts"
 import { budgetLayer } from "./LiveBudgets.ts"
 import { semanticLayer } from "./LiveSemantic.ts"
+import { breakerLayer, flightsLayer, retryLayer } from "./LiveFlow.ts"
 import { databaseLayer, keyLimits, keysLayer } from "./LiveKeys.ts"
 import { redisPart, Shared, sharedLayer, sharedLimitsLayer } from "./LiveShared.ts"
 import type { Provider } from "./Provider.ts"
 import type { Providers } from "./Providers.ts"
 import { RateLimiter } from "./RateLimiter.ts"
 import { RequestLog } from "./RequestLog.ts"
-import { Retry } from "./Retry.ts"
+import type { Retry } from "./Retry.ts"
 import { Routing } from "./Routing.ts"
 import type { SharedLimits } from "./SharedLimits.ts"
 import type { EmbedFunction, SemanticCache } from "./SemanticCache.ts"
-import { SingleFlight } from "./SingleFlight.ts"
+import type { SingleFlight } from "./SingleFlight.ts"
 import { cacheSources } from "./stores/CacheSources.ts"
 import * as TokenThread from "./stores/TokenThread.ts"
 import * as UsageDatabase from "./stores/UsageDatabase.ts"
@@ -99,7 +100,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
   const sql = databaseLayer(config)
   const database = sql === undefined ? undefined : keep("database", storage.database, sql)
   const concerns = Layer.mergeAll(
-    keep("breaker", config.breaker, Breaker.layer(config.breaker)),
+    keep("breaker", [config.breaker, redisPart(storage)], breakerLayer(config)),
     keep(
       "cache",
       [config.cache, redisPart(storage)],
@@ -121,7 +122,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     keep("keys", storage.database, keysLayer(inForce, database)),
     Pricing.layer(priceOf(config)),
     RequestLog.layer(config.logging),
-    keep("retry", config.retry, Retry.layer(config.retry)),
+    keep("retry", [config.retry, redisPart(storage)], retryLayer(config)),
     Routing.layer({
       providers: config.providers.map((provider) => madeInfo(provider, options.providers)),
       aliases: config.aliases,
@@ -166,15 +167,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     storage.database,
     budgetLayer({ config: inForce, refOf: (target) => modelRef(inForce(), target) }, database)
   )
-  const flights = keep(
-    "flights",
-    config.cache.coalesce,
-    Layer.unwrap(
-      Effect.map(Tokenizer, ({ estimateAnswer }) =>
-        SingleFlight.layer({ enabled: config.cache.coalesce, estimateTokens: estimateAnswer })
-      )
-    )
-  )
+  const flights = keep("flights", [config.cache.coalesce, redisPart(storage)], flightsLayer(config))
   const metrics = keep(
     "metrics",
     undefined,

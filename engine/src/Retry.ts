@@ -5,8 +5,10 @@
  * a `Schedule` (decorrelated jitter, capped), and is refused when the budget is spent: a share of recent calls, with a floor,
  * so that a bad provider day can't multiply load. Retry itself never calls a provider.
  */
-import { Context, Duration, Effect, Layer, Pull, Random, Schedule } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Pull, Random, Schedule, type Scope } from "effect"
+import type { CountExchange } from "./CountExchange.ts"
 import { type EngineError, retryAfterMsOf } from "./Errors.ts"
+import { SharedRetries } from "./SharedRetries.ts"
 
 export interface RetryOptions {
   /** Attempts of one request over all its candidates, the first included; 1 or more. */
@@ -17,6 +19,8 @@ export interface RetryOptions {
   readonly maxDelayMs: number
   /** Retries as a share of the calls of the last ten seconds, 0–1. */
   readonly budget: number
+  /** How calls and retries of other instances are known; the budget is for this process alone without it. */
+  readonly shared?: CountExchange | undefined
 }
 
 /** Backoff of one request: each step gives the delay before the next try. */
@@ -40,43 +44,59 @@ export class Retry extends Context.Service<
     readonly recent: (nowMs: number) => { readonly calls: number; readonly retries: number }
   }
 >()("millrace/Retry") {
-  static readonly layer = (options: RetryOptions) => Layer.sync(Retry, () => make(options))
+  static readonly layer = (options: RetryOptions) => Layer.effect(Retry, make(options))
 }
 
 /** Retries that are always allowed in ten seconds, so that a quiet process can retry at all. */
 const floorRetries = 10
 
-const make = (options: RetryOptions): Retry["Service"] => {
-  const calls = new RecentCount()
-  const retries = new RecentCount()
-  const schedule = decorrelated(options)
-  const shortestMs = Math.min(options.baseDelayMs, options.maxDelayMs)
-  return Retry.of({
-    maxAttempts: options.maxAttempts,
-    maxDelayMs: options.maxDelayMs,
-    onCall: (nowMs) => calls.add(nowMs),
-    spend: (nowMs) => {
-      if (retries.sum(nowMs) >= Math.max(floorRetries, options.budget * calls.sum(nowMs))) return false
-      retries.add(nowMs)
-      return true
-    },
-    backoff: Effect.map(Schedule.toStep(schedule), (step) => ({
-      next: (error, nowMs) => {
-        const retryAfterMs = retryAfterMsOf(error)
-        if (retryAfterMs !== undefined) {
-          return Effect.succeed(
-            retryAfterMs > options.maxDelayMs ? undefined : Math.max(shortestMs, Math.ceil(retryAfterMs))
+const make = (options: RetryOptions): Effect.Effect<Retry["Service"], never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const calls = new RecentCount()
+    const retries = new RecentCount()
+    const { shared } = options
+    const clock = yield* Clock.Clock
+    const own = () => {
+      const nowMs = clock.currentTimeMillisUnsafe()
+      return { calls: calls.sum(nowMs), retries: retries.sum(nowMs) }
+    }
+    const allowed = (callsOfAll: number): number => Math.max(floorRetries, options.budget * callsOfAll)
+    const others = shared === undefined ? undefined : new SharedRetries(own, allowed)
+    if (others !== undefined) {
+      yield* Effect.acquireRelease(
+        Effect.sync(() => shared!.add(others)),
+        (stop) => Effect.sync(stop)
+      )
+    }
+    const schedule = decorrelated(options)
+    const shortestMs = Math.min(options.baseDelayMs, options.maxDelayMs)
+    return Retry.of({
+      maxAttempts: options.maxAttempts,
+      maxDelayMs: options.maxDelayMs,
+      onCall: (nowMs) => calls.add(nowMs),
+      spend: (nowMs) => {
+        if (retries.sum(nowMs) >= allowed(calls.sum(nowMs) + (others?.calls ?? 0))) return false
+        if (others !== undefined && !others.take()) return false
+        retries.add(nowMs)
+        return true
+      },
+      backoff: Effect.map(Schedule.toStep(schedule), (step) => ({
+        next: (error, nowMs) => {
+          const retryAfterMs = retryAfterMsOf(error)
+          if (retryAfterMs !== undefined) {
+            return Effect.succeed(
+              retryAfterMs > options.maxDelayMs ? undefined : Math.max(shortestMs, Math.ceil(retryAfterMs))
+            )
+          }
+          return step(nowMs, undefined).pipe(
+            Effect.map(([delayMs]) => delayMs),
+            Pull.catchDone(() => Effect.succeed(undefined))
           )
         }
-        return step(nowMs, undefined).pipe(
-          Effect.map(([delayMs]) => delayMs),
-          Pull.catchDone(() => Effect.succeed(undefined))
-        )
-      }
-    })),
-    recent: (nowMs) => ({ calls: calls.sum(nowMs), retries: retries.sum(nowMs) })
+      })),
+      recent: (nowMs) => ({ calls: calls.sum(nowMs), retries: retries.sum(nowMs) })
+    })
   })
-}
 
 /**
  * Each delay is drawn between the base and three times the one before, so that calls which failed together come back apart,

@@ -9,14 +9,16 @@
 import { Context, Effect, Layer, Scope } from "effect"
 import type { Call } from "./Call.ts"
 import type { EndingOptions } from "./Ending.ts"
-import { Flight, type FlightHost } from "./Flight.ts"
+import { Flight, type FlightHost, type OpenFlight } from "./Flight.ts"
 import { FlightMember, type MemberHost } from "./FlightMember.ts"
-import type { Stage } from "./Stage.ts"
+import type { Open, Stage } from "./Stage.ts"
 
 export interface SingleFlightOptions extends EndingOptions {
   readonly enabled: boolean
   /** Bytes of an answer that are kept while it comes; 8 MiB unless given. */
   readonly bufferBytesMax?: number | undefined
+  /** How a flight goes upstream where other instances may have the same one; straight on without it. */
+  readonly shared?: ((next: Open) => OpenFlight) | undefined
 }
 
 export interface SingleFlightStats {
@@ -33,14 +35,14 @@ export class SingleFlight extends Context.Service<
     readonly stats: () => SingleFlightStats
   }
 >()("millrace/SingleFlight") {
-  /** Flights of this process alone. */
+  /** Flights of this process, and by `shared` of others. */
   static readonly layer = (options: SingleFlightOptions) => Layer.sync(SingleFlight, () => make(options))
 }
 
 const defaultBufferBytesMax = 8 << 20
 
 const make = (options: SingleFlightOptions): SingleFlight["Service"] => {
-  const { bufferBytesMax = defaultBufferBytesMax, enabled } = options
+  const { bufferBytesMax = defaultBufferBytesMax, enabled, shared } = options
   const flights = new Map<string, Flight>()
   let coalesced = 0
 
@@ -57,7 +59,7 @@ const make = (options: SingleFlightOptions): SingleFlight["Service"] => {
         return member.open()
       })
     const host: FlightHost & MemberHost = {
-      open: next,
+      open: shared === undefined ? next : shared(next),
       ending: options,
       bufferBytesMax,
       closeDoor: (flight) => {
