@@ -123,7 +123,7 @@ const make = (options: CacheOptions) =>
       if (journal.cache === "hit" || journal.cache === "semantic" || journal.target === undefined) return
       const storedAtMs = call.clock.currentTimeMillisUnsafe()
       const { cacheNamespace: namespace, tenant } = request
-      contents.keep({
+      const kept = {
         key,
         group: { target: journal.target, tenant, namespace },
         completion: outcome.completion,
@@ -133,7 +133,8 @@ const make = (options: CacheOptions) =>
         storedAtMs,
         expiresAtMs: storedAtMs + (request.cacheTtlMs ?? ttlMs),
         latencyMs: storedAtMs - journal.startedAtMs
-      })
+      }
+      contents.keep(kept, journal.elsewhere === true)
     }
 
     const serve = (call: Call, slot: number, nowMs: number): Effect.Effect<Reply.Reply> => {

@@ -98,6 +98,8 @@ export interface Journal {
   cacheSimilarity: number | undefined
   /** Key of the entry that served a semantic hit; absent where there was none. */
   semanticKey?: string | undefined
+  /** The upstream call is another instance's, which keeps its answer where instances share it. */
+  elsewhere?: boolean | undefined
   /** Our count of the prompt, once the Tokenizer has seen it. */
   promptTokens: number | undefined
   queueMs: number

@@ -89,6 +89,7 @@ export class FlightMember implements Member {
     journal.cacheStale = flown.cacheStale
     journal.cacheSimilarity = flown.cacheSimilarity
     journal.semanticKey = flown.semanticKey
+    journal.elsewhere = flown.elsewhere
     if (flown.cache !== "miss") journal.cache = flown.cache
     // What others have left, by a shared namespace or another key, is none of a caller's business.
     const payer = flight!.call.request

@@ -76,6 +76,7 @@ export const billOf = ({ attempts, candidates, queueMs }: Journal): FlightBill =
 
 /** Notes who answers elsewhere: whoever shares the answer was `coalesced`, or served as the leader was. */
 export const noteHead = ({ journal }: Call, head: FlightHead): void => {
+  journal.elsewhere = true
   journal.target = head.target
   journal.cache = head.cache === "miss" ? "coalesced" : head.cache
   journal.omitted = head.omitted

@@ -5,6 +5,7 @@
  * are followers, a stream of what has come. All keys of one script are of one cache key and have its hash tag. Messages
  * between instances only wake; what they say is read again, so that one that is lost costs time and nothing else.
  */
+import { entryLua } from "./CacheScripts.ts"
 import { type SharedScript, sharedScript } from "./SharedLink.ts"
 
 /** Milliseconds that what was published stays after the last of it. */
@@ -64,16 +65,24 @@ const texts = (reply: unknown): ReadonlyArray<string> => (reply as ReadonlyArray
 /** How a flight has ended: `failed` for the first one of its callers, `second` for the one further call that they had. */
 export type FlightEnd = "answered" | "failed" | "second"
 
+/** The entry of the cache, as `CacheScripts.readEntry` takes it; else the flight that is followed, null to who leads. */
+export type Claimed = { readonly entry: ReadonlyArray<unknown> } | { readonly follows: string | null }
+
 /** What `claim` gives where the one further call after a failure has been made, and has failed too. */
 export const spent = "spent"
 
 /**
  * Takes the lead of a key, or follows who has it. ARGV: own flight, instance, token, lease, 1 for an answer that has to be
- * newer than what is under way, 1 for a call after one that failed. Gives the flight that is followed, null to who leads.
+ * newer than what is under way, 1 for a call after one that failed. KEYS[3], where it is given: the entry of the key
+ * in the cache; where there is one, nothing is taken.
  */
-export const claim: SharedScript<string | null> = sharedScript({
+export const claim: SharedScript<Claimed> = sharedScript({
   name: "flight claim",
-  lua: `${words}
+  lua: `${words}${entryLua}
+if KEYS[3] then
+  local found = entry(KEYS[3])
+  if found then return found end
+end
 local current = redis.call("HGET", KEYS[1], "current")
 if current then
   local lease = redis.call("HGET", KEYS[1], "lease:" .. current)
@@ -92,7 +101,7 @@ lead(ARGV[1], ARGV[2], tonumber(ARGV[4]))
 redis.call("HSET", KEYS[1], "current", ARGV[1])
 return nil
 `,
-  read: textOrNull
+  read: (reply) => (Array.isArray(reply) ? { entry: reply } : { follows: textOrNull(reply) })
 })
 
 /** Stays the leader. ARGV: flight, instance, lease. Gives the tokens of its followers. */

@@ -167,7 +167,9 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
     storage.database,
     budgetLayer({ config: inForce, refOf: (target) => modelRef(inForce(), target) }, database)
   )
-  const flights = keep("flights", [config.cache.coalesce, redisPart(storage)], flightsLayer(config))
+  // Over instances it looks entries up together with the cache, and is made anew with it.
+  const flightsPart = storage.redis === undefined ? config.cache.coalesce : [config.cache, redisPart(storage)]
+  const flights = keep("flights", flightsPart, flightsLayer(config))
   const metrics = keep(
     "metrics",
     undefined,

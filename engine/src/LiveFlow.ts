@@ -3,6 +3,7 @@
  */
 import { Effect, Layer } from "effect"
 import { Breaker } from "./Breaker.ts"
+import { Cache } from "./Cache.ts"
 import type { EngineConfig } from "./Config.ts"
 import { Shared } from "./LiveShared.ts"
 import { Retry } from "./Retry.ts"
@@ -24,12 +25,14 @@ export const breakerLayer = ({ breaker }: EngineConfig): Layer.Layer<Breaker, ne
 export const retryLayer = ({ retry }: EngineConfig): Layer.Layer<Retry, never, Shared> =>
   Layer.unwrap(Effect.map(Shared, ({ beat }) => Retry.layer({ ...retry, shared: beat })))
 
-export const flightsLayer = ({ cache }: EngineConfig): Layer.Layer<SingleFlight, never, Shared | Tokenizer> =>
+export const flightsLayer = ({ cache }: EngineConfig): Layer.Layer<SingleFlight, never, Cache | Shared | Tokenizer> =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { estimateAnswer } = yield* Tokenizer
       const { link } = yield* Shared
-      const shared = link === undefined || !cache.coalesce ? undefined : yield* SharedFlights.make({ link })
+      const { shared: entries } = yield* Cache
+      const shared =
+        link === undefined || !cache.coalesce ? undefined : yield* SharedFlights.make({ link, cache: entries })
       return SingleFlight.layer({ enabled: cache.coalesce, estimateTokens: estimateAnswer, shared })
     })
   )

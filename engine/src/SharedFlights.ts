@@ -16,12 +16,16 @@ import { FlightPublisher } from "./FlightPublisher.ts"
 import * as Scripts from "./FlightScripts.ts"
 import * as Reply from "./Reply.ts"
 import { makeRequestId } from "./RequestId.ts"
+import * as CacheScripts from "./CacheScripts.ts"
+import type { SharedCache } from "./SharedCache.ts"
 import type { SharedLink } from "./SharedLink.ts"
 import { recovered } from "./SharedRecovery.ts"
 import type { Open } from "./Stage.ts"
 
 export interface SharedFlightsOptions {
   readonly link: SharedLink
+  /** The cache that instances share: its entry is looked up together with the lead of the key. */
+  readonly cache?: SharedCache | undefined
   /** Bytes of an answer that are told to other instances; 8 MiB unless given. */
   readonly bytesMax?: number | undefined
   /** Milliseconds that leader and followers are taken for alive after their last word; 6 seconds unless given. */
@@ -38,7 +42,7 @@ type Opened = ReturnType<Open>
 
 export const make = (options: SharedFlightsOptions): Effect.Effect<OpenShared, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { bytesMax = 8 << 20, healMs = 10_000, leaseMs = 6000, link } = options
+    const { bytesMax = 8 << 20, cache, healMs = 10_000, leaseMs = 6000, link } = options
     const leads = new Map<string, FlightPublisher>()
     const follows = new Map<string, Set<FlightFollower>>()
     const fork = yield* FiberSet.makeRuntime<never>()
@@ -69,33 +73,43 @@ export const make = (options: SharedFlightsOptions): Effect.Effect<OpenShared, n
     yield* Effect.forkScoped(Effect.repeat(Effect.andThen(Effect.sleep(leaseMs / 3), renewAll), Schedule.forever))
 
     return (next) => {
-      /** `failed`: why the flight failed that this caller has followed, where one more call could end better. */
-      const enter = (call: Call, flight: Flight, failed?: EngineError): Opened =>
+      const enter = (call: Call, flight: Flight, looksUp: boolean, failed?: EngineError): Opened =>
         Effect.suspend(() => {
           if (!link.up()) return next(call)
           const id = makeRequestId().slice(-idLength)
           const { flight: flightKey, followers } = Scripts.keysOf(flight.key)
+          const keys = [flightKey, followers, ...(looksUp ? [CacheScripts.entryKeyOf(flight.key)] : [])]
           const token = `${link.instance}.${id}`
           const fresh = call.request.cacheMode === "refresh" ? 1 : 0
           const args = [id, link.instance, token, leaseMs, fresh, failed === undefined ? 0 : 1]
-          return Effect.matchEffect(link.run(Scripts.claim, [flightKey, followers], args), {
+          return Effect.matchEffect(link.run(Scripts.claim, keys, args), {
             onFailure: () => next(call),
-            onSuccess: (led) => {
-              if (led === Scripts.spent && failed !== undefined) return Effect.fail(failed)
-              return led === null
-                ? lead(call, flight, id)
-                : follow(call, flight, new FlightFollower(link, flight.key, led, token, leaseMs))
+            onSuccess: (claimed) => {
+              if ("entry" in claimed) return hit(call, flight, claimed.entry, failed)
+              const { follows } = claimed
+              const found = looksUp ? cache!.take(call, false) : Effect.void
+              if (follows === null) return Effect.andThen(found, lead(call, flight, id))
+              if (follows === Scripts.spent && failed !== undefined) return Effect.fail(failed)
+              const follower = new FlightFollower(link, flight.key, follows, token, leaseMs)
+              return Effect.andThen(found, follow(call, flight, follower))
             }
           })
         })
 
-      const lead = (call: Call, flight: Flight, id: string): Opened => {
-        const publisher = new FlightPublisher(host, flight, id)
-        leads.set(id, publisher)
-        // After everything else at settlement, so that who comes now finds the answer in the cache or the flight.
-        call.settlement.add(() => Effect.sync(() => publisher.settled()))
-        return next(call)
-      }
+      /** Serves what the cache has, unless its time is over. */
+      const hit = (call: Call, flight: Flight, entry: unknown, failed: EngineError | undefined): Opened =>
+        Effect.flatMap(cache!.take(call, entry), (reply) =>
+          reply === undefined ? enter(call, flight, false, failed) : Effect.succeed(reply)
+        )
+
+      const lead = (call: Call, flight: Flight, id: string): Opened =>
+        Effect.suspend(() => {
+          const publisher = new FlightPublisher(host, flight, id)
+          leads.set(id, publisher)
+          // After everything else at settlement, so that who comes now finds the answer in the cache or the flight.
+          call.settlement.add(() => Effect.sync(() => publisher.settled()))
+          return next(call)
+        })
 
       const follow = (call: Call, flight: Flight, follower: FlightFollower): Opened =>
         Effect.flatMap(Effect.scope, (scope) => {
@@ -122,10 +136,12 @@ export const make = (options: SharedFlightsOptions): Effect.Effect<OpenShared, n
             if (pays && message.bill !== undefined) takeBill(call, message.bill)
           }
           const reader = new Reader(call, follower, { note, ended, recovers: recovered(link, healMs) })
+          /** `failed`: why the flight has failed that was followed, where one more call could end better. */
           const after = (failed?: EngineError) => {
             ended()
             call.journal.cache = "miss"
-            return enter(call, flight, failed)
+            call.journal.elsewhere = undefined
+            return enter(call, flight, cache !== undefined && call.request.cacheMode !== "refresh", failed)
           }
           const anew = Effect.suspend(() => after())
           const first: Opened = Effect.matchEffect(follower.next, {
@@ -161,7 +177,7 @@ export const make = (options: SharedFlightsOptions): Effect.Effect<OpenShared, n
           return Effect.andThen(Scope.addFinalizer(scope, close), first)
         })
 
-      return enter
+      return (call, flight) => enter(call, flight, cache?.asks(call) === true)
     }
 
     function remember(follower: FlightFollower): void {

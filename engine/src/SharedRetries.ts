@@ -2,8 +2,9 @@
  * The retry budget of all instances together, as one of them knows it.
  *
  * With each beat it learns how much all have called and retried, and how many they are; until the next one it may spend its
- * even part of what is left, so all together pass the budget by less than one retry for each instance. Out of reach of the
- * others it keeps to what this instance's own calls allow.
+ * even part of half of what is left, since of what the others have spent it hears up to a beat late. So all together pass the
+ * budget by two retries for each instance at most. Out of reach of the others it keeps to what this instance's own calls
+ * allow.
  */
 import type { CountPart } from "./CountExchange.ts"
 
@@ -53,7 +54,7 @@ export class SharedRetries implements CountPart {
     const own = this.own()
     // What was spent here while the numbers were on their way counts already.
     const spent = retries + own.retries - this.said.retries
-    this.room = Math.ceil(Math.max(0, this.allowed(calls) - spent) / members)
+    this.room = Math.ceil(Math.max(0, this.allowed(calls) - spent) / (2 * members))
   }
 
   readonly left = (): void => {

@@ -1,8 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Random } from "effect"
+import { Clock, Context, Effect, Layer, Random } from "effect"
+import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import { ProviderOverloaded, ProviderRateLimited, ProviderServerError } from "../../engine/src/Errors.ts"
 import { Retry, type RetryOptions } from "../../engine/src/Retry.ts"
+import { SharedBeat } from "../../engine/src/SharedBeat.ts"
+import { LimiterMemory } from "../../engine/src/stores/LimiterMemory.ts"
+import { property } from "../support/property.ts"
 
 const target = { provider: "a", model: "m" }
 const serverError = new ProviderServerError({ ...target, detail: "500" })
@@ -144,4 +148,74 @@ describe("Retry.spend", () => {
       { numRuns: 200 }
     )
   })
+})
+
+describe("a retry budget of several instances", () => {
+  const instances = (count: number, budget: number) =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      const members = new LimiterMemory({ nowMs: () => clock.currentTimeMillisUnsafe() })
+      const made = yield* Effect.forEach(Array.from({ length: count }), (_, index) =>
+        Effect.gen(function* () {
+          const member = members.open()
+          const beat = yield* SharedBeat.make({ instance: `instance-${index}`, store: member.members })
+          const retry = Context.get(
+            yield* Layer.build(
+              Retry.layer({ maxAttempts: 3, baseDelayMs: 1000, maxDelayMs: 30_000, budget, shared: beat })
+            ),
+            Retry
+          )
+          return { retry, reach: member.reach }
+        })
+      )
+      yield* TestClock.adjust(2000)
+      return made
+    })
+
+  const spendAll = (retry: Retry["Service"], nowMs: number): number => {
+    let spent = 0
+    while (spent < 10_000 && retry.spend(nowMs)) spent++
+    return spent
+  }
+
+  property(
+    "is passed by two retries for each at most, whoever asks when and whoever is called",
+    fc.record({
+      count: fc.integer({ min: 2, max: 5 }),
+      budget: fc.constantFrom(0, 0.1, 0.5),
+      calls: fc.array(fc.nat({ max: 200 }), { minLength: 5, maxLength: 5 }),
+      asks: fc.array(fc.tuple(fc.nat({ max: 4 }), fc.nat({ max: 700 })), { maxLength: 30 })
+    }),
+    ({ asks, budget, calls, count }) =>
+      Effect.gen(function* () {
+        const made = yield* instances(count, budget)
+        const startMs = yield* Clock.currentTimeMillis
+        for (const [index, { retry }] of made.entries()) for (let i = 0; i < calls[index]!; i++) retry.onCall(startMs)
+        const all = calls.slice(0, count).reduce((sum, n) => sum + n, 0)
+        yield* TestClock.adjust(2000)
+        let spent = 0
+        for (const [who, pauseMs] of asks) {
+          const nowMs = yield* Clock.currentTimeMillis
+          // All of it counts while the calls do.
+          if (nowMs - startMs + pauseMs > 8000) break
+          spent += spendAll(made[who % count]!.retry, nowMs)
+          yield* TestClock.adjust(pauseMs)
+        }
+        expect(spent).toBeLessThanOrEqual(Math.max(10, budget * all) + 2 * count)
+      }),
+    { runs: 50 }
+  )
+
+  it.effect("is one instance's own while it is out of reach, and nothing of it is lost to who is alone", () =>
+    Effect.gen(function* () {
+      const [one, two] = yield* instances(2, 0)
+      expect(spendAll(one!.retry, 2000)).toBe(3)
+      yield* TestClock.adjust(1000)
+      expect(spendAll(two!.retry, 3000)).toBe(2)
+      two!.reach(false)
+      expect(spendAll(two!.retry, 3000)).toBe(8)
+      yield* TestClock.adjust(60_000)
+      expect(spendAll(one!.retry, 63_000)).toBe(10)
+    })
+  )
 })

@@ -79,7 +79,7 @@ describe.skipIf(!hasRedis)("SharedFlights", () => {
         expect(lead.call.journal.cache).toBe("miss")
         expect([lead, ...others].map(({ call }) => call.journal.attempts.length)).toEqual([1, 0, 0, 0, 0, 0])
         expect(others[0]!.call.journal.target).toEqual(target)
-        expect(upstream.connections.open).toBe(0)
+        yield* until("upstream is closed", () => upstream.connections.open === 0)
       })
     ))
 
