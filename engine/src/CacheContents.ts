@@ -95,18 +95,13 @@ export class CacheContents {
   /** Keeps an answer in memory and in the stores; one that another instance has made, in memory alone. */
   keep(kept: Kept, isCopy: boolean): void {
     if (!this.put(kept, isCopy)) return
-    if (isCopy) return this.sweep(kept.storedAtMs)
-    if (this.store !== undefined || this.shared !== undefined) {
+    if (!isCopy && (this.store !== undefined || this.shared !== undefined)) {
       const record = this.recordOf(this.table.find(kept.key))
       this.store?.put(record)
       this.shared?.put(record)
     }
-    this.sweep(kept.storedAtMs)
-  }
-
-  /** A few slots a time: what is over goes without anybody asking for it. */
-  private sweep(nowMs: number): void {
-    const next = this.table.sweep(this.hand, 8, nowMs, this.options.graceMs)
+    // A few slots a time: what is over goes without anybody asking for it.
+    const next = this.table.sweep(this.hand, 8, kept.storedAtMs, this.options.graceMs)
     this.hand = Math.max(0, next)
   }
 
