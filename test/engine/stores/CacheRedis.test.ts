@@ -9,6 +9,7 @@ import { afterAll, beforeAll } from "vitest"
 import { Cache } from "../../../engine/src/Cache.ts"
 import type { FoundRecord, SharedCacheStore } from "../../../engine/src/CacheStore.ts"
 import { Engine } from "../../../engine/src/Engine.ts"
+import { ProviderServerError } from "../../../engine/src/Errors.ts"
 import type { EngineConfigInput } from "../../../engine/src/Config.ts"
 import { Shared } from "../../../engine/src/LiveShared.ts"
 import type { SharedLink } from "../../../engine/src/SharedLink.ts"
@@ -16,7 +17,7 @@ import * as CacheRedis from "../../../engine/src/stores/CacheRedis.ts"
 import * as RedisLink from "../../../engine/src/stores/RedisLink.ts"
 import { scriptedProvider } from "../../../engine/src/testing.ts"
 import { cacheStoreContract, indexes, keyOf, recordOf } from "../../contracts/CacheStore.ts"
-import { engineLayer, status } from "../../support/engine.ts"
+import { engineLayer, requestOf, status } from "../../support/engine.ts"
 import { startProxy } from "../../support/proxy.ts"
 import { hasRedis, noRedis, type RedisServer, startRedis } from "../../support/redis.ts"
 
@@ -329,7 +330,16 @@ describe.skipIf(!hasRedis)("instances over one Redis", () => {
       yield* a.on(ask("one", { ttl: 30 }))
       yield* ready(a)
       yield* Effect.sleep(40)
-      expect((yield* b.on(ask("one"))).cached).toBe(true)
+      const call = yield* b.on(
+        Effect.gen(function* () {
+          const engine = yield* Engine
+          const asked = yield* engine.call(yield* requestOf({ prompt: "one" }))
+          yield* Effect.scoped(engine.open(asked))
+          return asked
+        })
+      )
+      expect(call.journal).toMatchObject({ cache: "hit", cacheStale: "revalidating", attempts: [] })
+      expect(call.journal.cacheAgeMs).toBeGreaterThanOrEqual(39)
       yield* Effect.promise(() => expect.poll(() => b.provider.calls.length, { timeout: 10_000 }).toBe(1))
       yield* ready(b)
       expect((yield* a.on(ask("one", { ttl: 30 }))).cached).toBe(true)
@@ -340,6 +350,30 @@ describe.skipIf(!hasRedis)("instances over one Redis", () => {
         expect.poll(() => Effect.runPromise(left), { timeout: 10_000 }).toBeGreaterThan(100_000)
       )
       expect(a.provider.calls).toHaveLength(1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("serve what another made and is over when their own provider fails", () =>
+    Effect.gen(function* () {
+      yield* emptied
+      const cache = { staleIfError: 60_000 }
+      const failing = scriptedProvider(
+        "a",
+        () => new ProviderServerError({ provider: "a", model: "m", detail: "down" }),
+        {
+          model: "m"
+        }
+      )
+      const config = { cache, retry: { maxAttempts: 1 } }
+      const [a, b] = [yield* instance(config), yield* instance(config, failing)]
+      yield* ready(a, b)
+      yield* a.on(ask("one", { ttl: 30 }))
+      yield* ready(a)
+      yield* Effect.sleep(40)
+      expect(yield* b.on(ask("one"))).toMatchObject({ cached: true, content: "answer 0" })
+      expect(failing.calls).toHaveLength(1)
+      expect((yield* Effect.flip(b.on(ask("two"))))._tag).toBe("ProviderServerError")
+      expect((yield* b.on(status)).cache).toMatchObject({ hits: 1, misses: 1, staleHits: 1, shared: { hits: 0 } })
     }).pipe(Effect.scoped)
   )
 
