@@ -1,43 +1,10 @@
 /** The key figures of the overview, now and before, from what the admin API says. */
-import type { Status, UsageRow, UsageSeries } from "millrace/admin-api"
+import type { Status, UsageRow } from "millrace/admin-api"
 import { hitRateOf } from "@/features/usage/outcomes"
 import type { Range } from "@/features/usage/range"
 import type { CallerFaults } from "@/features/usage/use-caller-faults"
 import type { UsageAnswer, UsageFilters } from "@/features/usage/use-usage"
-import { ratio } from "@/lib/format"
-
-export type Sums = Pick<UsageRow, "requests" | "errors">
-
-/** The share of requests that did not fail, of those that did not fail by the caller's own fault. */
-export const successShare = (sums: Sums | undefined, callerFaults: number): number | null => {
-  if (sums === undefined) return null
-  const own = Math.min(callerFaults, sums.errors)
-  return ratio(sums.requests - sums.errors, sums.requests - own)
-}
-
-const served: ReadonlyArray<string | null> = ["hit", "semantic", "coalesced"]
-
-/**
- * The time that callers did not wait because the cache served them, of a series that is grouped by cache: for each request
- * that was served, what the median of the misses took longer in its bucket, or over the range where that had none. An
- * estimate; null where nothing was missed to compare with.
- */
-export const savedMs = (series: UsageSeries): number | null => {
-  const misses = series.filter(({ group, latencyMsP50 }) => group === "miss" && latencyMsP50 !== null)
-  const hits = series.filter(({ group, requests }) => served.includes(group) && requests > 0)
-  if (hits.length === 0) return series.some(({ group }) => group === "miss") ? 0 : null
-  const typicalMs = ratio(
-    misses.reduce((sum, { latencyMsP50, requests }) => sum + latencyMsP50! * requests, 0),
-    misses.reduce((sum, { requests }) => sum + requests, 0)
-  )
-  if (typicalMs === null) return null
-  const missMs = new Map(misses.map(({ start, latencyMsP50 }) => [start, latencyMsP50!]))
-  return hits.reduce(
-    (sum, { latencyMsP50, requests, start }) =>
-      sum + requests * Math.max(0, (missMs.get(start) ?? typicalMs) - (latencyMsP50 ?? 0)),
-    0
-  )
-}
+import { savedMs, successShare } from "./derived"
 
 /** What the overview has read, now and, where figures are compared, of the time before. */
 export interface OverviewData {
