@@ -88,7 +88,7 @@ const Metadata = Schema.Record(Schema.String, Schema.Json).check(
 const settings = {
   /** Patterns of models: `provider/model`, a model of any provider, an alias; `*` stands for any characters. */
   models: Schema.optional(Schema.NullOr(words("patterns of models", 256))),
-  /** Names of providers. */
+  /** Names of configured providers. */
   providers: Schema.optional(Schema.NullOr(words("names of providers", 256))),
   rateLimits: Schema.optional(Schema.NullOr(KeyRateLimits)),
   budget: Schema.optional(Schema.NullOr(Budgets)),

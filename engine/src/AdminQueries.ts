@@ -25,6 +25,7 @@ export const Time = Schema.String.annotate({ description: "ISO 8601, or epoch mi
 )
 
 export const filters = {
+  /** A bare name, or `provider/model`. */
   model: Schema.optional(Schema.NonEmptyString),
   provider: Schema.optional(Schema.NonEmptyString),
   tenant: Schema.optional(Schema.NonEmptyString),
