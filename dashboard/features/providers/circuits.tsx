@@ -1,7 +1,7 @@
 "use client"
 
 import { createColumnHelper } from "@tanstack/react-table"
-import { CircleOff, CirclePlay, Ellipsis, RotateCcw, ZapOff } from "lucide-react"
+import { CircleOff, CirclePlay, Ellipsis, Radar, RotateCcw, ZapOff } from "lucide-react"
 import type { CircuitStatus } from "millrace/admin-api"
 import { useMemo } from "react"
 import { DataTable, type features } from "@/components/data-table"
@@ -20,12 +20,13 @@ interface CircuitsProps {
   readonly circuits: ReadonlyArray<CircuitStatus>
   readonly readAtMs: number
   readonly onOrder: (order: Order) => void
+  readonly onProbe: (model: string) => unknown
 }
 
 const helper = createColumnHelper<typeof features, CircuitStatus>()
 
 /** One row for each model that was called: its circuit, why it is as it is, and orders for it. */
-export function Circuits({ provider, circuits, readAtMs, onOrder }: CircuitsProps) {
+export function Circuits({ provider, circuits, readAtMs, onOrder, onProbe }: CircuitsProps) {
   const columns = useMemo(
     () =>
       helper.columns([
@@ -71,6 +72,7 @@ export function Circuits({ provider, circuits, readAtMs, onOrder }: CircuitsProp
           cell: ({ row: { original } }) => (
             <Menu
               items={[
+                { label: "Probe", icon: Radar, onSelect: () => onProbe(original.model) },
                 {
                   label: "Open",
                   icon: CircleOff,
@@ -96,7 +98,7 @@ export function Circuits({ provider, circuits, readAtMs, onOrder }: CircuitsProp
           )
         })
       ]),
-    [provider, readAtMs, onOrder]
+    [provider, readAtMs, onOrder, onProbe]
   )
   return circuits.length === 0 ? (
     <EmptyState icon={ZapOff} title="No model was called yet">

@@ -4,14 +4,17 @@ import { createColumnHelper } from "@tanstack/react-table"
 import { CircleCheck } from "lucide-react"
 import Link from "next/link"
 import { useMemo } from "react"
+import { Answer } from "@/components/answer"
+import { CsvButton } from "@/components/csv-button"
 import { DataTable, type features } from "@/components/data-table"
-import { EmptyState, ErrorState } from "@/components/states"
+import { EmptyState } from "@/components/states"
 import { Card, CardHeader } from "@/components/ui/card"
 import { Skeleton } from "@/components/ui/skeleton"
 import { byKind, groupsMax, useErrors, type KindCount } from "@/features/errors/use-errors"
-import { requestsHref } from "@/features/requests/link"
+import { requestsOf } from "@/features/requests/link"
 import type { Range } from "@/features/usage/range"
-import { failureOf } from "@/lib/api"
+import type { UsageFilters } from "@/features/usage/use-usage"
+import type { CsvColumn } from "@/lib/csv"
 import { exactCount } from "@/lib/format"
 import { formatAge, formatFull } from "@/lib/time"
 
@@ -24,14 +27,22 @@ const faults = {
   engine: "the gateway"
 }
 
+const kindCsv: ReadonlyArray<CsvColumn<KindCount>> = [
+  { header: "kind", value: ({ kind }) => kind },
+  { header: "fault", value: ({ fault }) => fault },
+  { header: "count", value: ({ count }) => count },
+  { header: "lastSeen", value: ({ lastSeenMs }) => new Date(lastSeenMs).toISOString() }
+]
+
 interface ErrorsByKindProps {
-  readonly provider: string
+  /** The provider, and what its requests are narrowed by. */
+  readonly filters: UsageFilters
   readonly range: Range
 }
 
 /** Requests that failed at a provider, by the kind of failure; a kind leads to its requests. */
-export function ErrorsByKind({ provider, range }: ErrorsByKindProps) {
-  const errors = useErrors(range, { provider })
+export function ErrorsByKind({ filters, range }: ErrorsByKindProps) {
+  const errors = useErrors(range, filters)
   const columns = useMemo(
     () =>
       helper.columns([
@@ -39,7 +50,7 @@ export function ErrorsByKind({ provider, range }: ErrorsByKindProps) {
           header: "Error",
           cell: ({ getValue }) => (
             <Link
-              href={requestsHref({ range, provider, status: "error", errorKind: getValue() })}
+              href={requestsOf(range, { ...filters, status: "error", errorKind: getValue() })}
               className="rounded-sm underline-offset-2 hover:underline"
             >
               {getValue()}
@@ -65,7 +76,7 @@ export function ErrorsByKind({ provider, range }: ErrorsByKindProps) {
           cell: ({ getValue }) => exactCount(getValue())
         })
       ]),
-    [provider, range]
+    [filters, range]
   )
   const kinds = useMemo(() => byKind(errors.data?.groups ?? []), [errors.data])
   const cut = (errors.data?.groups.length ?? 0) >= groupsMax
@@ -75,29 +86,24 @@ export function ErrorsByKind({ provider, range }: ErrorsByKindProps) {
         id="errors-by-kind"
         title="Errors by kind"
         note={cut ? `of the ${groupsMax} most frequent groups` : "of requests that ended here"}
-      />
-      {errors.data === undefined ? (
-        errors.isError ? (
-          <ErrorState
-            what="The list of errors"
-            failure={failureOf(errors.error)}
-            retrying={errors.isFetching}
-            onRetry={() => errors.refetch()}
-          />
-        ) : (
-          <Skeleton className="mx-5 mb-5 h-32" />
-        )
-      ) : kinds.length === 0 ? (
-        <EmptyState icon={CircleCheck} title="No request failed here in this time" />
-      ) : (
-        <DataTable
-          label={`Errors at ${provider} by kind`}
-          rows={kinds}
-          columns={columns}
-          rowId={(row) => row.kind}
-          minWidth="min-w-lg"
-        />
-      )}
+      >
+        <CsvButton name="errors-by-kind" columns={kindCsv} rows={kinds} />
+      </CardHeader>
+      <Answer query={errors} what="The list of errors" skeleton={<Skeleton className="mx-5 mb-5 h-32" />}>
+        {() =>
+          kinds.length === 0 ? (
+            <EmptyState icon={CircleCheck} title="No request failed here in this time" />
+          ) : (
+            <DataTable
+              label={`Errors at ${filters["provider"]} by kind`}
+              rows={kinds}
+              columns={columns}
+              rowId={(row) => row.kind}
+              minWidth="min-w-lg"
+            />
+          )
+        }
+      </Answer>
     </Card>
   )
 }

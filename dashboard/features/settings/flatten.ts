@@ -31,7 +31,7 @@ export const settingsOf = (value: unknown, path = ""): ReadonlyArray<Setting> =>
 }
 
 /** The settings whose path or value has every word of a text. */
-export const searchSettings = (settings: ReadonlyArray<Setting>, text: string): ReadonlyArray<Setting> => {
+export const searchSettings = <S extends Setting>(settings: ReadonlyArray<S>, text: string): ReadonlyArray<S> => {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean)
   return settings.filter(({ path, value }) => {
     const whole = `${path} ${value}`.toLowerCase()

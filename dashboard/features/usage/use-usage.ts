@@ -1,6 +1,6 @@
 "use client"
 
-import { useQuery } from "@tanstack/react-query"
+import { useQueries, useQuery, type UseQueryOptions } from "@tanstack/react-query"
 import type { Bucket, GroupBy, UsageReport } from "millrace/admin-api"
 import { useLivePart, useLiveStatus } from "@/features/live/provider"
 import { getJson } from "@/lib/api"
@@ -14,7 +14,7 @@ export interface UsageAnswer {
 /** Query fields of the admin API that narrow usage and requests. */
 export type UsageFilters = Readonly<Record<string, string>>
 
-interface UsageOptions {
+export interface UsageOptions {
   readonly filters?: UsageFilters
   readonly groupBy?: GroupBy
   /** One bucket for the whole range, where only sums are shown. */
@@ -28,36 +28,47 @@ interface UsageOptions {
 
 const noFilters: UsageFilters = {}
 
-/**
- * Usage over a range, read again while the page is open. While a new range or filter is read, the figures before stand in its
- * place (`isPlaceholderData`); those of another grouping do not.
- */
-export const useUsage = (
+const usageQuery = (
   range: Range,
+  live: ReturnType<typeof useLiveStatus>,
+  known: boolean,
   { filters = noFilters, groupBy, sumsOnly = false, bucket, previous = false, enabled = true }: UsageOptions
-) => {
+): UseQueryOptions<UsageAnswer> => ({
+  queryKey: ["usage", range, groupBy ?? null, sumsOnly, bucket ?? null, previous, filters],
+  enabled: enabled && (range !== "start" || known),
+  placeholderData: (before, query) =>
+    query !== undefined && query.queryKey[2] === (groupBy ?? null) ? before : undefined,
+  refetchInterval: (query) => (previous ? previousRefreshMs : intervalOf(query.state.data?.window)),
+  queryFn: async ({ signal }) => {
+    const asked = windowOf(range, Date.now(), live.uptimeMs())
+    const drawn = bucket === undefined ? asked : { ...asked, bucket }
+    const window = previous ? previousOf(drawn) : drawn
+    const query = new URLSearchParams({
+      ...filters,
+      from: String(window.fromMs),
+      ...(window.toMs === null ? {} : { to: String(window.toMs) }),
+      bucket: sumsOnly ? "day" : window.bucket
+    })
+    if (groupBy !== undefined) query.set("groupBy", groupBy)
+    return { report: await getJson<UsageReport>(`/api/usage?${query}`, signal), window }
+  }
+})
+
+/**
+ * Usage over a range, read again while the page is open. While a new range or filter is read, the figures before stand in
+ * its place (`isPlaceholderData`); those of another grouping do not.
+ */
+export const useUsage = (range: Range, options: UsageOptions) => {
   const live = useLiveStatus()
   const known = useLivePart(({ status }) => status !== null)
-  return useQuery<UsageAnswer>({
-    queryKey: ["usage", range, groupBy ?? null, sumsOnly, bucket ?? null, previous, filters],
-    enabled: enabled && (range !== "start" || known),
-    placeholderData: (before, query) =>
-      query !== undefined && query.queryKey[2] === (groupBy ?? null) ? before : undefined,
-    refetchInterval: (query) => (previous ? previousRefreshMs : intervalOf(query.state.data?.window)),
-    queryFn: async ({ signal }) => {
-      const asked = windowOf(range, Date.now(), live.uptimeMs())
-      const drawn = bucket === undefined ? asked : { ...asked, bucket }
-      const window = previous ? previousOf(drawn) : drawn
-      const query = new URLSearchParams({
-        ...filters,
-        from: String(window.fromMs),
-        ...(window.toMs === null ? {} : { to: String(window.toMs) }),
-        bucket: sumsOnly ? "day" : window.bucket
-      })
-      if (groupBy !== undefined) query.set("groupBy", groupBy)
-      return { report: await getJson<UsageReport>(`/api/usage?${query}`, signal), window }
-    }
-  })
+  return useQuery(usageQuery(range, live, known, options))
+}
+
+/** Several of them, in the order in which they are asked. */
+export const useUsages = (range: Range, all: ReadonlyArray<UsageOptions>) => {
+  const live = useLiveStatus()
+  const known = useLivePart(({ status }) => status !== null)
+  return useQueries({ queries: all.map((options) => usageQuery(range, live, known, options)) })
 }
 
 const previousRefreshMs = 60_000

@@ -9,7 +9,7 @@ import { useUrlState } from "@/lib/url-state"
 import { settingsParams } from "./search-params"
 
 export function SettingsClient({ gateway }: { readonly gateway: string }) {
-  const [{ search }, setParams] = useUrlState(settingsParams)
+  const [{ search, source }, setParams] = useUrlState(settingsParams)
   return (
     <>
       <PageHeader title="Settings" note="How the gateway is configured, and how it is doing.">
@@ -17,7 +17,7 @@ export function SettingsClient({ gateway }: { readonly gateway: string }) {
       </PageHeader>
       <div className="space-y-6">
         <HealthCard gateway={gateway} />
-        <EffectiveConfig search={search} onSearch={(next) => setParams({ search: next })} />
+        <EffectiveConfig search={search} source={source} onChange={setParams} />
         <ChangeConfig />
       </div>
     </>

@@ -1,3 +1,4 @@
-import { anyText } from "@/lib/url-state"
+import { settingSources } from "@/features/settings/effective-config"
+import { anyText, oneOf } from "@/lib/url-state"
 
-export const settingsParams = { search: anyText }
+export const settingsParams = { search: anyText, source: oneOf(settingSources, null) }
