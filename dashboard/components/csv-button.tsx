@@ -10,15 +10,18 @@ interface CsvButtonProps<Row> {
   readonly name: string
   readonly columns: ReadonlyArray<CsvColumn<Row>>
   readonly rows: ReadonlyArray<Row>
+  /** What it saves, where a page has several. */
+  readonly of?: string
 }
 
 /** Saves the rows that are shown as a file. */
-export function CsvButton<Row>({ name, columns, rows }: CsvButtonProps<Row>) {
+export function CsvButton<Row>({ name, columns, rows, of }: CsvButtonProps<Row>) {
   return (
     <Button
       size="sm"
       disabled={rows.length === 0}
       title="Save what is shown as a CSV file"
+      {...(of === undefined ? {} : { "aria-label": `CSV of ${of}` })}
       onClick={() => saveFile(`${name}.csv`, "text/csv;charset=utf-8", csvOf(columns, rows))}
     >
       <Download />

@@ -98,6 +98,8 @@ storage: { database: memory }`
     for (const fault of ["provider", "caller", "policy", "engine"]) {
       const count = groups.filter((group) => group.fault === fault).reduce((sum, group) => sum + group.count, 0)
       expect(await figure(page, `fault-${fault}`)).toBe(exactCount(count))
+      const link = await page.locator(`[data-metric="fault-${fault}"] a`).getAttribute("href")
+      expect(link).toBe(`/requests?status=error&fault=${fault}&range=24h`)
     }
 
     const broken = groups.find(({ model }) => model === "broken")!
@@ -142,7 +144,7 @@ storage: { database: memory }`
     await eventually(() => page.getByRole("dialog").count()).toBe(0)
 
     const saved = page.waitForEvent("download")
-    await page.getByRole("button", { name: "CSV" }).click()
+    await page.getByRole("button", { name: "CSV of the groups" }).click()
     const lines = (await new Response((await (await saved).createReadStream()) as never).text()).trimEnd().split("\r\n")
     expect(lines).toHaveLength(2)
     expect(lines[1]).toContain(`${picky.fingerprint},${picky.kind},${picky.fault},mill,picky,`)

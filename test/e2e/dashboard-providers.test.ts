@@ -13,7 +13,13 @@ interface Providers {
   readonly providers: ReadonlyArray<{
     readonly name: string
     readonly breaker: string
-    readonly attempts: { readonly attempts: number; readonly succeeded: number; readonly failed: number }
+    readonly attempts: {
+      readonly attempts: number
+      readonly succeeded: number
+      readonly failed: number
+      readonly rescuedByRetry: number
+      readonly rescuedByFallback: number
+    }
     readonly keys: ReadonlyArray<{ readonly state: string; readonly reason: string | null }>
     readonly circuits: ReadonlyArray<{
       readonly model: string
@@ -95,6 +101,10 @@ storage: { database: memory }`
       `${exactCount(mill.attempts.succeeded)} succeeded, ${exactCount(mill.attempts.failed)} failed`
     )
 
+    expect(await figure(page, "provider-rescued")).toBe(
+      `byretry${mill.attempts.rescuedByRetry}byfallback${mill.attempts.rescuedByFallback}`
+    )
+
     const broken = mill.circuits.find(({ model }) => model === "broken")!
     expect(broken).toMatchObject({ state: "open", manual: false })
     const circuit = (await row(page, "broken").textContent())!
@@ -125,6 +135,28 @@ storage: { database: memory }`
     const query = new URL(page.url()).searchParams
     expect(Object.fromEntries(query)).toMatchObject({ provider: "mill", errorKind: "CircuitOpen", range: "start" })
     await eventually(() => page.locator("tr[data-row]").count()).toBe(kinds.get("CircuitOpen")!)
+    expect(suite.witness.complaints).toEqual([])
+  })
+
+  it("calls a provider once when that is asked for, and says what came of it", async () => {
+    const before = (await providerOf("spare")).attempts.attempts
+    const page = await suite.open("/providers?provider=spare")
+    await loaded(page)
+    await page.getByRole("button", { name: "Probe" }).click()
+    await eventually(() => page.locator("[data-probe]").getAttribute("data-probe")).toBe("ok")
+    await eventually(async () => (await providerOf("spare")).attempts.attempts).toBe(before + 1)
+    suite.upstream.respond = respond
+    await page.locator('tr[data-row="mill"]').getByRole("button").click()
+    await page.getByRole("button", { name: "Orders for the circuit of broken", exact: true }).press("Enter")
+    await page.getByRole("menuitem", { name: "Probe" }).press("Enter")
+    await eventually(() => page.locator("[data-probe]").getAttribute("data-probe")).toBe("CircuitOpen")
+    await page.getByText("Close the breaker first").waitFor()
+    await page.getByLabel("Model", { exact: true }).hover()
+    await eventually(() => page.getByLabel("Model", { exact: true }).locator("option").allTextContents()).toContain(
+      "spare"
+    )
+    await page.getByLabel("Model", { exact: true }).selectOption("spare")
+    await eventually(() => figure(page, "provider-requests")).toBe("0")
     expect(suite.witness.complaints).toEqual([])
   })
 

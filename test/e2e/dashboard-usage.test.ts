@@ -89,13 +89,21 @@ storage: { database: memory }`
     expect(shown.slice(0, 2)).toEqual(names.slice(0, 2))
     expect(await page.locator("[data-cut]").textContent()).toBe("3 tenants")
 
-    const { name, text } = await fileOf(page, "CSV")
+    const { name, text } = await fileOf(page, "CSV of the groups")
     expect(name).toBe("usage-by-tenant.csv")
     const [header, ...lines] = text.trim().split("\r\n")
     expect(header).toMatch(/^tenant,requests,/)
     const cost = header!.split(",").indexOf("costUsd")
     const saved = new Map(lines.map((line) => [line.split(",")[0], Number(line.split(",")[cost])]))
     for (const [tenant, sum] of sums) expect(saved.get(tenant)).toBeCloseTo(sum, 12)
+    const drawn = await fileOf(page, "CSV of the chart")
+    expect(drawn.name).toBe("usage-costUsd-over-time.csv")
+    const cells = drawn.text
+      .trim()
+      .split("\r\n")
+      .map((line) => line.split(","))
+    const acme = cells[0]!.indexOf("acme")
+    expect(cells.slice(1).reduce((sum, line) => sum + Number(line[acme]), 0)).toBeCloseTo(sums.get("acme")!, 12)
 
     await table.getByRole("link", { name: "acme" }).click()
     await page.waitForURL("**/requests?**")
@@ -200,6 +208,45 @@ storage: { database: memory }`
       await eventually(async () => Number(await change.getAttribute("data-before"))).toBe(before.totals.requests)
     }
     expect(new URL(page.url()).searchParams.get("compare")).toBe("previous")
+
+    await page.goto(`/usage?groupBy=tenant&compare=previous&range=${iso(fromMs)}..${iso(fromMs + 60_000)}`)
+    if (Date.now() < fromMs + 60_000) {
+      await eventually(async () =>
+        Number(await page.locator("#explorer + p [data-before]").getAttribute("data-before"))
+      ).toBe(before.totals.requests)
+      await eventually(() => page.getByRole("columnheader", { name: "Before" }).count()).toBe(1)
+    }
+  })
+
+  it("calls keys by their names, and says while figures are still those of the question before", async () => {
+    const made = await fetch(`${suite.gateway.url}/admin/api/keys`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ name: "search-backend" })
+    })
+    const { id, key } = (await made.json()) as { readonly id: string; readonly key: string }
+    const question = { model: "mill/m", messages: [{ role: "user", content: `question ${asked++}` }] }
+    expect((await suite.send(question, { authorization: `Bearer ${key}` })).status).toBe(200)
+    const page = await suite.open("/usage")
+    await loaded(page)
+    await page.getByRole("region", { name: "By key" }).first().getByRole("link", { name: "search-backend" }).waitFor()
+    await page.getByLabel("Key", { exact: true }).hover()
+    await eventually(() => page.getByLabel("Key", { exact: true }).locator("option").allTextContents()).toContain(
+      "search-backend"
+    )
+    let go = () => {}
+    const held = new Promise<void>((resolve) => (go = resolve))
+    await page.route("**/api/usage?*key=*", async (route) => {
+      await held
+      await route.continue()
+    })
+    await page.getByLabel("Key", { exact: true }).selectOption("search-backend")
+    await page.getByText("still the ones before").waitFor()
+    expect(await page.locator("[data-held]").count()).toBeGreaterThan(0)
+    go()
+    await eventually(async () => page.locator("[data-total]").getAttribute("data-total")).toBe("1")
+    expect(await page.locator("[data-held]").count()).toBe(0)
+    expect(new URL(page.url()).searchParams.get("key")).toBe(id)
   })
 
   it("shows health, version and every setting without secrets", async () => {
@@ -211,6 +258,20 @@ storage: { database: memory }`
     expect(await page.getByRole("region", { name: "What the gateway depends on" }).textContent()).toContain(
       "Provider mill"
     )
+    const sources = await suite.admin<{
+      readonly values: ReadonlyArray<{ readonly path: string; readonly source: string }>
+    }>("config/sources")
+    const sourceOf = (path: string) => page.locator(`tr[data-row="${path}"] [data-source]`).getAttribute("data-source")
+    for (const source of ["file", "flag", "default"]) {
+      const { path } = sources.values.find((value) => value.source === source)!
+      await page.getByLabel("Search the settings").fill(path)
+      await eventually(() => sourceOf(path)).toBe(source)
+    }
+    await page.getByLabel("Search the settings").fill("")
+    await page.getByLabel("Source").selectOption("flag")
+    await eventually(() => rowIds(page)).toContain("server.port")
+    expect(await page.locator("[data-source]:not([data-source=flag])").count()).toBe(0)
+    await page.getByLabel("Source").selectOption("")
     await page.getByLabel("Search the settings").fill("pricing input")
     await eventually(() => rowIds(page)).toContain("providers[0].pricing.input")
     await page.getByLabel("Search the settings").fill("admintoken")
@@ -247,7 +308,9 @@ storage: { database: memory }`
     await eventually(() => page.locator('[data-result="reloaded"]').textContent()).toContain("retry.maxAttempts")
     expect(await attempts()).toBe(2)
     await page.getByLabel("Search the settings").fill("retry.maxAttempts")
-    await eventually(() => page.locator('tr[data-row="retry.maxAttempts"]').textContent()).toContain("2")
+    await eventually(() => page.locator('tr[data-row="retry.maxAttempts"]').textContent()).toMatch(
+      /2File, by reload 1$/
+    )
   })
 
   it("plays sample traffic to the simulated provider", async () => {

@@ -37,7 +37,7 @@ export function CacheChart({ usage, filters }: CacheChartProps) {
         ...series,
         figure: split === undefined ? undefined : exactCount(split[series.key])
       }))}
-      actions={<CsvButton name="cache-over-time" columns={pointCsv(splitSeries)} rows={points} />}
+      actions={<CsvButton of="the chart" name="cache-over-time" columns={pointCsv(splitSeries)} rows={points} />}
       query={usage}
       empty={({ report }) =>
         report.totals.requests === 0 ? (

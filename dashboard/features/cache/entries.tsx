@@ -73,7 +73,7 @@ export function Entries({ state, enabled, onChange, onCompare }: EntriesProps) {
         <span role="status" className="text-xs text-muted">
           {purged === null ? null : `${exactCount(purged)} purged`}
         </span>
-        <CsvButton name="cache-entries" columns={entryCsv} rows={shown?.items ?? []} />
+        <CsvButton of="the entries" name="cache-entries" columns={entryCsv} rows={shown?.items ?? []} />
         <Purge filters={filters} total={shown?.total ?? 0} onPurged={setPurged} />
       </CardHeader>
       <div role="group" aria-label="Filters" className="flex flex-wrap items-center gap-2 px-5 pb-3">

@@ -87,7 +87,7 @@ export function ErrorsByKind({ filters, range }: ErrorsByKindProps) {
         title="Errors by kind"
         note={cut ? `of the ${groupsMax} most frequent groups` : "of requests that ended here"}
       >
-        <CsvButton name="errors-by-kind" columns={kindCsv} rows={kinds} />
+        <CsvButton of="the errors" name="errors-by-kind" columns={kindCsv} rows={kinds} />
       </CardHeader>
       <Answer query={errors} what="The list of errors" skeleton={<Skeleton className="mx-5 mb-5 h-32" />}>
         {() =>

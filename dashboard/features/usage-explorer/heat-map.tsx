@@ -60,7 +60,7 @@ export function HeatMap({ range, metric, filters }: HeatMapProps) {
       id="heat"
       title={title}
       note="average of an hour, by your clock"
-      actions={<CsvButton name="usage-by-weekday-and-hour" columns={cellCsv} rows={cells} />}
+      actions={<CsvButton of="the week" name="usage-by-weekday-and-hour" columns={cellCsv} rows={cells} />}
       query={usage}
       what="Usage by the hour"
       empty={() => null}

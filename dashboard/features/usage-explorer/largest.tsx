@@ -32,7 +32,12 @@ export function Largest({ title, groupBy, range, metric, filters }: LargestProps
         title={title}
         note={usage.data === undefined ? null : cutText(groupBy, groups.length)}
       >
-        <CsvButton name={`usage-by-${groupBy}`} columns={groupCsv(groupBy)} rows={groups.slice(0, tableRows)} />
+        <CsvButton
+          of={groupBy === "key" ? "the keys" : "the tenants"}
+          name={`usage-by-${groupBy}`}
+          columns={groupCsv(groupBy)}
+          rows={groups.slice(0, tableRows)}
+        />
       </CardHeader>
       <Answer query={usage} what={title} skeleton={<Skeleton className="mx-5 mb-5 h-40" />}>
         {({ report }) =>

@@ -50,7 +50,7 @@ export function ErrorsClient() {
     <>
       <PageHeader title="Errors" note={<Note errors={errors} />}>
         <TimeRange value={range} onChange={(next) => setParams({ range: next })} />
-        <CsvButton name="errors" columns={errorCsv} rows={rows} />
+        <CsvButton of="the groups" name="errors" columns={errorCsv} rows={rows} />
       </PageHeader>
       <div className="space-y-6">
         <Faults errors={errors} range={range} filters={values} />
@@ -181,7 +181,7 @@ function OverTime({ errors, onOpen }: OverTimeProps) {
       id="failures"
       title="Failed requests"
       note={data === undefined ? undefined : `per ${data.window.bucket}`}
-      actions={<CsvButton name="errors-over-time" columns={pointCsv(failureSeries)} rows={points} />}
+      actions={<CsvButton of="the chart" name="errors-over-time" columns={pointCsv(failureSeries)} rows={points} />}
       query={errors}
       empty={() => null}
     >

@@ -49,7 +49,7 @@ export function ProvidersClient() {
         <Card aria-labelledby="all-providers" className="overflow-hidden">
           <CardHeader id="all-providers" title="All providers" note="requests are counted where they ended">
             <RetryNote />
-            <CsvButton name="providers" columns={providerCsv} rows={rows} />
+            <CsvButton of="the providers" name="providers" columns={providerCsv} rows={rows} />
           </CardHeader>
           <FilterRow values={values} range={range} onChange={setParams} onClear={() => setParams(noFilters)} />
           <Answer query={providers} what="The list of providers" skeleton={<Skeleton className="mx-5 mb-5 h-32" />}>

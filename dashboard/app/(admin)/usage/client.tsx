@@ -125,6 +125,7 @@ export function UsageClient() {
           >
             <Legend entries={groupBy === null ? [] : drawing.series} />
             <CsvButton
+              of="the chart"
               name={`usage-${params.metric}-over-time`}
               columns={pointCsv(drawing.series)}
               rows={drawing.points}
@@ -166,6 +167,7 @@ export function UsageClient() {
                 </p>
                 <span className="ml-auto">
                   <CsvButton
+                    of="the groups"
                     name={`usage-by-${groupBy}`}
                     columns={groupCsv(groupBy)}
                     rows={groups.slice(0, tableRows)}
