@@ -109,7 +109,7 @@ const make = (options: CacheOptions) =>
     const renewals = yield* FiberSet.make<void>()
     const fork = yield* FiberSet.runtime(renewals)<never>()
     const renewing = new Set<string>()
-    const counts = { hits: 0, misses: 0, staleHits: 0, refreshes: 0, shared: 0 }
+    const counts = { hits: 0, misses: 0, staleHits: 0, refreshes: 0, shared: 0, expired: 0, refreshed: 0 }
     let open: Open | undefined
 
     const keep = (key: string, place: number, call: Call, outcome: Outcome) => {
@@ -253,6 +253,7 @@ const make = (options: CacheOptions) =>
             const reply = servable(call, key, slot, nowMs)
             if (reply !== undefined) return reply
             stale = nowMs - table.expiresAtMs(slot) < staleIfErrorMs
+            counts.expired++
             if (!stale) table.remove(slot)
           }
           counts.misses++
@@ -260,7 +261,7 @@ const make = (options: CacheOptions) =>
             noteShared(call)
             stale ||= staleIfErrorMs > 0
           }
-        }
+        } else counts.refreshed++
         journal.cache = "miss"
         if (request.cacheMode === "only") {
           if (shared === undefined) return Effect.fail(new CacheOnlyMiss())
@@ -298,6 +299,11 @@ const make = (options: CacheOptions) =>
         coalesced: 0,
         misses: counts.misses,
         hitRate: counts.hits + counts.misses === 0 ? null : counts.hits / (counts.hits + counts.misses),
+        missReasons: {
+          absent: Math.max(0, counts.misses - counts.expired),
+          expired: counts.expired,
+          refresh: Math.max(0, counts.refreshed - counts.refreshes)
+        },
         staleHits: counts.staleHits,
         refreshes: counts.refreshes,
         evictions: table.evictions,

@@ -20,6 +20,13 @@ export const CacheStatus = Schema.Struct({
   coalesced: Schema.Finite,
   misses: Schema.Finite,
   hitRate: NullableNumber,
+  /**
+   * Why the exact cache had no answer: nothing was there, its time was over, or the caller asked for a new one
+   * (`x-millrace-cache: refresh`, which is no look-up and not among `misses`).
+   */
+  missReasons: Schema.optional(
+    Schema.Struct({ absent: Schema.Finite, expired: Schema.Finite, refresh: Schema.Finite })
+  ),
   /** Bound on `bytes`. */
   maxBytes: Schema.Finite,
   /** Hits whose time to live was over; among `hits`. */

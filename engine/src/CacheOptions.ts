@@ -54,6 +54,8 @@ export interface CacheStats {
   readonly misses: number
   /** Share of lookups that were answered, 0–1; null before the first lookup. */
   readonly hitRate: number | null
+  /** Why look-ups missed: nothing was there, its time was over, or the caller wanted a new answer. */
+  readonly missReasons: { readonly absent: number; readonly expired: number; readonly refresh: number }
   /** Hits whose time to live was over; among `hits`. */
   readonly staleHits: number
   /** Calls that were made to renew an answer. */

@@ -14,6 +14,7 @@ interface Cache {
   readonly maxSize: number
   readonly hits: number
   readonly hitRate: number | null
+  readonly missReasons: Readonly<Record<string, number>>
 }
 
 interface Entries {
@@ -97,6 +98,9 @@ storage: { database: memory }`
     expect(await figure(page, "cache-entries")).toBe(exactCount(cache.entries))
     expect(await note(page, "cache-entries")).toContain(`of ${exactCount(cache.maxSize)}; ${text(bytes(cache.bytes))}`)
     await eventually(() => page.locator(".recharts-bar-rectangle").count()).toBeGreaterThan(0)
+    expect(cache.missReasons).toEqual({ absent: 2, expired: 0, refresh: 0 })
+    const reasons = page.getByRole("region", { name: "Misses of the exact cache" }).last()
+    await eventually(() => reasons.locator("tr[data-row]").allInnerTexts()).toEqual(["Nothing like it was stored\t2"])
 
     const byHits = (await entries("&sort=hits")).items.map(({ key }) => key)
     await eventually(() => rowKeys(page)).toEqual(byHits)

@@ -58,6 +58,7 @@ describe("Cache", () => {
         coalesced: 0,
         misses: 0,
         hitRate: null,
+        missReasons: { absent: 0, expired: 0, refresh: 0 },
         staleHits: 0,
         refreshes: 0,
         evictions: 0,
@@ -67,6 +68,7 @@ describe("Cache", () => {
       yield* through("12345")
       yield* through("12345", { cacheMode: "refresh" })
       expect(cache.stats()).toMatchObject({ entries: 1, hits: 1, misses: 1, hitRate: 0.5 })
+      expect(cache.stats().missReasons).toEqual({ absent: 1, expired: 0, refresh: 1 })
       const one = cache.stats().bytes
       yield* through("12345678")
       expect(cache.stats().bytes).toBe(2 * one + 3)

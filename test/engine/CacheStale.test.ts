@@ -56,6 +56,7 @@ describe("staleWhileRevalidate", () => {
       expect(providers[0]!.calls).toHaveLength(2)
       const { cache, totals } = yield* status
       expect(cache).toMatchObject({ refreshes: 1, staleHits: 21, hits: 22, misses: 1 })
+      expect(cache.missReasons).toEqual({ absent: 1, expired: 0, refresh: 0 })
       // The renewal is a call like any other: it is in the totals, and its tokens were paid.
       expect(totals).toMatchObject({ requests: 24, errors: 0 })
       expect((yield* samples).get('ai_cache_hits_total{type="hit"}')).toBe(22)

@@ -14,6 +14,7 @@ import { requestsHref } from "@/features/requests/link"
 import { failureOf } from "@/lib/api"
 import { bytes, count, exactCount, ratio, share, text } from "@/lib/format"
 import { formatFull, formatDayTime } from "@/lib/time"
+import { Reasons } from "./reasons"
 import { SemanticFeedback } from "./semantic-feedback"
 import { Similarity } from "./similarity"
 import { useSemantic } from "./use-cache"
@@ -141,44 +142,6 @@ function SemanticFigures({ status }: { readonly status: SemanticStatus }) {
       </div>
       <Recent recent={shadow.recent} />
     </>
-  )
-}
-
-interface ReasonsProps {
-  readonly id: string
-  readonly title: string
-  readonly counts: Readonly<Record<string, number>>
-}
-
-const reasonHelper = createColumnHelper<typeof features, readonly [string, number]>()
-const reasonColumns = reasonHelper.columns([
-  reasonHelper.accessor(([reason]) => reason, { id: "reason", header: "Reason" }),
-  reasonHelper.accessor(([, lookups]) => lookups, {
-    id: "lookups",
-    header: "Requests",
-    meta: { align: "right", className: "w-28" },
-    cell: ({ getValue }) => exactCount(getValue())
-  })
-])
-
-function Reasons({ id, title, counts }: ReasonsProps) {
-  const rows = Object.entries(counts).sort((a, b) => b[1] - a[1])
-  return (
-    <Card aria-labelledby={id} className="overflow-hidden">
-      <CardHeader id={id} title={title} />
-      {rows.length === 0 ? (
-        <EmptyState icon={Sparkles} title="None yet" />
-      ) : (
-        <DataTable
-          label={title}
-          rows={rows}
-          columns={reasonColumns}
-          rowId={([reason]) => reason}
-          minWidth="min-w-64"
-          height="max-h-72"
-        />
-      )}
-    </Card>
   )
 }
 

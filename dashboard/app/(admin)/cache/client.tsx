@@ -1,11 +1,13 @@
 "use client"
 
+import type { CacheStatus } from "millrace/admin-api"
 import { PageHeader } from "@/components/page-header"
 import { Card } from "@/components/ui/card"
 import { CacheChart } from "@/features/cache/cache-chart"
 import { CacheMetrics } from "@/features/cache/cache-metrics"
 import { Entries } from "@/features/cache/entries"
 import { Explain } from "@/features/cache/explain"
+import { Reasons } from "@/features/cache/reasons"
 import { Semantic } from "@/features/cache/semantic"
 import { useLive } from "@/features/live/provider"
 import { FilterRow, filtersOf } from "@/features/requests/filter-row"
@@ -53,9 +55,35 @@ export function CacheClient() {
           onChange={setParams}
           onCompare={(key) => setParams(a === null ? { a: key, key: null } : { b: key, key: null })}
         />
-        <Explain a={a} b={b} />
+        <div className="grid gap-6 xl:grid-cols-3">
+          <div className="xl:col-span-2">
+            <Explain a={a} b={b} />
+          </div>
+          <Reasons
+            id="exact-misses"
+            title="Misses of the exact cache"
+            note="since start"
+            counts={missCounts(status?.cache.missReasons)}
+          />
+        </div>
         <Semantic />
       </div>
     </>
   )
 }
+
+const missLabels = {
+  absent: "Nothing like it was stored",
+  expired: "Its time to live was over",
+  refresh: "The caller wanted a new answer"
+} as const
+
+/** The reasons in words. */
+const missCounts = (reasons: CacheStatus["missReasons"]): Readonly<Record<string, number>> =>
+  reasons === undefined
+    ? {}
+    : {
+        [missLabels.absent]: reasons.absent,
+        [missLabels.expired]: reasons.expired,
+        [missLabels.refresh]: reasons.refresh
+      }
