@@ -4,10 +4,12 @@ import type { SemanticStatus } from "millrace/admin-api"
 import { ChartColumn } from "lucide-react"
 import { useMemo, useState } from "react"
 import { HistogramChart } from "@/components/chart"
-import { Swatch } from "@/components/chart/swatch"
+import { Legend } from "@/components/chart-card"
+import { CsvButton } from "@/components/csv-button"
 import { EmptyState } from "@/components/states"
 import { Card, CardHeader } from "@/components/ui/card"
 import { Label } from "@/components/ui/label"
+import type { CsvColumn } from "@/lib/csv"
 import { exactCount, share, text } from "@/lib/format"
 import { fromThreshold } from "./interval"
 
@@ -16,6 +18,14 @@ const series = [
   { key: "unclear", label: "Unclear", color: "var(--cancelled)" },
   { key: "different", label: "Different answer", color: "var(--bad)" }
 ] as const
+
+const binCsv: ReadonlyArray<CsvColumn<SemanticStatus["histogram"][number]>> = [
+  { header: "from", value: ({ from }) => from },
+  { header: "hits", value: ({ hits }) => hits },
+  { header: "same", value: ({ same }) => same },
+  { header: "unclear", value: ({ unclear }) => unclear },
+  { header: "different", value: ({ different }) => different }
+]
 
 /** Would-be hits by similarity, and what a threshold would serve of them. */
 export function Similarity({ status }: { readonly status: SemanticStatus }) {
@@ -34,14 +44,8 @@ export function Similarity({ status }: { readonly status: SemanticStatus }) {
   return (
     <Card aria-labelledby="similarity">
       <CardHeader id="similarity" title="Similarity of would-be hits" note="pairs that the gate let pass">
-        <ul className="flex flex-wrap gap-x-4 gap-y-1 text-xs text-muted">
-          {series.map(({ key, label, color }) => (
-            <li key={key} className="flex items-center gap-1.5">
-              <Swatch color={color} />
-              {label}
-            </li>
-          ))}
-        </ul>
+        <Legend entries={series} />
+        <CsvButton of="the similarities" name="similarity-of-would-be-hits" columns={binCsv} rows={histogram} />
       </CardHeader>
       {all === 0 ? (
         <EmptyState icon={ChartColumn} title="No pair was compared yet">

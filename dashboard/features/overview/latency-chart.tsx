@@ -37,7 +37,14 @@ export function LatencyChart({ usage, timing = "latency", onOpen }: LatencyChart
       title={title}
       note={data === undefined ? undefined : `per ${data.window.bucket}`}
       legend={latencySeries}
-      actions={<CsvButton name={`${timing}-over-time`} columns={pointCsv(latencySeries)} rows={points} />}
+      actions={
+        <CsvButton
+          of={title.toLowerCase()}
+          name={`${timing}-over-time`}
+          columns={pointCsv(latencySeries)}
+          rows={points}
+        />
+      }
       query={usage}
       what={`${title} over time`}
       empty={({ report: { totals } }) =>

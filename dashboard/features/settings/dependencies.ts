@@ -1,7 +1,7 @@
 /** What the gateway depends on, and how each of it is doing, from its readiness and its status. */
 import type { Status } from "millrace/admin-api"
 import type { Tone } from "@/components/ui/badge"
-import { exactCount } from "@/lib/format"
+import { duration, exactCount, text } from "@/lib/format"
 import type { Health } from "./health"
 
 export interface Dependency {
@@ -20,9 +20,15 @@ const circuits: Readonly<Record<string, Pick<Dependency, "state" | "tone">>> = {
   open: { state: "Circuit open", tone: "bad" }
 }
 
+const redisNote = ({ reason, roundTripMs }: NonNullable<Status["stores"]["redis"]>): string =>
+  [
+    ...(reason === null ? [] : [reason]),
+    ...(roundTripMs === null ? [] : [`answers in ${text(duration(roundTripMs))}`])
+  ].join("; ")
+
 export const dependenciesOf = (status: Status, health: Health | undefined): ReadonlyArray<Dependency> => {
   const { database, redis } = status.stores
-  const { store } = status.cache
+  const { shared, store } = status.cache
   const { budgets, keys } = status
   return [
     {
@@ -35,7 +41,21 @@ export const dependenciesOf = (status: Status, health: Health | undefined): Read
       ].join("; ")
     },
     { name: "Store of the cache", kind: store.kind, ...healthy(store.healthy), note: store.reason ?? "" },
-    ...(redis === null ? [] : [{ name: "Redis", kind: "redis", ...healthy(redis.healthy), note: "" }]),
+    ...(redis === null ? [] : [{ name: "Redis", kind: "redis", ...healthy(redis.healthy), note: redisNote(redis) }]),
+    ...(shared === undefined
+      ? []
+      : [
+          {
+            name: "Shared entries of the cache",
+            kind: "redis",
+            ...healthy(shared.healthy),
+            note: [
+              ...(shared.reason === null ? [] : [shared.reason]),
+              `${exactCount(shared.hits)} of ${exactCount(shared.lookups)} look-ups were hits`,
+              ...(shared.dropped === 0 ? [] : [`${exactCount(shared.dropped)} entries were not shared`])
+            ].join("; ")
+          }
+        ]),
     ...(budgets === undefined
       ? []
       : [

@@ -62,6 +62,8 @@ const csv: ReadonlyArray<CsvColumn<SourcedSetting>> = [
   { header: "generation", value: ({ origin }) => origin?.generation ?? null }
 ]
 
+const refreshMs = 10_000
+
 export const settingSources = ["default", "file", "environment", "flag", "reload"] as const
 
 export type SettingSource = (typeof settingSources)[number]
@@ -101,10 +103,12 @@ interface EffectiveConfigProps {
 export function EffectiveConfig({ search, source, onChange }: EffectiveConfigProps) {
   const config = useQuery({
     queryKey: ["config"],
+    refetchInterval: refreshMs,
     queryFn: ({ signal }) => getJson<RedactedConfig>("/api/config", signal)
   })
   const sources = useQuery({
     queryKey: ["config", "sources"],
+    refetchInterval: refreshMs,
     queryFn: ({ signal }) => getJson<ConfigSources>("/api/config/sources", signal)
   })
   const all = useMemo(() => {

@@ -113,7 +113,17 @@ export function GroupTable({
                 id: "failed",
                 header: "Failed",
                 meta: { align: "right", className: "w-24" },
-                cell: ({ getValue }) => <Figure quantity={share(getValue())} />
+                cell: ({ row: { original }, getValue }) =>
+                  original.name === null || original.sums.errors === 0 || groupBy === "status" ? (
+                    <Figure quantity={share(getValue())} />
+                  ) : (
+                    <Link
+                      href={requestsOf(range, { ...filters, status: "error" }, { by: groupBy, name: original.name })}
+                      className="rounded-sm underline-offset-2 hover:underline"
+                    >
+                      <Figure quantity={share(getValue())} />
+                    </Link>
+                  )
               }),
               helper.accessor((group) => ratio(group.sums.cacheHits, group.sums.requests), {
                 id: "cached",

@@ -1,6 +1,7 @@
 "use client"
 
 import { ChartColumnStacked } from "lucide-react"
+import Link from "next/link"
 import { useRouter } from "next/navigation"
 import { useMemo, useState } from "react"
 import { Answer } from "@/components/answer"
@@ -114,9 +115,13 @@ export function UsageClient() {
             note={
               data === undefined ? undefined : (
                 <>
-                  <span data-total={total ?? ""} className="font-medium text-foreground">
+                  <Link
+                    href={requestsOf(range, filters)}
+                    data-total={total ?? ""}
+                    className="rounded-sm font-medium text-foreground underline-offset-2 hover:underline"
+                  >
                     {text(metric.format(total))}
-                  </span>{" "}
+                  </Link>{" "}
                   {before === null ? null : <Change now={total} before={before.total} format={metric.format} />} in all,{" "}
                   {cumulative ? "summed up" : "shown"} per {data.window.bucket}
                 </>
