@@ -154,6 +154,7 @@ export const makeCall = (request: Request, clock: Clock.Clock): Call => ({
     cacheAgeMs: undefined,
     cacheStale: undefined,
     recorder: undefined,
+    elsewhere: undefined,
     cacheSimilarity: undefined,
     promptTokens: undefined,
     queueMs: 0,

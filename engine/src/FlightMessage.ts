@@ -3,7 +3,7 @@
  *
  * A message carries parts with the number of parts before them, so that one that comes twice adds nothing; or a whole
  * answer; or a failure, as the error that the leader's own callers get; or that nothing more will be told. It carries
- * prompts' answers and never a key.
+ * answers, and neither prompts nor keys.
  */
 import { Schema } from "effect"
 import type { Attempt, CacheResult, Call, Journal, Target } from "./Call.ts"

@@ -197,15 +197,16 @@ describe.skipIf(!hasRedis)("SharedFlights", () => {
     run(
       Effect.gen(function* () {
         const [dying, living] = [new Upstream(answer), new Upstream(answer)]
-        const a = yield* on(dying, { leaseMs: 600 })
-        const [b, c] = yield* Effect.all([on(living, { leaseMs: 600 }), on(living, { leaseMs: 600 })])
+        const a = yield* on(dying, { leaseMs: 1200 })
+        const [b, c] = yield* Effect.all([on(living, { leaseMs: 1200 }), on(living, { leaseMs: 1200 })])
         const key = newKey()
         yield* ask(a, key)
         yield* until("the leader is upstream", () => dying.connections.opened === 1)
         const others = [yield* ask(b!, key), yield* ask(c!, key, { stream: false })]
         yield* followers(key, 2)
-        // Longer than a lease: it is renewed.
-        yield* Effect.sleep(800)
+        const lease = () => redis.command("HGETALL", `millrace:flight:{${key}}`)
+        const first = yield* Effect.promise(lease)
+        yield* Effect.promise(() => expect.poll(lease, { timeout: 10_000 }).not.toBe(first))
         expect(living.connections.opened).toBe(0)
         a.cut()
         yield* until("another goes upstream", () => living.connections.opened === 1)
@@ -220,8 +221,8 @@ describe.skipIf(!hasRedis)("SharedFlights", () => {
     run(
       Effect.gen(function* () {
         const [dying, living] = [new Upstream(answer), new Upstream(answer)]
-        const a = yield* on(dying, { leaseMs: 600 })
-        const [b, c] = yield* Effect.all([on(living, { leaseMs: 600 }), on(living, { leaseMs: 600 })])
+        const a = yield* on(dying, { leaseMs: 1200 })
+        const [b, c] = yield* Effect.all([on(living, { leaseMs: 1200 }), on(living, { leaseMs: 1200 })])
         const key = newKey()
         yield* ask(a, key)
         yield* until("the leader is upstream", () => dying.connections.opened === 1)
@@ -344,8 +345,9 @@ describe.skipIf(!hasRedis)("SharedFlights", () => {
   it("Redis that is slow in the middle: a stream that has begun goes on when it answers again, others go upstream", () =>
     run(
       Effect.gen(function* () {
+        const brief = { timeoutMs: 400 }
         const [led, own] = [new Upstream(answer), new Upstream(answer)]
-        const [a, b, c] = yield* Effect.all([on(led), on(own), on(own)])
+        const [a, b, c] = yield* Effect.all([on(led, brief), on(own, brief), on(own, brief)])
         const [begun, waiting] = [newKey(), newKey()]
         yield* ask(a!, begun)
         yield* until("the leader is upstream", () => led.connections.opened === 1)
@@ -354,7 +356,7 @@ describe.skipIf(!hasRedis)("SharedFlights", () => {
         led.go(2)
         yield* until("it reads along", () => streamed.parts.length === 2)
         const quiet = new Upstream(answer)
-        const d = yield* on(quiet)
+        const d = yield* on(quiet, brief)
         yield* ask(d, waiting)
         yield* until("the leader is upstream", () => quiet.connections.opened === 1)
         const early = yield* ask(c!, waiting)

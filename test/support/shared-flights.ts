@@ -90,7 +90,7 @@ export interface Instance {
 }
 
 /** An instance with what the pipeline has around single flight, for calls that name their key. */
-export const instance = ({ open, testMs = 100, timeoutMs = 500, url, ...options }: InstanceOptions) =>
+export const instance = ({ open, testMs = 100, timeoutMs = 2000, url, ...options }: InstanceOptions) =>
   Effect.gen(function* () {
     const { cut, link } = cuttable(yield* RedisLink.make({ url, timeoutMs, startWaitMs: 5000, retryMs: 50, testMs }))
     const shared = yield* SharedFlights.make({ link, ...options })
