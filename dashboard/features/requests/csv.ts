@@ -11,6 +11,7 @@ export const requestCsv: ReadonlyArray<CsvColumn<RequestItem>> = [
   { header: "provider", value: (row) => row.provider },
   { header: "model", value: (row) => row.model },
   { header: "status", value: (row) => row.status },
+  { header: "fault", value: (row) => row.fault },
   { header: "errorKind", value: (row) => row.errorKind },
   { header: "cache", value: (row) => row.cache },
   { header: "attempts", value: (row) => row.attempts },

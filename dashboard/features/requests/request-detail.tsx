@@ -1,66 +1,60 @@
 "use client"
 
-import { createColumnHelper } from "@tanstack/react-table"
-import type { AttemptDetail, PriceLine, RequestDetail } from "millrace/admin-api"
+import { ArrowUpRight, FlaskConical } from "lucide-react"
+import type { RequestDetail } from "millrace/admin-api"
+import Link from "next/link"
 import type { ReactNode } from "react"
 import { WaterfallChart } from "@/components/chart"
-import { DataTable, type features } from "@/components/data-table"
 import { Figure } from "@/components/figure"
-import { Badge } from "@/components/ui/badge"
-import { duration, exactCount, share, text, usd } from "@/lib/format"
+import { CommandLine } from "@/components/states"
+import { buttonVariants } from "@/components/ui/button"
+import { useKeyNames } from "@/features/keys/use-keys"
+import { duration, exactCount, share, text } from "@/lib/format"
+import { answerHeaders, unkeptHeaders } from "./answer-headers"
+import { AttemptTable } from "./attempt-table"
 import { cacheLabels } from "./badges"
-import { errorText, waterfallOf } from "./waterfall"
+import { PriceLines } from "./price-lines"
+import { faultSentences, fixOf } from "./faults"
+import { waterfallOf } from "./waterfall"
+import { WhyMiss } from "./why-miss"
 
-const attemptHelper = createColumnHelper<typeof features, AttemptDetail>()
-
-const attemptColumns = attemptHelper.columns([
-  attemptHelper.accessor((attempt) => `${attempt.provider}/${attempt.model}`, {
-    id: "target",
-    header: "Attempt at",
-    meta: { className: "w-[34%]" }
-  }),
-  attemptHelper.accessor("error", {
-    header: "Result",
-    cell: ({ getValue }) => {
-      const error = getValue()
-      return error === null ? (
-        <Badge tone="good">Success</Badge>
-      ) : (
-        <span className="text-bad-text" title={errorText(error)}>
-          {errorText(error)}
-        </span>
-      )
-    }
-  }),
-  attemptHelper.accessor("firstPartMs", {
-    header: "First part",
-    meta: { align: "right", className: "w-24" },
-    cell: ({ getValue }) => <Figure quantity={duration(getValue())} />
-  }),
-  attemptHelper.accessor("durationMs", {
-    header: "Duration",
-    meta: { align: "right", className: "w-24" },
-    cell: ({ getValue }) => <Figure quantity={duration(getValue())} />
-  })
-])
-
-const lineLabels: Record<PriceLine["kind"], string> = {
-  uncachedInput: "Prompt",
-  cacheReadInput: "Prompt, read from the provider's cache",
-  cacheWriteInput: "Prompt, written to the provider's cache",
-  output: "Completion",
-  reasoning: "Reasoning",
-  fees: "Fees beside tokens",
-  lostAttempts: "Answers that nobody read"
+interface RequestDetailViewProps {
+  readonly request: RequestDetail
+  /** Opens another request in the place of this one; elsewhere it is a link to the list. */
+  readonly onOpen?: ((id: string) => void) | undefined
+  /** Whether it can be sent again from here; true unless it is shown where it was sent from. */
+  readonly replay?: boolean
 }
 
-/** Everything that is known of a settled request: what each stage did, attempts, tokens, price. */
-export function RequestDetailView({ request }: { readonly request: RequestDetail }) {
+/** Everything that is known of a settled request: what each stage did, attempts, tokens, price, headers, content. */
+export function RequestDetailView({ request, onOpen, replay = true }: RequestDetailViewProps) {
   const rows = waterfallOf(request)
+  const { content, metadata } = request
   return (
     <div className="divide-y">
-      <Section title="Stages">
+      {request.status === "error" ? <FailureNote request={request} /> : null}
+      <Section
+        title="Stages"
+        action={
+          replay ? (
+            <Link
+              href={`/playground?replay=${encodeURIComponent(request.id)}`}
+              className={buttonVariants({ size: "xs" })}
+            >
+              <FlaskConical />
+              Replay in the playground
+            </Link>
+          ) : null
+        }
+      >
         <dl className="grid grid-cols-[8rem_1fr] gap-x-4 gap-y-2 text-[13px]">
+          <Fact name="Caller">
+            <Caller request={request} />
+          </Fact>
+          <Fact name="Asked for">
+            {request.modelRequested ?? "the default model"}
+            {request.stream ? ", streamed" : ", in one piece"}
+          </Fact>
           <Fact name="Cache">{cacheText(request)}</Fact>
           <Fact name="Queue">
             {request.queueMs === 0 ? "Did not wait" : `Waited ${text(duration(request.queueMs))}`}
@@ -72,6 +66,12 @@ export function RequestDetailView({ request }: { readonly request: RequestDetail
           <Fact name="Answer complete">
             <Figure quantity={duration(request.latencyMs)} />
           </Fact>
+          {request.overheadMs === null ? null : (
+            <Fact name="Millrace itself">
+              {text(duration(request.overheadMs))} <span className="text-muted">before the first attempt</span>
+            </Fact>
+          )}
+          {request.serviceTier === null ? null : <Fact name="Service tier">{request.serviceTier}</Fact>}
         </dl>
       </Section>
       {rows.length === 0 ? null : (
@@ -81,65 +81,126 @@ export function RequestDetailView({ request }: { readonly request: RequestDetail
       )}
       {request.attemptDetails.length === 0 ? null : (
         <Section title="Attempts" flush>
-          <DataTable
-            label="Attempts"
-            rows={request.attemptDetails}
-            columns={attemptColumns}
-            rowId={(attempt) => attempt.startedAt + attempt.provider}
-            minWidth="min-w-md"
-          />
+          <AttemptTable attempts={request.attemptDetails} />
+          <p className="px-5 py-3 text-xs text-muted">
+            The rate limits that a provider reports with an answer steer the limiter and are not kept with the attempt.
+          </p>
         </Section>
       )}
       <Section title="Tokens and cost">
-        <dl className="grid grid-cols-[1fr_auto] gap-x-4 gap-y-2 text-[13px] tabular-nums">
-          {priceLines(request).map((line) => (
-            <Sum key={line.kind} name={lineLabels[line.kind]}>
-              {lineText(line)}
-            </Sum>
+        <PriceLines request={request} />
+      </Section>
+      <WhyMiss key={request.id} request={request} onOpen={onOpen} />
+      <Section title="Headers of the answer">
+        <dl className="grid grid-cols-[minmax(0,auto)_minmax(0,1fr)] gap-x-4 gap-y-1.5 font-mono text-xs">
+          {answerHeaders(request).map(({ name, value }) => (
+            <div key={name} className="contents" data-header={name}>
+              <dt className="truncate text-muted">{name}</dt>
+              <dd className="break-all">{value}</dd>
+            </div>
           ))}
-          {request.savedTokens === 0 ? null : (
-            <Sum name="Saved by the cache">{exactCount(request.savedTokens)} tokens</Sum>
-          )}
-          <div className="col-span-2 my-1 border-t" />
-          <Sum name="Cost" strong>
-            {request.price.usd === null ? "No price" : text(usd(request.price.usd))}
-          </Sum>
-          {request.savedUsd === null ? null : <Sum name="Saved by the cache">{text(usd(request.savedUsd))}</Sum>}
-          {request.providerCacheSavedUsd === null || request.providerCacheSavedUsd === 0 ? null : (
-            <Sum name="Saved by the provider's cache">{text(usd(request.providerCacheSavedUsd))}</Sum>
-          )}
         </dl>
         <p className="mt-3 text-xs text-muted">
-          {request.price.usd === null
-            ? `There is no price: ${request.price.unpricedReason ?? "the model has none"}.`
-            : request.price.table === null
-              ? null
-              : `Priced with ${request.price.table}.`}
-          {request.estimated ? " The provider reported no usage: the tokens are our own count." : null}
+          As a caller of the gateway got them, told from the record. Not kept: {unkeptHeaders.join(", ")}.
         </p>
+      </Section>
+      <Section title="Metadata">
+        {metadata === null ? (
+          <p className="text-[13px] text-muted">The caller attached none.</p>
+        ) : (
+          <CommandLine command={JSON.stringify(metadata, null, 2)} what="the metadata" />
+        )}
+      </Section>
+      <Section title="Content">
+        {content === null ? (
+          <p className="text-[13px] text-muted">
+            Prompt and answer were not logged. Set <code className="font-mono text-xs">logging.content: true</code> to
+            keep those of requests to come.
+          </p>
+        ) : (
+          <div className="space-y-4">
+            <Said title="Prompt" text={content.prompt} />
+            <Said title="Answer" text={content.answer} />
+          </div>
+        )}
       </Section>
     </div>
   )
 }
 
-/** The lines that hold tokens; where nothing was priced, what the request itself says. */
-const priceLines = ({ price, promptTokens, completionTokens }: RequestDetail): ReadonlyArray<PriceLine> =>
-  price.lines.length === 0
-    ? [
-        { kind: "uncachedInput", tokens: promptTokens, usd: null, usdPerMillion: null },
-        { kind: "output", tokens: completionTokens, usd: null, usdPerMillion: null }
-      ]
-    : price.lines.filter(
-        ({ kind, tokens, usd: dollars }) =>
-          tokens > 0 || (dollars ?? 0) !== 0 || kind === "uncachedInput" || kind === "output"
-      )
+function FailureNote({ request }: { readonly request: RequestDetail }) {
+  const { errorDetail, errorKind, fault, fingerprint } = request
+  const fix = fixOf(errorKind, fault)
+  return (
+    <section role="note" aria-label="Failure" className="bg-bad/6 px-5 py-4 text-[13px]">
+      <p className="font-medium text-bad-text">
+        {fault === null ? "It failed" : faultSentences[fault]}
+        {errorKind === null ? null : ` (${errorKind})`}
+      </p>
+      {errorDetail === null ? null : <p className="mt-1 break-words">{errorDetail}</p>}
+      {fix === null ? null : (
+        <p className="mt-1 text-muted">
+          {fix.text}{" "}
+          {fix.href === undefined ? null : (
+            <Link href={fix.href} className="underline underline-offset-4">
+              Go there
+            </Link>
+          )}
+        </p>
+      )}
+      {fingerprint === null ? null : (
+        <Link
+          href={`/errors?group=${encodeURIComponent(fingerprint)}`}
+          className="mt-1.5 inline-flex items-center gap-1 text-xs underline-offset-4 hover:underline"
+        >
+          Failures like this one
+          <ArrowUpRight className="size-3.5" />
+        </Link>
+      )}
+    </section>
+  )
+}
 
-/** Tokens, the rate and what they cost; fees have dollars alone. */
-const lineText = ({ kind, tokens, usd: dollars, usdPerMillion }: PriceLine): string => {
-  if (kind === "fees" || kind === "lostAttempts") return text(usd(dollars))
-  const counted = `${exactCount(tokens)} tokens`
-  if (dollars === null || usdPerMillion === null) return counted
-  return `${counted} at ${text(usd(usdPerMillion))} a million: ${text(usd(dollars))}`
+function Caller({ request: { keyId, tenant } }: { readonly request: RequestDetail }) {
+  const names = useKeyNames({ enabled: keyId !== null })
+  return (
+    <>
+      tenant {tenant}
+      {keyId === null ? (
+        <span className="text-muted">, without a key</span>
+      ) : (
+        <>
+          , key{" "}
+          <Link
+            href={`/keys?id=${encodeURIComponent(keyId)}`}
+            title={keyId}
+            className="underline underline-offset-4 hover:text-muted"
+          >
+            {names.get(keyId) ?? keyId}
+          </Link>
+        </>
+      )}
+    </>
+  )
+}
+
+function Said({ title, text: said }: { readonly title: string; readonly text: string }) {
+  return (
+    <div>
+      <h4 className="mb-1.5 text-xs font-medium text-muted">{title}</h4>
+      {said === "" ? (
+        <p className="text-[13px] text-muted">No text</p>
+      ) : (
+        <pre
+          tabIndex={0}
+          aria-label={title}
+          className="max-h-80 overflow-auto rounded-lg border bg-subtle px-3 py-2 font-mono text-xs leading-5 break-words whitespace-pre-wrap"
+        >
+          {said}
+        </pre>
+      )}
+    </div>
+  )
 }
 
 const cacheText = ({ cache, cacheAgeMs, cacheSimilarity }: RequestDetail): string =>
@@ -158,13 +219,18 @@ const attemptsText = ({ attempts, attemptDetails }: RequestDetail): string => {
 interface SectionProps {
   readonly title: string
   readonly flush?: boolean
+  readonly action?: ReactNode
   readonly children: ReactNode
 }
 
-function Section({ title, flush = false, children }: SectionProps) {
+/** A part of what is told of a request. */
+export function Section({ title, flush = false, action, children }: SectionProps) {
   return (
     <section className={flush ? "pt-4" : "px-5 py-4"}>
-      <h3 className={flush ? "mb-3 px-5 text-[13px] font-semibold" : "mb-3 text-[13px] font-semibold"}>{title}</h3>
+      <div className={flush ? "mb-3 flex px-5" : "mb-3 flex min-h-6 flex-wrap items-center gap-2"}>
+        <h3 className="grow text-[13px] font-semibold">{title}</h3>
+        {action}
+      </div>
       {children}
     </section>
   )
@@ -174,22 +240,7 @@ function Fact({ name, children }: { readonly name: string; readonly children: Re
   return (
     <>
       <dt className="text-muted">{name}</dt>
-      <dd className="min-w-0 tabular-nums">{children}</dd>
-    </>
-  )
-}
-
-interface SumProps {
-  readonly name: string
-  readonly strong?: boolean
-  readonly children: ReactNode
-}
-
-function Sum({ name, strong = false, children }: SumProps) {
-  return (
-    <>
-      <dt className={strong ? "font-medium" : "text-muted"}>{name}</dt>
-      <dd className={strong ? "text-right font-medium" : "text-right"}>{children}</dd>
+      <dd className="min-w-0 break-words tabular-nums">{children}</dd>
     </>
   )
 }

@@ -12,10 +12,12 @@ import { useRequest } from "./use-requests"
 interface RequestSheetProps {
   readonly id: string | null
   readonly onClose: () => void
+  /** Opens another request in its place; elsewhere others are links to the list. */
+  readonly onOpen?: (id: string) => void
 }
 
 /** One request beside the list. */
-export function RequestSheet({ id, onClose }: RequestSheetProps) {
+export function RequestSheet({ id, onClose, onOpen }: RequestSheetProps) {
   const request = useRequest(id)
   return (
     <Sheet
@@ -39,7 +41,7 @@ export function RequestSheet({ id, onClose }: RequestSheetProps) {
       }
     >
       {request.data !== undefined ? (
-        <RequestDetailView request={request.data} />
+        <RequestDetailView request={request.data} onOpen={onOpen} />
       ) : request.isError ? (
         <ErrorState
           what="The request"

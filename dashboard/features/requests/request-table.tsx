@@ -4,6 +4,7 @@ import { createColumnHelper } from "@tanstack/react-table"
 import type { RequestItem } from "millrace/admin-api"
 import { DataTable, type features } from "@/components/data-table"
 import { Figure } from "@/components/figure"
+import { useKeyNames } from "@/features/keys/use-keys"
 import { count, duration, exactCount, usd } from "@/lib/format"
 import { formatClock, formatDayTime, formatFull } from "@/lib/time"
 import { CacheBadge, StatusBadge } from "./badges"
@@ -36,6 +37,11 @@ const columns = helper.columns([
   helper.accessor("model", {
     header: "Model",
     cell: ({ row: { original } }) => <ModelName item={original} />
+  }),
+  helper.accessor("tenant", {
+    header: "Caller",
+    meta: { className: "w-44" },
+    cell: ({ row: { original } }) => <CallerName item={original} />
   }),
   helper.accessor("status", {
     header: "Status",
@@ -89,7 +95,7 @@ export function RequestTable({ rows, openId, onOpen }: RequestTableProps) {
       rowId={(row) => row.id}
       onOpen={(row) => onOpen(row.id)}
       openId={openId}
-      minWidth="min-w-[84rem]"
+      minWidth="min-w-[95rem]"
       height="max-h-[calc(100dvh-17rem)] min-h-64"
     />
   )
@@ -105,6 +111,18 @@ function ModelName({ item }: { readonly item: RequestItem }) {
       {answered !== null && asked !== null && asked !== answered && asked !== item.model ? (
         <span className="ml-1.5 text-xs text-muted">as {asked}</span>
       ) : null}
+    </span>
+  )
+}
+
+/** The key by its name, with its tenant; where no key came with the request, the tenant alone. */
+function CallerName({ item: { keyId, tenant } }: { readonly item: RequestItem }) {
+  const names = useKeyNames({ enabled: keyId !== null })
+  if (keyId === null) return <span className="text-muted">{tenant}</span>
+  const name = names.get(keyId) ?? keyId
+  return (
+    <span title={`${name} (${keyId}), tenant ${tenant}`}>
+      {name} <span className="text-xs text-muted">{tenant}</span>
     </span>
   )
 }

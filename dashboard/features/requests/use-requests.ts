@@ -8,6 +8,8 @@ import type { UsageFilters } from "@/features/usage/use-usage"
 import { failureOf, getJson } from "@/lib/api"
 
 const pageSize = 100
+/** Whoever wants older ones wants many. */
+const olderPageSize = 500
 const refreshMs = 3000
 
 /** Requests of a range, newest first, page by page; while only the first page is shown it is read again by itself. */
@@ -24,7 +26,11 @@ export const useRequests = (range: Range, filters: UsageFilters) => {
     refetchInterval: (query) => ((query.state.data?.pages.length ?? 1) === 1 ? refreshMs : false),
     queryFn: ({ pageParam, signal }) => {
       const { fromMs, toMs } = windowOf(range, Date.now(), live.uptimeMs())
-      const query = new URLSearchParams({ ...filters, limit: String(pageSize), from: String(fromMs) })
+      const query = new URLSearchParams({
+        ...filters,
+        limit: String(pageParam === null ? pageSize : olderPageSize),
+        from: String(fromMs)
+      })
       if (toMs !== null) query.set("to", String(toMs))
       if (pageParam !== null) query.set("cursor", pageParam)
       return getJson<RequestPage>(`/api/requests?${query}`, signal)

@@ -1,8 +1,7 @@
 import { rangeParam } from "@/features/usage/range"
+import { cacheKinds, requestStatuses } from "@/features/requests/filter-row"
+import { faults } from "@/features/requests/faults"
 import { anyText, oneOf } from "@/lib/url-state"
-
-export const requestStatuses = ["success", "error", "cancelled"] as const
-export const cacheKinds = ["hit", "semantic", "coalesced", "miss", "bypass"] as const
 
 export const requestParams = {
   range: rangeParam("24h"),
@@ -13,22 +12,14 @@ export const requestParams = {
   tenant: anyText,
   key: anyText,
   errorKind: anyText,
-  fault: oneOf(["caller", "policy", "provider", "engine"], null),
+  fault: oneOf(faults, null),
   fingerprint: anyText,
   search: anyText,
   id: anyText
 }
 
-/** Parameters that are chosen among what requests of the range have. */
-export const usedFilters = [
-  { name: "model", label: "Model" },
-  { name: "tenant", label: "Tenant" },
-  { name: "key", label: "Key" }
-] as const
-
 /** Parameters that come with links from other pages, and how they are called. */
 export const linkedFilters = [
   { name: "errorKind", label: "Error" },
-  { name: "fault", label: "Fault of" },
   { name: "fingerprint", label: "Failures like" }
 ] as const
