@@ -178,7 +178,14 @@ export const RequestDetail = Schema.Struct({
   /** What the caller attached. */
   metadata: Schema.NullOr(Schema.Record(Schema.String, Schema.Json)),
   /** Prompt and answer as text, cut where they are long; null unless content logging is switched on. */
-  content: Schema.NullOr(Schema.Struct({ prompt: Schema.String, answer: Schema.String })),
+  content: Schema.NullOr(
+    Schema.Struct({
+      prompt: Schema.String,
+      answer: Schema.String,
+      /** The request as a body of Chat Completions without its model; null where it is too long or none, absent from older records. */
+      request: Schema.optional(Schema.NullOr(Schema.Record(Schema.String, Schema.Json)))
+    })
+  ),
   /** Message of the failure without ids, numbers, names and quoted text. */
   errorDetail: NullableString,
   /** What failures that are alike have in common: `GET errors`. */

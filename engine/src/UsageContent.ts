@@ -7,6 +7,7 @@
  */
 import type { Completion } from "./Reply.ts"
 import type { ContentPart, Message, Request } from "./Request.ts"
+import { type ReplayBody, replayOf } from "./UsageReplay.ts"
 
 /** Bytes of JSON that metadata may have. */
 export const metadataBytesMax = 4096
@@ -18,6 +19,8 @@ export type Metadata = { readonly [name: string]: unknown }
 export interface UsageContent {
   readonly prompt: string
   readonly answer: string
+  /** What was asked, as a body to send again; absent from older records. */
+  readonly request?: ReplayBody | null
 }
 
 /** `x-millrace-metadata` or the `metadata` of a request, else that of the body in its own dialect; null without any. */
@@ -32,15 +35,18 @@ export const metadataOf = ({ metadata, wire }: Pick<Request, "metadata" | "wire"
 
 /** Prompt and answer as text; null for a call that has neither. */
 export const contentOf = (
-  request: Pick<Request, "messages" | "embed">,
+  request: Pick<Request, keyof Parameters<typeof replayOf>[0]>,
   completion: Completion | undefined
 ): UsageContent | null => {
   const prompt = joined(promptTexts(request))
   const answer = joined(answerTexts(completion))
-  return prompt === "" && answer === "" ? null : { prompt, answer }
+  return prompt === "" && answer === "" ? null : { prompt, answer, request: replayOf(request) }
 }
 
-function* promptTexts({ embed, messages }: Pick<Request, "messages" | "embed">): Iterable<string> {
+function* promptTexts({
+  embed,
+  messages
+}: Pick<Request, "messages"> & Partial<Pick<Request, "embed">>): Iterable<string> {
   if (embed !== undefined) yield* embed.input
   for (const message of messages) yield* messageTexts(message)
 }

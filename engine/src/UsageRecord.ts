@@ -261,7 +261,7 @@ export const toDetail = (record: UsageRecord): RequestDetail => ({
   overheadMs: record.overheadMs,
   stream: record.stream,
   metadata: record.metadata as RequestDetail["metadata"],
-  content: record.content,
+  content: record.content as RequestDetail["content"],
   errorDetail: record.errorDetail,
   fingerprint: record.fingerprint
 })

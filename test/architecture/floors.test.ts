@@ -150,6 +150,7 @@ const floors: ReadonlyArray<{ readonly floor: string; readonly files: ReadonlyAr
       "TraceEvents.ts",
       "Usage.ts",
       "UsageContent.ts",
+      "UsageReplay.ts",
       "UsagePrice.ts",
       "UsageRecord.ts",
       "SemanticEmbedder.ts",
