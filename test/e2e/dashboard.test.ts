@@ -34,7 +34,8 @@ providers:
     kind: simulated
     model: simulated-slow
     simulated: { latency: 100, tokensPerSecond: 25, seed: 8 }
-storage: { database: memory }`
+storage: { database: memory }
+logging: { content: true }`
   )
 
   describe("session", () => session(suite))

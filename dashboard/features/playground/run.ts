@@ -5,20 +5,17 @@
  * said; a stream that ends without its last event is a failure too.
  */
 import { EventSourceParserStream } from "eventsource-parser/stream"
+import { isFault, type Fault } from "@/features/requests/faults"
 import { RequestFailed } from "@/lib/api"
-
-export const cacheModes = ["default", "refresh", "bypass", "only"] as const
-
-export type CacheMode = (typeof cacheModes)[number]
+import { bodyOf, type CacheMode, type CallBody } from "./draft"
 
 export interface RunInput {
   readonly model: string
-  readonly system: string
-  readonly prompt: string
-  readonly temperature: number | null
-  readonly maxTokens: number | null
+  readonly body: CallBody
   readonly cache: CacheMode
   readonly stream: boolean
+  /** The virtual key in whose name the call goes; null for none. */
+  readonly keyId: string | null
 }
 
 /** What the gateway's response headers say; null where a header is missing. */
@@ -37,9 +34,19 @@ export interface TokenCounts {
   readonly completionTokens: number
 }
 
+/** A piece of a call of a tool; pieces with one index belong together. */
+export interface ToolPiece {
+  readonly index: number
+  readonly id: string | undefined
+  readonly name: string
+  readonly arguments: string
+}
+
 export type RunEvent =
   | { readonly type: "headers"; readonly decisions: Decisions; readonly afterMs: number }
   | { readonly type: "text"; readonly text: string; readonly afterMs: number }
+  | { readonly type: "reasoning"; readonly text: string; readonly afterMs: number }
+  | { readonly type: "tools"; readonly pieces: ReadonlyArray<ToolPiece>; readonly afterMs: number }
   | { readonly type: "usage"; readonly tokens: TokenCounts }
   | { readonly type: "end"; readonly finishReason: string | null; readonly afterMs: number }
 
@@ -47,7 +54,7 @@ export type RunEvent =
 export class CallFailed extends Error {
   readonly status: number
   readonly code: string | null
-  readonly fault: string | null
+  readonly fault: Fault | null
   readonly retryAfter: string | null
   readonly decisions: Decisions
 
@@ -56,7 +63,8 @@ export class CallFailed extends Error {
     this.name = "CallFailed"
     this.status = status
     this.code = code
-    this.fault = headers.get("x-millrace-fault")
+    const fault = headers.get("x-millrace-fault")
+    this.fault = isFault(fault) ? fault : null
     this.retryAfter = headers.get("retry-after")
     this.decisions = decisionsOf(headers)
   }
@@ -65,7 +73,8 @@ export class CallFailed extends Error {
 export async function* run(input: RunInput, signal: AbortSignal): AsyncGenerator<RunEvent> {
   const startedMs = performance.now()
   const after = () => performance.now() - startedMs
-  const response = await fetch("/api/playground", {
+  const query = input.keyId === null ? "" : `?${new URLSearchParams({ keyId: input.keyId })}`
+  const response = await fetch(`/api/playground${query}`, {
     method: "POST",
     headers: { "content-type": "application/json", "x-millrace-cache": input.cache },
     body: JSON.stringify(bodyOf(input)),
@@ -82,18 +91,6 @@ export async function* run(input: RunInput, signal: AbortSignal): AsyncGenerator
   else yield* readWhole(response, after)
 }
 
-/** The body of the call in the shape of OpenAI's Chat Completions. */
-export const bodyOf = (input: RunInput) => ({
-  model: input.model,
-  messages: [
-    ...(input.system.trim() === "" ? [] : [{ role: "system", content: input.system }]),
-    { role: "user", content: input.prompt }
-  ],
-  ...(input.temperature === null ? {} : { temperature: input.temperature }),
-  ...(input.maxTokens === null ? {} : { max_tokens: input.maxTokens }),
-  ...(input.stream ? { stream: true, stream_options: { include_usage: true } } : {})
-})
-
 interface UsageBody {
   readonly prompt_tokens?: number
   readonly completion_tokens?: number
@@ -104,10 +101,21 @@ interface ErrorBody {
   readonly code?: string | null
 }
 
+interface MessageBody {
+  readonly content?: string | null
+  readonly refusal?: string | null
+  readonly reasoning_content?: string | null
+  readonly tool_calls?: ReadonlyArray<{
+    readonly index?: number
+    readonly id?: string
+    readonly function?: { readonly name?: string; readonly arguments?: string }
+  }>
+}
+
 interface ChunkBody {
   readonly choices?: ReadonlyArray<{
-    readonly delta?: { readonly content?: string | null }
-    readonly message?: { readonly content?: string | null }
+    readonly delta?: MessageBody
+    readonly message?: MessageBody
     readonly finish_reason?: string | null
   }>
   readonly usage?: UsageBody | null
@@ -135,7 +143,7 @@ async function* readStream(response: Response, after: () => number): AsyncGenera
       )
     }
     const choice = chunk.choices?.[0]
-    if (choice?.delta?.content) yield { type: "text", text: choice.delta.content, afterMs: after() }
+    yield* said(choice?.delta, after())
     if (choice?.finish_reason) finishReason = choice.finish_reason
     yield* tokensOf(chunk.usage)
   }
@@ -145,9 +153,26 @@ async function* readStream(response: Response, after: () => number): AsyncGenera
 async function* readWhole(response: Response, after: () => number): AsyncGenerator<RunEvent> {
   const body = (await response.json()) as ChunkBody
   const choice = body.choices?.[0]
-  if (choice?.message?.content) yield { type: "text", text: choice.message.content, afterMs: after() }
+  yield* said(choice?.message, after())
   yield* tokensOf(body.usage)
   yield { type: "end", finishReason: choice?.finish_reason ?? null, afterMs: after() }
+}
+
+/** What a message, or a piece of one, says. */
+function* said(message: MessageBody | undefined, afterMs: number): Generator<RunEvent> {
+  if (message === undefined) return
+  if (message.reasoning_content) yield { type: "reasoning", text: message.reasoning_content, afterMs }
+  const text = `${message.content ?? ""}${message.refusal ?? ""}`
+  if (text !== "") yield { type: "text", text, afterMs }
+  if (message.tool_calls !== undefined && message.tool_calls.length > 0) {
+    const pieces = message.tool_calls.map((call, place) => ({
+      index: call.index ?? place,
+      id: call.id,
+      name: call.function?.name ?? "",
+      arguments: call.function?.arguments ?? ""
+    }))
+    yield { type: "tools", pieces, afterMs }
+  }
 }
 
 function* tokensOf(usage: UsageBody | null | undefined): Generator<RunEvent> {

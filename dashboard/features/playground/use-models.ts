@@ -1,6 +1,6 @@
 "use client"
 
-import { useQuery } from "@tanstack/react-query"
+import { keepPreviousData, useQuery } from "@tanstack/react-query"
 import { getJson } from "@/lib/api"
 
 export interface Model {
@@ -8,10 +8,14 @@ export interface Model {
   readonly owned_by?: string
 }
 
-/** What `GET /v1/models` offers: models as `provider/model`, and aliases. */
-export const useModels = () =>
+/** What may be asked for in the name of a key, or of none: models as `provider/model`, and aliases. */
+export const useModels = (keyId: string | null = null) =>
   useQuery({
-    queryKey: ["models"],
+    queryKey: ["models", keyId],
     staleTime: 60_000,
-    queryFn: async ({ signal }) => (await getJson<{ readonly data: ReadonlyArray<Model> }>("/api/models", signal)).data
+    placeholderData: keepPreviousData,
+    queryFn: async ({ signal }) => {
+      const query = keyId === null ? "" : `?${new URLSearchParams({ keyId })}`
+      return (await getJson<{ readonly data: ReadonlyArray<Model> }>(`/api/models${query}`, signal)).data
+    }
   })

@@ -1,41 +1,57 @@
 "use client"
 
 import { useReducer, useRef } from "react"
+import { faultSentences, fixOf, type Fix } from "@/features/requests/faults"
 import { failureOf, goToLogin } from "@/lib/api"
-import { CallFailed, run, type Decisions, type RunEvent, type RunInput, type TokenCounts } from "./run"
+import type { ToolCall } from "./draft"
+import { CallFailed, run, type Decisions, type RunEvent, type RunInput, type TokenCounts, type ToolPiece } from "./run"
 
 export interface RunFailure {
   readonly title: string
   readonly message: string
+  readonly fix: Fix | null
 }
 
 export interface RunState {
   readonly phase: "idle" | "waiting" | "answering" | "done" | "stopped" | "failed"
   readonly input: RunInput | null
   readonly text: string
+  readonly reasoning: string
+  readonly toolCalls: ReadonlyArray<ToolCall>
   readonly decisions: Decisions | null
   readonly tokens: TokenCounts | null
   readonly finishReason: string | null
-  /** Milliseconds from sending to the first text, measured in the browser. */
+  /** When it was sent; epoch milliseconds. */
+  readonly sentAtMs: number | null
+  /** Milliseconds from sending to the headers, the first text and the end, measured in the browser. */
+  readonly headersMs: number | null
   readonly firstTextMs: number | null
-  /** Milliseconds from sending to the end, measured in the browser. */
   readonly totalMs: number | null
   readonly failure: RunFailure | null
 }
 
 type Action =
-  | { readonly type: "send"; readonly input: RunInput }
+  | { readonly type: "send"; readonly input: RunInput; readonly nowMs: number }
   | { readonly type: "event"; readonly event: RunEvent }
-  | { readonly type: "stop" }
-  | { readonly type: "fail"; readonly failure: RunFailure; readonly decisions: Decisions | null }
+  | { readonly type: "stop"; readonly nowMs: number }
+  | {
+      readonly type: "fail"
+      readonly failure: RunFailure
+      readonly decisions: Decisions | null
+      readonly nowMs: number
+    }
 
 const idle: RunState = {
   phase: "idle",
   input: null,
   text: "",
+  reasoning: "",
+  toolCalls: [],
   decisions: null,
   tokens: null,
   finishReason: null,
+  sentAtMs: null,
+  headersMs: null,
   firstTextMs: null,
   totalMs: null,
   failure: null
@@ -44,27 +60,34 @@ const idle: RunState = {
 const reduce = (state: RunState, action: Action): RunState => {
   switch (action.type) {
     case "send":
-      return { ...idle, phase: "waiting", input: action.input }
+      return { ...idle, phase: "waiting", input: action.input, sentAtMs: action.nowMs }
     case "event":
       return receive(state, action.event)
     case "stop":
-      return isRunning(state) ? { ...state, phase: "stopped" } : state
+      return isRunning(state) ? { ...state, phase: "stopped", totalMs: since(state, action.nowMs) } : state
     case "fail":
-      return { ...state, phase: "failed", failure: action.failure, decisions: action.decisions ?? state.decisions }
+      return {
+        ...state,
+        phase: "failed",
+        failure: action.failure,
+        decisions: action.decisions ?? state.decisions,
+        totalMs: since(state, action.nowMs)
+      }
   }
 }
+
+const since = ({ sentAtMs }: RunState, nowMs: number): number | null => (sentAtMs === null ? null : nowMs - sentAtMs)
 
 const receive = (state: RunState, event: RunEvent): RunState => {
   switch (event.type) {
     case "headers":
-      return { ...state, decisions: event.decisions }
+      return { ...state, decisions: event.decisions, headersMs: event.afterMs }
     case "text":
-      return {
-        ...state,
-        phase: "answering",
-        text: state.text + event.text,
-        firstTextMs: state.firstTextMs ?? event.afterMs
-      }
+      return { ...began(state, event.afterMs), text: state.text + event.text }
+    case "reasoning":
+      return { ...began(state, event.afterMs), reasoning: state.reasoning + event.text }
+    case "tools":
+      return { ...began(state, event.afterMs), toolCalls: event.pieces.reduce(withPiece, state.toolCalls) }
     case "usage":
       return { ...state, tokens: event.tokens }
     case "end":
@@ -72,9 +95,28 @@ const receive = (state: RunState, event: RunEvent): RunState => {
   }
 }
 
+const began = (state: RunState, afterMs: number): RunState => ({
+  ...state,
+  phase: "answering",
+  firstTextMs: state.firstTextMs ?? afterMs
+})
+
+const withPiece = (calls: ReadonlyArray<ToolCall>, piece: ToolPiece): ReadonlyArray<ToolCall> => {
+  const call = calls[piece.index]
+  const next: ToolCall = {
+    id: call?.id ?? piece.id ?? `call_${piece.index}`,
+    type: "function",
+    function: {
+      name: (call?.function.name ?? "") + piece.name,
+      arguments: (call?.function.arguments ?? "") + piece.arguments
+    }
+  }
+  return call === undefined ? [...calls, next] : calls.with(piece.index, next)
+}
+
 export const isRunning = ({ phase }: RunState) => phase === "waiting" || phase === "answering"
 
-/** The playground's one call at a time. */
+/** One call at a time. */
 export const useRun = () => {
   const [state, dispatch] = useReducer(reduce, idle)
   const controller = useRef<AbortController | null>(null)
@@ -83,7 +125,7 @@ export const useRun = () => {
     controller.current?.abort()
     const current = new AbortController()
     controller.current = current
-    dispatch({ type: "send", input })
+    dispatch({ type: "send", input, nowMs: Date.now() })
     try {
       for await (const event of run(input, current.signal)) {
         if (current.signal.aborted) return
@@ -94,37 +136,35 @@ export const useRun = () => {
       dispatch({
         type: "fail",
         failure: describe(error),
-        decisions: error instanceof CallFailed ? error.decisions : null
+        decisions: error instanceof CallFailed ? error.decisions : null,
+        nowMs: Date.now()
       })
     }
   }
 
   const stop = () => {
     controller.current?.abort()
-    dispatch({ type: "stop" })
+    dispatch({ type: "stop", nowMs: Date.now() })
   }
 
   return { state, send, stop }
 }
 
-const faults: Record<string, string> = {
-  caller: "The request is wrong",
-  policy: "A limit of this gateway said no",
-  provider: "The provider failed",
-  engine: "Millrace failed"
-}
-
 const describe = (error: unknown): RunFailure => {
   if (error instanceof CallFailed) {
-    const title = error.fault === null ? "The call failed" : (faults[error.fault] ?? "The call failed")
+    const { code, fault, message, retryAfter, status } = error
     const details = [
-      ...(error.status >= 400 ? [`HTTP ${error.status}`] : []),
-      ...(error.code === null ? [] : [error.code]),
-      ...(error.retryAfter === null ? [] : [`retry after ${error.retryAfter} s`])
+      ...(status >= 400 ? [`HTTP ${status}`] : []),
+      ...(code === null ? [] : [code]),
+      ...(retryAfter === null ? [] : [`retry after ${retryAfter} s`])
     ]
-    return { title, message: details.length === 0 ? error.message : `${error.message} (${details.join(", ")})` }
+    return {
+      title: fault === null ? "The call failed" : faultSentences[fault],
+      message: details.length === 0 ? message : `${message} (${details.join(", ")})`,
+      fix: fixOf(code, fault)
+    }
   }
   const failure = failureOf(error)
   if (failure.kind === "unauthorized") goToLogin()
-  return { title: "The call failed", message: failure.message }
+  return { title: "The call failed", message: failure.message, fix: null }
 }

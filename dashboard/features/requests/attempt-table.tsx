@@ -14,13 +14,15 @@ const columns = helper.columns([
   helper.accessor((attempt) => `${attempt.provider}/${attempt.model}`, {
     id: "target",
     header: "Attempt at",
-    meta: { className: "w-[26%]" },
-    cell: ({ getValue }) => <span title={getValue()}>{getValue()}</span>
-  }),
-  helper.accessor("reason", {
-    header: "Why",
-    meta: { className: "w-28" },
-    cell: ({ getValue }) => reasons[getValue()]
+    meta: { className: "w-[30%]" },
+    cell: ({ getValue, row: { original } }) => (
+      <span title={`${getValue()}, ${reasons[original.reason]}`}>
+        {getValue()}
+        {original.reason === "first" ? null : (
+          <span className="ml-1.5 text-xs text-muted">{reasons[original.reason]}</span>
+        )}
+      </span>
+    )
   }),
   helper.accessor("error", {
     header: "Result",
@@ -28,7 +30,7 @@ const columns = helper.columns([
   }),
   helper.accessor("queueMs", {
     header: "Queued",
-    meta: { align: "right", className: "w-20" },
+    meta: { align: "right", className: "w-18" },
     cell: ({ getValue }) => (getValue() === 0 ? "0" : <Figure quantity={duration(getValue())} />)
   }),
   helper.accessor("firstPartMs", {
@@ -43,7 +45,7 @@ const columns = helper.columns([
   }),
   helper.accessor("costUsd", {
     header: "Cost",
-    meta: { align: "right", className: "w-24" },
+    meta: { align: "right", className: "w-28" },
     cell: ({ row: { original } }) => <Figure quantity={usd(original.lost ? original.lostUsd : original.costUsd)} />
   })
 ])
@@ -56,7 +58,7 @@ export function AttemptTable({ attempts }: { readonly attempts: ReadonlyArray<At
       rows={attempts}
       columns={columns}
       rowId={(attempt) => `${attempts.indexOf(attempt)}`}
-      minWidth="min-w-2xl"
+      minWidth="min-w-3xl"
     />
   )
 }

@@ -63,7 +63,7 @@ export function RequestDetailView({ request, onOpen, replay = true }: RequestDet
           <Fact name="First token">
             <Figure quantity={duration(request.ttftMs)} />
           </Fact>
-          <Fact name="Answer complete">
+          <Fact name={request.status === "success" ? "Answer complete" : "Ended after"}>
             <Figure quantity={duration(request.latencyMs)} />
           </Fact>
           {request.overheadMs === null ? null : (

@@ -25,6 +25,7 @@ export function RequestSheet({ id, onClose, onOpen }: RequestSheetProps) {
       onOpenChange={(open) => {
         if (!open) onClose()
       }}
+      width="max-w-3xl"
       title={
         <span className="flex flex-wrap items-center gap-2">
           {request.data?.model ?? request.data?.modelRequested ?? "Request"}

@@ -22,7 +22,7 @@ const isToday = (time: string) => new Date(time).toDateString() === new Date().t
 const columns = helper.columns([
   helper.accessor("time", {
     header: "Time",
-    meta: { className: "w-32" },
+    meta: { className: "w-28" },
     cell: ({ getValue }) => (
       <button
         type="button"
@@ -40,32 +40,32 @@ const columns = helper.columns([
   }),
   helper.accessor("tenant", {
     header: "Caller",
-    meta: { className: "w-44" },
+    meta: { className: "w-36" },
     cell: ({ row: { original } }) => <CallerName item={original} />
   }),
   helper.accessor("status", {
     header: "Status",
-    meta: { className: "w-48" },
+    meta: { className: "w-44" },
     cell: ({ row: { original } }) => <StatusBadge status={original.status} errorKind={original.errorKind} />
   }),
   helper.accessor("cache", {
     header: "Cache",
-    meta: { className: "w-32" },
+    meta: { className: "w-28" },
     cell: ({ getValue }) => <CacheBadge cache={getValue()} />
   }),
   helper.accessor("attempts", {
     header: "Attempts",
-    meta: { align: "right", className: "w-24" },
+    meta: { align: "right", className: "w-20" },
     cell: ({ getValue }) => exactCount(getValue())
   }),
   helper.accessor("promptTokens", {
     header: "Prompt",
-    meta: { align: "right", className: "w-24" },
+    meta: { align: "right", className: "w-20" },
     cell: ({ getValue }) => <Figure quantity={count(getValue())} />
   }),
   helper.accessor("completionTokens", {
     header: "Completion",
-    meta: { align: "right", className: "w-28" },
+    meta: { align: "right", className: "w-24" },
     cell: ({ getValue }) => <Figure quantity={count(getValue())} />
   }),
   helper.accessor("costUsd", {
@@ -75,12 +75,12 @@ const columns = helper.columns([
   }),
   helper.accessor("ttftMs", {
     header: "First token",
-    meta: { align: "right", className: "w-28" },
+    meta: { align: "right", className: "w-24" },
     cell: ({ getValue }) => <Figure quantity={duration(getValue())} />
   }),
   helper.accessor("latencyMs", {
     header: "Latency",
-    meta: { align: "right", className: "w-28" },
+    meta: { align: "right", className: "w-24" },
     cell: ({ getValue }) => <Figure quantity={duration(getValue())} />
   })
 ])
@@ -95,7 +95,7 @@ export function RequestTable({ rows, openId, onOpen }: RequestTableProps) {
       rowId={(row) => row.id}
       onOpen={(row) => onOpen(row.id)}
       openId={openId}
-      minWidth="min-w-[95rem]"
+      minWidth="min-w-[80rem]"
       height="max-h-[calc(100dvh-17rem)] min-h-64"
     />
   )

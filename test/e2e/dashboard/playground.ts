@@ -1,7 +1,7 @@
 /** The playground: answers as they come, what each stage did, and stopping. */
 import type { Page } from "playwright-core"
 import { expect, it } from "vitest"
-import { alert, type DashboardSuite, eventually, figure } from "../../support/dashboard.ts"
+import { alert, type DashboardSuite, eventually, figure, token } from "../../support/dashboard.ts"
 
 export const playground = (suite: DashboardSuite): void => {
   it("streams an answer in the playground and shows what each stage did", async () => {
@@ -24,7 +24,7 @@ export const playground = (suite: DashboardSuite): void => {
     const request = await suite.admin<RequestFigures>(`requests/${id}`)
     expect(request).toMatchObject({ provider: "slow", model: "simulated-slow", status: "success", cache: "miss" })
     expect(await figure(page, "cache")).toBe("Miss")
-    expect(await metric(page, "cost").textContent()).toContain(
+    expect(await metric(page, "tokens").textContent()).toContain(
       `${request.promptTokens} prompt, ${request.completionTokens} completion tokens`
     )
     const shown = await page.getByRole("region", { name: "What each stage did" }).textContent()
@@ -40,6 +40,72 @@ export const playground = (suite: DashboardSuite): void => {
     await page.getByRole("radio", { name: "bypass" }).check()
     await page.getByRole("button", { name: "Send" }).click()
     await eventually(() => figure(page, "cache")).toBe("Bypassed")
+    expect(suite.witness.complaints).toEqual([])
+  })
+
+  it("asks two models at the same time and shows their figures beside each other, in the name of a key", async () => {
+    const made = await fetch(`${suite.gateway.url}/admin/api/keys`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ name: "playing", tenant: "acme", models: ["simulated/*", "slow/*"] })
+    })
+    const { id: keyId } = (await made.json()) as { id: string }
+    const page = await suite.open(`/playground?model=simulated%2Fsimulated&against=slow%2Fsimulated-slow&key=${keyId}`)
+    await eventually(() => page.getByLabel("In the name of").inputValue()).toBe(keyId)
+    await page.getByLabel("User message").fill("Compare two wheels")
+    await page.getByLabel("User message").press("Control+Enter")
+    const answers = page.locator("[data-run]")
+    await eventually(() => answers.count()).toBe(2)
+    await eventually(() => page.getByText("Answering").count()).toBeGreaterThan(0)
+    await eventually(() => page.getByText("Complete", { exact: true }).count()).toBe(2)
+
+    const { items } = await suite.admin<{
+      items: Array<RequestFigures & { keyId: string; tenant: string; costUsd: number }>
+    }>(`requests?key=${keyId}`)
+    expect(items.map(({ provider }) => provider).toSorted()).toEqual(["simulated", "slow"])
+    expect(items.every(({ tenant }) => tenant === "acme")).toBe(true)
+    for (const [side, provider] of [
+      ["first", "simulated"],
+      ["second", "slow"]
+    ]) {
+      const record = items.find((item) => item.provider === provider)!
+      const tokens = whole.format(record.promptTokens + record.completionTokens)
+      await eventually(() => page.locator(`[data-figure="${side}-tokens"]`).textContent()).toBe(tokens)
+    }
+    await page.getByRole("radio", { name: "slow/simulated-slow" }).check()
+    const slow = items.find(({ provider }) => provider === "slow")!
+    await eventually(() => page.locator("[data-request-id]").getAttribute("data-request-id")).toBe(slow.id)
+    await page.getByText("key playing").waitFor()
+    expect(suite.witness.complaints).toEqual([])
+  })
+
+  it("names at its field what is wrong, sends tools and goes on with their results, and stops with Escape", async () => {
+    const page = await suite.open("/playground?model=simulated%2Fsimulated")
+    await page.getByText("Tools", { exact: true }).click()
+    await page.getByLabel("Tools as JSON").fill('[{ "name": "a b" }]')
+    await page.getByRole("button", { name: "Send" }).click()
+    await page.getByText("Tool 1: expected a name").waitFor()
+    expect(await page.getByLabel("Tools as JSON").getAttribute("aria-invalid")).toBe("true")
+    await page.getByLabel("Tools as JSON").fill('[{ "name": "weather", "parameters": { "type": "object" } }]')
+    await page.getByLabel("User message").fill("Ask the weather tool about Rome")
+    await page.getByRole("button", { name: "Send" }).click()
+    await page.locator('[data-tool-call="weather"]').waitFor()
+    await page.getByText("Complete", { exact: true }).waitFor()
+    await page.getByRole("button", { name: "Go on from here" }).click()
+    await page.getByLabel("Tool message").fill("21 degrees")
+    await page.getByRole("button", { name: "Send" }).click()
+    await eventually(async () => (await page.locator("[data-answer]").textContent())?.length ?? 0).toBeGreaterThan(10)
+    await page.getByText("Complete", { exact: true }).waitFor()
+    const id = (await page.locator("[data-request-id]").getAttribute("data-request-id"))!
+    type Content = { content: { request: { messages: Array<{ role: string }> } } }
+    const { content } = await suite.admin<Content>(`requests/${id}`)
+    expect(content.request.messages.map(({ role }) => role)).toEqual(["user", "assistant", "tool"])
+
+    await page.getByLabel("Model").selectOption("slow/simulated-slow")
+    await page.getByRole("button", { name: "Send" }).click()
+    await page.getByText("Answering").or(page.getByText("Waiting for the first token")).waitFor()
+    await page.keyboard.press("Escape")
+    await page.getByText("Stopped", { exact: true }).waitFor()
     expect(suite.witness.complaints).toEqual([])
   })
 
@@ -70,6 +136,8 @@ export const playground = (suite: DashboardSuite): void => {
     )
   })
 }
+
+const whole = new Intl.NumberFormat("en-US")
 
 const metric = (page: Page, id: string) => page.locator(`[data-metric="${id}"]`)
 

@@ -1,7 +1,7 @@
 /** The list of requests. */
 import type { Page } from "playwright-core"
 import { expect, it } from "vitest"
-import { type DashboardSuite, eventually } from "../../support/dashboard.ts"
+import { type DashboardSuite, eventually, figure, serious } from "../../support/dashboard.ts"
 
 export const requests = (suite: DashboardSuite): void => {
   it("lists requests as the admin API does, filters them by address, and opens one", async () => {
@@ -29,6 +29,49 @@ export const requests = (suite: DashboardSuite): void => {
     expect(new URL(page.url()).searchParams.get("id")).toBe(hit.id)
     await page.keyboard.press("Escape")
     await eventually(() => page.getByRole("dialog").count()).toBe(0)
+    expect(suite.witness.complaints).toEqual([])
+  })
+
+  it("says why a request was a miss against any other, shows its headers and content, and sends it again", async () => {
+    const near = await send(suite, "why a miss", { temperature: 0, seed: 1 })
+    const asked = await send(suite, "why a miss", { temperature: 0, seed: 2 })
+    const [nearId, id] = [near, asked].map((response) => response.headers.get("x-millrace-request-id")!)
+    const page = await suite.open(`/requests?id=${id}`)
+    const sheet = page.getByRole("dialog")
+    const nearest = sheet.locator("[data-neighbour]").first()
+    await nearest.waitFor()
+    expect(await nearest.getAttribute("data-neighbour")).toBe(nearId)
+    expect(await nearest.locator("code").allTextContents()).toEqual(["seed"])
+
+    const told = await sheet
+      .locator("[data-header]")
+      .evaluateAll((rows) =>
+        rows.map((row) => [row.querySelector("dt")!.textContent, row.querySelector("dd")!.textContent])
+      )
+    const sent = [...asked.headers].filter(([name]) => name.startsWith("x-millrace-"))
+    expect(Object.fromEntries(told)).toEqual(Object.fromEntries(sent))
+    expect(await sheet.getByLabel("Prompt", { exact: true }).textContent()).toBe("user: why a miss")
+
+    await send(suite, "another question")
+    const { items } = await suite.admin<{ items: Array<{ key: string }> }>("cache/entries?sort=recent&limit=1")
+    await sheet.getByLabel("Compare with another request or entry").fill(items[0]!.key)
+    await sheet.getByRole("button", { name: "Compare" }).click()
+    const found = sheet.locator("[data-comparison=different]")
+    await found.waitFor()
+    expect((await found.locator("code").allTextContents()).toSorted()).toEqual(["messages[0]", "seed", "temperature"])
+
+    await nearest.getByRole("button").click()
+    await eventually(() => new URL(page.url()).searchParams.get("id")).toBe(nearId)
+    await page.goBack()
+    await eventually(() => new URL(page.url()).searchParams.get("id")).toBe(id)
+    await sheet.getByRole("link", { name: "Replay in the playground" }).click()
+    await page.waitForURL(`**/playground?replay=${id}`)
+    await eventually(() => page.getByLabel("User message").inputValue()).toBe("why a miss")
+    expect(await page.getByLabel("Seed").inputValue()).toBe("2")
+    expect(await page.getByLabel("Model").inputValue()).toBe("simulated/simulated")
+    await page.getByRole("button", { name: "Send" }).click()
+    await eventually(() => figure(page, "cache")).toBe("Bypassed")
+    expect(await serious(page)).toEqual([])
     expect(suite.witness.complaints).toEqual([])
   })
 

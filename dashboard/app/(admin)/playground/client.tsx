@@ -1,31 +1,57 @@
 "use client"
 
-import { useState } from "react"
 import { PageHeader } from "@/components/page-header"
+import { ErrorState } from "@/components/states"
 import { Card } from "@/components/ui/card"
-import { Answer } from "@/features/playground/answer"
-import { CallForm, firstDraft } from "@/features/playground/call-form"
-import { Stages } from "@/features/playground/stages"
-import { isRunning, useRun } from "@/features/playground/use-run"
+import { Skeleton } from "@/components/ui/skeleton"
+import { firstDraft } from "@/features/playground/draft"
+import { Playground } from "@/features/playground/playground"
+import { replayed } from "@/features/playground/replay"
+import { ReplayNote } from "@/features/playground/replay-note"
+import { useRequest } from "@/features/requests/use-requests"
+import { failureOf } from "@/lib/api"
+import { useUrlState } from "@/lib/url-state"
+import { playgroundParams } from "./search-params"
 
-export function PlaygroundClient() {
-  const [draft, setDraft] = useState(firstDraft)
-  const { state, send, stop } = useRun()
+/** `url` is where the gateway is, for code that is copied. */
+export function PlaygroundClient({ url }: { readonly url: string }) {
+  const [params, setParams] = useUrlState(playgroundParams)
+  const request = useRequest(params.replay)
+  if (params.replay === null) {
+    return <Playground url={url} target={params} onTarget={setParams} draft={firstDraft} model={null} />
+  }
+  if (request.data !== undefined) {
+    const { draft, model } = replayed(request.data)
+    return (
+      <Playground
+        key={params.replay}
+        url={url}
+        target={params}
+        onTarget={setParams}
+        draft={draft}
+        model={model}
+        note={<ReplayNote request={request.data} />}
+      />
+    )
+  }
   return (
     <>
-      <PageHeader
-        title="Playground"
-        note="Calls go through the gateway as any client’s would, and are counted like them."
-      />
-      <div className="grid items-start gap-6 lg:grid-cols-[21rem_minmax(0,1fr)]">
-        <Card aria-label="The call" className="lg:sticky lg:top-8">
-          <CallForm draft={draft} running={isRunning(state)} onChange={setDraft} onSend={send} onStop={stop} />
-        </Card>
-        <div className="min-w-0 space-y-6">
-          <Answer state={state} />
-          {state.phase === "idle" ? null : <Stages state={state} />}
-        </div>
-      </div>
+      <PageHeader title="Playground" note={"\u00a0"} />
+      <Card>
+        {request.isError ? (
+          <ErrorState
+            what="The request to be sent again"
+            failure={failureOf(request.error)}
+            retrying={request.isFetching}
+            onRetry={() => request.refetch()}
+          />
+        ) : (
+          <div className="space-y-3 p-5" role="status" aria-label="Loading the request">
+            <Skeleton className="h-9" />
+            <Skeleton className="h-40" />
+          </div>
+        )}
+      </Card>
     </>
   )
 }

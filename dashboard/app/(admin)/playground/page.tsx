@@ -1,4 +1,5 @@
 import type { Metadata } from "next"
+import { gatewayUrl } from "@/features/gateway/address"
 import { requireSession } from "@/features/session/guard"
 import { PlaygroundClient } from "./client"
 
@@ -6,5 +7,5 @@ export const metadata: Metadata = { title: "Playground" }
 
 export default async function PlaygroundPage() {
   await requireSession()
-  return <PlaygroundClient />
+  return <PlaygroundClient url={gatewayUrl()} />
 }

@@ -8,12 +8,14 @@ const ModelList = Schema.Struct({
   data: Schema.Array(Schema.Struct({ id: Schema.String, owned_by: Schema.optional(Schema.String) }))
 })
 
-/** The models and aliases that the gateway offers: `{ data: [{ id, owned_by }] }`. */
-export const GET = (request: Request) =>
-  withSession((session) =>
+/** The models and aliases that the virtual key `?keyId=` may ask for, or anybody: `{ data: [{ id, owned_by }] }`. */
+export const GET = (request: Request) => {
+  const keyId = new URL(request.url).searchParams.get("keyId")
+  const query = keyId === null ? "" : `?${new URLSearchParams({ keyId })}`
+  return withSession((session) =>
     answer(
       session,
-      HttpClientRequest.get(`${gatewayUrl()}/v1/models`).pipe(
+      HttpClientRequest.get(`${gatewayUrl()}/admin/api/playground/models${query}`).pipe(
         HttpClientRequest.bearerToken(session.token),
         HttpClient.execute,
         Effect.flatMap(HttpClientResponse.filterStatusOk),
@@ -24,3 +26,4 @@ export const GET = (request: Request) =>
       request.signal
     )
   )
+}
