@@ -62,7 +62,7 @@ export const playground = (suite: DashboardSuite): void => {
     const { items } = await suite.admin<{
       items: Array<RequestFigures & { keyId: string; tenant: string; costUsd: number }>
     }>(`requests?key=${keyId}`)
-    expect(items.map(({ provider }) => provider).toSorted()).toEqual(["simulated", "slow"])
+    expect(new Set(items.map(({ provider }) => provider))).toEqual(new Set(["simulated", "slow"]))
     expect(items.every(({ tenant }) => tenant === "acme")).toBe(true)
     for (const [side, provider] of [
       ["first", "simulated"],

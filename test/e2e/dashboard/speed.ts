@@ -29,7 +29,7 @@ export const speed = (suite: DashboardSuite): void => {
     await page.route("**/api/requests?*", async (route) => {
       const { searchParams } = new URL(route.request().url())
       const first = Number(searchParams.get("cursor") ?? 0)
-      const limit = Number(searchParams.get("limit"))
+      const limit = Math.min(Number(searchParams.get("limit")), manyRows - first)
       await route.fulfill({
         json: {
           items: Array.from({ length: limit }, (_, index) => rowOf(first + index)),
