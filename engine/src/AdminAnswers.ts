@@ -177,7 +177,9 @@ export const DatabaseStatus = Schema.Struct({
   kind: Schema.Literals(["memory", "sqlite", "postgres"]),
   healthy: Schema.Boolean,
   rowsDropped: Schema.Finite,
-  reason: NullableString
+  reason: NullableString,
+  /** Why records are not summed up: reports are right, and take longer. Absent while they are. */
+  sumsReason: Schema.optional(Schema.String)
 }).annotate({ identifier: "DatabaseStatus" })
 export type DatabaseStatus = typeof DatabaseStatus.Type
 

@@ -6,7 +6,7 @@
  */
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
-import type { SqlError } from "effect/sql/SqlError"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { SqlValue } from "./UsageColumns.ts"
 import {
   query,
@@ -148,3 +148,11 @@ const unholdable = /\\u(?:0000|d[89a-f])/i
 
 const mended = (value: SqlValue): SqlValue =>
   typeof value === "string" ? value.toWellFormed().replaceAll("\u0000", "\ufffd") : value
+
+/** Data exceptions, integrity violations and exceeded limits of Postgres; values that can't be sent at all. */
+export const isRefusedByPostgres = (error: unknown): boolean => {
+  if (error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError) return true
+  if (!isSqlError(error)) return false
+  const { cause } = error.reason
+  return cause instanceof Error && "code" in cause && /^(?:22|23|54)/.test(String(cause.code))
+}

@@ -11,11 +11,14 @@ import { Reactivity } from "effect/reactivity"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { PgClient } from "@effect/sql-pg"
 import { detailOf } from "./Database.ts"
+import type { UsageRecord } from "../UsageRecord.ts"
+import { SettleDelay } from "./SettleDelay.ts"
 import { unpack } from "./UsageBatch.ts"
-import { migrateAll, run } from "./UsagePostgresClient.ts"
+import { isRefusedByPostgres, migrateAll, run } from "./UsagePostgresClient.ts"
 import { type Answer, isRead, programOf, type Question } from "./UsageQuestions.ts"
-import { rollUp } from "./UsageRollup.ts"
-import type { SqlProgram } from "./UsageSql.ts"
+import { type Refused, refusalsMax, sift } from "./UsageRefusal.ts"
+import { rollUpIfFree } from "./UsageRollup.ts"
+import { type SqlProgram, Undone, undone } from "./UsageSql.ts"
 import type { NumberedBatch } from "./UsageWriter.ts"
 import { write } from "./UsageWrites.ts"
 import type { FromWorker, ToWorker } from "./WorkerLoop.ts"
@@ -78,6 +81,8 @@ const runPromise = <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
 
 let connections: Connections | undefined
 let unwritten: NumberedBatch | undefined
+/** How often the batch was refused in a row. */
+let refusals = 0
 let working = false
 let closing = false
 let retry: NodeJS.Timeout | undefined
@@ -136,15 +141,14 @@ const advance = async (): Promise<void> => {
       await connections.client
       reply({ _tag: "opened" })
     } else {
-      const { batch, packed, writer } = sent
-      await perform(write("postgres", { writer, batch, records: unpack(packed) }), false, options.giveUpMs, () =>
-        expect(options.stallMs)
-      )
+      const refused = await writeBatch(sent, () => expect(options.stallMs))
       unwritten = undefined
-      reply({ _tag: "written" })
+      refusals = 0
+      reply({ _tag: "written", refused })
     }
     settleIn(settleMs)
   } catch (error) {
+    refusals = isRefusedByPostgres(error) ? refusals + 1 : 0
     giveUp()
     reply({ _tag: "failed", reason: reasonOf(error) })
     retry = setTimeout(() => void advance(), options.retryMs)
@@ -156,17 +160,48 @@ const advance = async (): Promise<void> => {
   }
 }
 
+/** Writes a batch; one that was refused some times is sifted. Returns what was given up. */
+const writeBatch = async (
+  { batch, packed, writer }: NumberedBatch,
+  onAnswer: () => void
+): Promise<Refused | undefined> => {
+  const all = unpack(packed)
+  const program = (records: ReadonlyArray<UsageRecord>) => write("postgres", { writer, batch, records })
+  const runs = (made: SqlProgram<void>) => perform(made, false, options.giveUpMs, onAnswer)
+  try {
+    await runs(program(all))
+    return undefined
+  } catch (error) {
+    if (refusals + 1 < refusalsMax || !isRefusedByPostgres(error)) throw error
+    const sifting = sift(all)
+    let next = sifting.next()
+    while (next.done !== true) {
+      const outcome: unknown = await runs(undone(program(next.value))).catch((thrown: unknown) => thrown)
+      if (!isRefusedByPostgres(outcome) && !(outcome instanceof Undone)) throw outcome
+      next = sifting.next(outcome instanceof Undone)
+    }
+    if (next.value.length > 0) await runs(program(next.value))
+    return { count: all.length - next.value.length, reason: reasonOf(error) }
+  }
+}
+
+const delay = new SettleDelay(options.retryMs)
+
 const settleIn = (delayMs: number) => {
   if (settling !== undefined || closing) return
   settling = setTimeout(() => {
-    perform(rollUp("postgres", rollUpStep), false, options.giveUpMs).then(
+    perform(rollUpIfFree("postgres", rollUpStep), false, options.giveUpMs).then(
       (summed) => {
         settling = undefined
+        if (delay.succeeded()) reply({ _tag: "settling", reason: null })
+        // Who is at it may have begun before our records came.
+        if (summed === undefined) settleIn(settleMs)
         if (summed === rollUpStep) settleIn(1)
       },
-      () => {
+      (error) => {
         settling = undefined
-        settleIn(options.retryMs)
+        if (delay.failed()) reply({ _tag: "settling", reason: reasonOf(error) })
+        settleIn(delay.ms)
       }
     )
   }, delayMs)

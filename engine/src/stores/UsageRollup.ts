@@ -92,6 +92,19 @@ export const setState = (name: "rolled" | "pruned", value: number) =>
 /** Sums up at most `limit` records more; returns how many there were. */
 export const rollUp = function* (dialect: Dialect, limit: number): SqlProgram<number> {
   yield* lockRollups(dialect)
+  return yield* sumUp(dialect, limit)
+}
+
+/** The same where nobody else is at it; undefined, at once, where somebody is. */
+export const rollUpIfFree = function* (dialect: Dialect, limit: number): SqlProgram<number | undefined> {
+  if (dialect === "postgres") {
+    const [row] = yield query("SELECT CASE WHEN pg_try_advisory_xact_lock(?) THEN 1 ELSE 0 END", rollupLock)
+    if (row![0] !== 1) return undefined
+  }
+  return yield* sumUp(dialect, limit)
+}
+
+const sumUp = function* (dialect: Dialect, limit: number): SqlProgram<number> {
   const { rolled } = yield* readState()
   const selected = [...fields.map((field) => columnOf[field]), selectFigures(dialect)].join(", ")
   const rows = yield query(

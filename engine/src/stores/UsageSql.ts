@@ -55,6 +55,15 @@ export type SqlStep = SqlQuery | SqlInsert | SqlLookup | SqlRemove
 
 export type SqlProgram<A> = Generator<SqlStep, A, ReadonlyArray<SqlRow>>
 
+/** The work of a program went well and was undone. */
+export class Undone extends Error {}
+
+/** A program that always fails, so that nothing of it stays: with `Undone` where the program given goes well. */
+export const undone = function* (program: SqlProgram<unknown>): SqlProgram<never> {
+  yield* program
+  throw new Undone()
+}
+
 export const query = (sql: string, ...params: ReadonlyArray<SqlValue>): SqlQuery => ({ _tag: "query", sql, params })
 
 export const insert = (table: SqlTable, rows: ReadonlyArray<SqlRow>, onConflict?: string): SqlInsert => ({

@@ -124,7 +124,8 @@ export const make = (options: UsageThreadsOptions): Effect.Effect<UsageStore, ne
         kind: options.kind,
         healthy: writer.reason === null,
         rowsDropped: writer.dropped,
-        reason: writer.reason
+        reason: writer.reason,
+        ...(writer.sumsReason === null ? {} : { sumsReason: writer.sumsReason })
       })
     }
   })

@@ -11,6 +11,7 @@ import { logOf, reasonOf } from "../Log.ts"
 import type { UsageRecord } from "../UsageRecord.ts"
 import { type UsageBatch, UsagePacker } from "./UsageBatch.ts"
 import type { Answer, Question } from "./UsageQuestions.ts"
+import type { Refused } from "./UsageRefusal.ts"
 import type { Report, WorkerThread } from "./WorkerThread.ts"
 
 const log = logOf("UsageLog")
@@ -40,6 +41,8 @@ export class UsageWriter {
   dropped = 0
   /** What is wrong with the database; null while it is well. */
   reason: string | null = null
+  /** Why records are not summed up; null while they are. */
+  sumsReason: string | null = null
   private readonly maxQueued: number
   private readonly retryMs: number
   private readonly run: (effect: Effect.Effect<unknown>) => Fiber.Fiber<unknown>
@@ -138,7 +141,10 @@ export class UsageWriter {
     switch (report._tag) {
       case "opened":
         return this.healed()
+      case "settling":
+        return this.settling(report.reason)
       case "written":
+        this.refused(report.refused)
         this.acknowledged += this.sent?.packed.size ?? 0
         this.sent = undefined
         this.healed()
@@ -151,6 +157,22 @@ export class UsageWriter {
         setTimeout(() => (this.sent === undefined ? this.thread.start() : this.thread.write(this.sent)), this.retryMs)
         return this.failed(report.reason)
     }
+  }
+
+  private refused(refused: Refused | undefined): void {
+    if (refused === undefined) return
+    this.dropped += refused.count
+    const { count, reason } = refused
+    this.run(log.warn("usage records were refused by the database", { count, reason: reasonOf(reason) }))
+  }
+
+  private settling(reason: string | null): void {
+    this.sumsReason = reason
+    this.run(
+      reason === null
+        ? log.info("the sums of usage records are kept up again")
+        : log.warn("usage records can't be summed up", { reason: reasonOf(reason) })
+    )
   }
 
   private healed(): void {

@@ -6,6 +6,8 @@
  * that takes time to load.
  */
 import { parentPort } from "node:worker_threads"
+import { SettleDelay } from "./SettleDelay.ts"
+import type { Refused } from "./UsageRefusal.ts"
 
 /** The next batch is sent when the one before has been written. */
 export type ToWorker<Batch, Question> =
@@ -15,7 +17,10 @@ export type ToWorker<Batch, Question> =
 
 export type FromWorker<Answer> =
   | { readonly _tag: "opened" }
-  | { readonly _tag: "written" }
+  /** `refused` are those of the batch that were given up, since the database takes them never. */
+  | { readonly _tag: "written"; readonly refused?: Refused | undefined }
+  /** Work that follows writes fails, and why; null when it goes well again. Told on a change. */
+  | { readonly _tag: "settling"; readonly reason: string | null }
   | { readonly _tag: "failed"; readonly reason: string }
   | { readonly _tag: "answer"; readonly id: number; readonly answer: Answer }
   | { readonly _tag: "unanswered"; readonly id: number; readonly reason: string }
@@ -29,7 +34,8 @@ export interface Served<Connection, Batch, Question, Answer> {
   /** Opens the connection at once, to say early whether it can be. */
   readonly openAtStart: boolean
   readonly open: () => Connection
-  readonly write: (connection: Connection, batch: Batch) => void
+  /** Returns what was given up. `failures` is how often this batch has failed so far. */
+  readonly write: (connection: Connection, batch: Batch, failures: number) => Refused | undefined | void
   readonly answer: (connection: Connection, question: Question) => Answer
   /** Work that follows a write when there is time; true when more is left. It fails no write and is tried again. */
   readonly settle?: (connection: Connection) => boolean
@@ -43,10 +49,11 @@ export const serve = <Connection extends { close(): void }, Batch, Question, Ans
 ): void => {
   const port = parentPort!
   let connection: Connection | undefined
-  let unwritten: { readonly batch: Batch } | undefined
+  let unwritten: { readonly batch: Batch; failures: number } | undefined
   let retry: NodeJS.Timeout | undefined
 
   let settling: NodeJS.Timeout | undefined
+  const delay = new SettleDelay(served.retryMs)
 
   /** Other messages come before each piece of the work. */
   const settleIn = (delayMs: number) => {
@@ -54,9 +61,12 @@ export const serve = <Connection extends { close(): void }, Batch, Question, Ans
     settling = setTimeout(() => {
       settling = undefined
       try {
-        if (served.settle!(opened())) settleIn(1)
-      } catch {
-        settleIn(served.retryMs)
+        const more = served.settle!(opened())
+        if (delay.succeeded()) reply({ _tag: "settling", reason: null })
+        if (more) settleIn(1)
+      } catch (error) {
+        if (delay.failed()) reply({ _tag: "settling", reason: reasonOf(error) })
+        settleIn(delay.ms)
       }
     }, delayMs)
   }
@@ -82,10 +92,11 @@ export const serve = <Connection extends { close(): void }, Batch, Question, Ans
       const ready = opened()
       settleIn(settleMs)
       if (unwritten === undefined) return reply({ _tag: "opened" })
-      served.write(ready, unwritten.batch)
+      const refused = served.write(ready, unwritten.batch, unwritten.failures)
       unwritten = undefined
-      reply({ _tag: "written" })
+      reply({ _tag: "written", refused: refused ?? undefined })
     } catch (error) {
+      if (unwritten !== undefined) unwritten.failures++
       reset()
       reply({ _tag: "failed", reason: reasonOf(error) })
       retry = setTimeout(advance, served.retryMs)
@@ -95,7 +106,7 @@ export const serve = <Connection extends { close(): void }, Batch, Question, Ans
   port.on("message", (message: ToWorker<Batch, Question>) => {
     switch (message._tag) {
       case "write":
-        unwritten = { batch: message.batch }
+        unwritten = { batch: message.batch, failures: 0 }
         return advance()
       case "ask":
         try {

@@ -1,7 +1,9 @@
+import { randomBytes } from "node:crypto"
 import { expect, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { afterAll, beforeAll, describe } from "vitest"
+import * as Database from "../../../engine/src/stores/Database.ts"
 import * as UsagePostgres from "../../../engine/src/stores/UsagePostgres.ts"
 import { UsageLog } from "../../../engine/src/UsageLog.ts"
 import { noonMs, recordOf } from "../../contracts/usage-record.ts"
@@ -133,6 +135,87 @@ if (postgresBinaries === undefined) {
           }),
         { stallMs: 100, giveUpMs: 300 }
       )
+    )
+
+    it.effect("gives up a record that it can't hold, counts and tells it, and writes the rest of the batch", () =>
+      withLog(server.newDatabase(), (log) =>
+        Effect.gen(function* () {
+          log.record(recordOf({ id: "before" }))
+          // No index of Postgres holds a text that is longer than a third of a page and can't be compressed.
+          for (const _ of [1, 2]) log.record(recordOf({ id: randomBytes(6000).toString("base64") }))
+          for (let i = 0; i < 60; i++) log.record(recordOf({ id: `after ${i}` }))
+          yield* TestClock.adjust("200 millis")
+          yield* until(() => log.health().rowsDropped > 0)
+          expect(log.health()).toMatchObject({ healthy: true, reason: null, rowsDropped: 2 })
+          const ids = yield* idsOf(log)
+          expect(ids).toHaveLength(61)
+          log.record(recordOf({ id: "later" }))
+          expect(yield* idsOf(log)).toContain("later")
+        })
+      )
+    )
+
+    it.effect(
+      "has one that sums up: an instance leaves it to who is at it, and finishes it when that one is gone",
+      () =>
+        Effect.gen(function* () {
+          const url = server.newDatabase()
+          const database = yield* Database.make({ location: { kind: "postgres", url: Redacted.make(url) } })
+          yield* withLog(url, (log) =>
+            Effect.gen(function* () {
+              log.record(recordOf({ id: "first" }))
+              yield* idsOf(log)
+              const waiting = Effect.map(
+                database.use(
+                  (sql) => sql<{ n: number }>`SELECT count(*)::int AS n FROM pg_locks
+                WHERE locktype = 'advisory' AND objid = (6174100002 % 4294967296)::bigint::text::oid AND NOT granted`
+                ),
+                ([row]) => row!.n
+              )
+              const rolled = Effect.map(
+                database.use((sql) => sql<{ value: bigint }>`SELECT value FROM usage_state WHERE name = 'rolled'`),
+                ([row]) => Number(row?.value ?? 0)
+              )
+              yield* database.use((sql) =>
+                sql.withTransaction(
+                  Effect.gen(function* () {
+                    yield* sql`SELECT pg_advisory_xact_lock(6174100002)`
+                    log.record(recordOf({ id: "second" }))
+                    yield* idsOf(log)
+                    // Longer than the pause between a write and the sums that follow it.
+                    yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 2500)))
+                    expect(yield* waiting).toBe(0)
+                    expect((yield* log.usage(range)).totals.requests).toBe(2)
+                  })
+                )
+              )
+              while ((yield* rolled) < 2) yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 50)))
+              expect((yield* log.usage(range)).totals.requests).toBe(2)
+            })
+          )
+        })
+    )
+
+    it.effect("that can't sum up says so in its health, answers all the same, and says when it can again", () =>
+      Effect.gen(function* () {
+        const url = server.newDatabase()
+        const database = yield* Database.make({ location: { kind: "postgres", url: Redacted.make(url) } })
+        yield* withLog(url, (log) =>
+          Effect.gen(function* () {
+            log.record(recordOf({ id: "first" }))
+            yield* idsOf(log)
+            yield* database.use((sql) => sql`ALTER TABLE usage_places RENAME TO usage_places_away`)
+            log.record(recordOf({ id: "second" }))
+            yield* idsOf(log).pipe(Effect.ignore)
+            yield* until(() => log.health().sumsReason !== undefined)
+            expect(log.health()).toMatchObject({ healthy: true, rowsDropped: 0 })
+            expect(log.health().sumsReason).toContain("usage_places")
+            yield* database.use((sql) => sql`ALTER TABLE usage_places_away RENAME TO usage_places`)
+            yield* until(() => log.health().sumsReason === undefined)
+            expect((yield* log.usage(range)).totals.requests).toBe(2)
+          })
+        )
+      })
     )
 
     it.effect("in strict mode lets a request wait for its record, but not for a database that is unwell", () =>

@@ -321,6 +321,19 @@ describe("a SQLite file", () => {
     )
   )
 
+  it.effect("gives up a record that it can't hold, counts it, and writes the rest of the batch", () =>
+    withLog({ path: newFile(), retryMs: 20 }, (log) =>
+      Effect.gen(function* () {
+        for (let i = 0; i < 20; i++) log.record(recordOf({ id: `r${i}` }))
+        log.record(recordOf({ id: "none", tenant: undefined as unknown as string }))
+        yield* TestClock.adjust("200 millis")
+        while (log.health().rowsDropped === 0) yield* Effect.promise(() => new Promise((done) => setTimeout(done, 10)))
+        expect(log.health()).toMatchObject({ healthy: true, reason: null, rowsDropped: 1 })
+        expect((yield* log.usage(range)).totals.requests).toBe(20)
+      })
+    )
+  )
+
   it.effect("drops and counts what comes after the end", () =>
     Effect.gen(function* () {
       const log = yield* withLog({ path: newFile() }, Effect.succeed)
