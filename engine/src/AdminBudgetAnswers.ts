@@ -43,7 +43,7 @@ export type BudgetStatus = typeof BudgetStatus.Type
 
 /** Where budgets are kept, and whether it can be asked. */
 export const BudgetStoreStatus = Schema.Struct({
-  kind: Schema.Literals(["memory", "sqlite", "postgres"]),
+  kind: Schema.Literals(["memory", "sqlite", "postgres", "redis"]),
   healthy: Schema.Boolean,
   reason: NullableString,
   /** Reservations that were made without the store since the start, because it could not be asked. */

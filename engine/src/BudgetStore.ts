@@ -88,7 +88,7 @@ export class BudgetStoreUnavailable extends Schema.TaggedError<BudgetStoreUnavai
 
 /** Totals as one owner sees them. It gives back everything that it holds when its scope closes. */
 export interface BudgetStore {
-  readonly kind: "memory" | "sqlite" | "postgres"
+  readonly kind: "memory" | "sqlite" | "postgres" | "redis"
   /** All entries or none; one balance for each, in order. Entries of one exchange are of different accounts. */
   readonly exchange: (
     entries: ReadonlyArray<BudgetEntry>,

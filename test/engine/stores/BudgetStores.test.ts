@@ -1,5 +1,5 @@
 /**
- * The contract of budget stores on memory, on SQLite and on a real Postgres.
+ * The contract of budget stores on memory, on SQLite, on a real Postgres and on a real Redis.
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -9,9 +9,12 @@ import { afterAll, beforeAll, describe } from "vitest"
 import type { BudgetStore } from "../../../engine/src/BudgetStore.ts"
 import { BudgetTable } from "../../../engine/src/stores/BudgetMemory.ts"
 import * as BudgetSql from "../../../engine/src/stores/BudgetSql.ts"
+import * as BudgetRedis from "../../../engine/src/stores/BudgetRedis.ts"
 import * as Database from "../../../engine/src/stores/Database.ts"
+import * as RedisLink from "../../../engine/src/stores/RedisLink.ts"
 import { budgetStoreContract, nowMs, type OpenBudgets } from "../../contracts/BudgetStore.ts"
 import { noPostgres, type Postgres, postgresBinaries, startPostgres } from "../../support/postgres.ts"
+import { hasRedis, noRedis, type RedisServer, startRedis } from "../../support/redis.ts"
 
 budgetStoreContract(
   "memory",
@@ -93,3 +96,31 @@ describe.skipIf(postgresBinaries === undefined)(
     )
   }
 )
+
+let redis: RedisServer | undefined
+beforeAll(async () => {
+  if (hasRedis) redis = await startRedis({ cluster: true })
+}, 60_000)
+afterAll(() => redis?.stop())
+
+describe.skipIf(!hasRedis)(hasRedis ? "Redis" : `Redis: ${noRedis}`, () => {
+  /** An owner with a link of its own that is up, and is closed after it. */
+  const redisOwner = (options?: BudgetRedis.BudgetRedisOptions) =>
+    Effect.gen(function* () {
+      const outer = yield* Scope.fork(yield* Effect.scope)
+      const made = RedisLink.make({ url: redis!.url, timeoutMs: 2000 })
+      const link = yield* Scope.provide(made, outer)
+      while (!link.up()) yield* Effect.sleep(5)
+      return yield* BudgetRedis.make(link, options)
+    })
+
+  budgetStoreContract(
+    "Redis",
+    Effect.promise(async () => {
+      await redis!.command("FLUSHALL")
+      const bury = Effect.flatMap(redisOwner({ ownerTimeoutMs: -1 }), (next) => next.exchange([], nowMs))
+      return { owner: redisOwner(), killed: killedWith(redisOwner(), Effect.scoped(bury)) }
+    }),
+    { shared: true }
+  )
+})
