@@ -164,7 +164,7 @@ export const services = (config: EngineConfig, options: LiveOptions = {}): Layer
   )
   const budgets = keep(
     "budgets",
-    storage.database,
+    [storage.database, redisPart(storage)],
     budgetLayer({ config: inForce, refOf: (target) => modelRef(inForce(), target) }, database)
   )
   // Over instances it looks entries up together with the cache, and is made anew with it.

@@ -1,7 +1,7 @@
 /**
  * Budgets as the configuration asks for them: what they count, where they are kept, and what tells a call's price.
  */
-import { Layer } from "effect"
+import { Effect, Layer } from "effect"
 import { Budget } from "./Budget.ts"
 import type { TargetBounds } from "./BudgetBound.ts"
 import type { Target } from "./Call.ts"
@@ -9,9 +9,12 @@ import type { EngineConfig } from "./Config.ts"
 import * as ModelCatalog from "./ModelCatalog.ts"
 import { promptOf } from "./Prompt.ts"
 import type { Request } from "./Request.ts"
+import { Shared } from "./LiveShared.ts"
 import * as BudgetMemory from "./stores/BudgetMemory.ts"
+import * as BudgetRedis from "./stores/BudgetRedis.ts"
 import * as BudgetSql from "./stores/BudgetSql.ts"
 import type { Database } from "./stores/Database.ts"
+import { parse } from "./stores/DatabaseLocation.ts"
 import { boundOfTexts } from "./TokenEstimate.ts"
 import type { Cost, Usage } from "./Usage.ts"
 
@@ -30,7 +33,7 @@ export const promptBound = (request: Request, ref: ModelCatalog.ModelRef) => {
 export const budgetLayer = (
   options: LiveBudgetOptions,
   database: Layer.Layer<Database> | undefined
-): Layer.Layer<Budget> => {
+): Layer.Layer<Budget, never, Shared> => {
   const { config, refOf } = options
   const providerOf = (name: string) => config().providers.find((provider) => provider.name === name)
   const bounds = (target: Target): TargetBounds => {
@@ -51,7 +54,15 @@ export const budgetLayer = (
       return provider?.kind === "simulated" && provider.pricing === undefined
     }
   }
-  return database === undefined
-    ? Budget.layer({ ...shared, store: BudgetMemory.make })
-    : Budget.layer({ ...shared, store: BudgetSql.make() }).pipe(Layer.provide(database))
+  const inDatabase =
+    database === undefined
+      ? Budget.layer({ ...shared, store: BudgetMemory.make })
+      : Budget.layer({ ...shared, store: BudgetSql.make() }).pipe(Layer.provide(database))
+  // A file or a memory is one instance's; what instances have in common is Postgres, else Redis.
+  if (parse(config().storage.database)?.kind === "postgres") return inDatabase
+  return Layer.unwrap(
+    Effect.map(Shared, ({ link }) =>
+      link === undefined ? inDatabase : Budget.layer({ ...shared, store: BudgetRedis.make(link) })
+    )
+  )
 }
