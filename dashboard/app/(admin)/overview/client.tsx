@@ -3,7 +3,7 @@
 import { ListFilter } from "lucide-react"
 import dynamic from "next/dynamic"
 import { useRouter } from "next/navigation"
-import { useMemo, useState } from "react"
+import { useCallback, useMemo, useState } from "react"
 import type { Point } from "@/components/chart/time-chart"
 import { CsvButton } from "@/components/csv-button"
 import { PageHeader } from "@/components/page-header"
@@ -80,7 +80,11 @@ export function OverviewClient({ gateway }: { readonly gateway: string }) {
     byCacheBefore: compared ? byCacheBefore.data : undefined,
     callerFaultsBefore: compared ? callerFaultsBefore : undefined
   }
-  const open = ({ startMs, endMs }: Point) => router.push(requestsOf(makeSpan(startMs, endMs), filters))
+  // The same function from one status to the next, so that no chart is drawn again for nothing.
+  const open = useCallback(
+    ({ startMs, endMs }: Point) => router.push(requestsOf(makeSpan(startMs, endMs), filters)),
+    [router, filters]
+  )
   return (
     <>
       <PageHeader title="Overview" note={<RangeNote range={range} usage={overTime} />}>
