@@ -5,7 +5,7 @@ import { alert, type DashboardSuite, eventually, figure, token } from "../../sup
 
 export const playground = (suite: DashboardSuite): void => {
   it("streams an answer in the playground and shows what each stage did", async () => {
-    const page = await suite.open("/playground")
+    const page = await openPlayground(suite, "/playground")
     await page.getByLabel("Model").selectOption("slow/simulated-slow")
     await page.getByLabel("System message").fill("You are terse.")
     await page.getByLabel("User message").fill("Tell me about mills")
@@ -50,7 +50,10 @@ export const playground = (suite: DashboardSuite): void => {
       body: JSON.stringify({ name: "playing", tenant: "acme", models: ["simulated/*", "slow/*"] })
     })
     const { id: keyId } = (await made.json()) as { id: string }
-    const page = await suite.open(`/playground?model=simulated%2Fsimulated&against=slow%2Fsimulated-slow&key=${keyId}`)
+    const page = await openPlayground(
+      suite,
+      `/playground?model=simulated%2Fsimulated&against=slow%2Fsimulated-slow&key=${keyId}`
+    )
     await eventually(() => page.getByLabel("In the name of").inputValue()).toBe(keyId)
     await page.getByLabel("User message").fill("Compare two wheels")
     await page.getByLabel("User message").press("Control+Enter")
@@ -80,7 +83,7 @@ export const playground = (suite: DashboardSuite): void => {
   })
 
   it("names at its field what is wrong, sends tools and goes on with their results, and stops with Escape", async () => {
-    const page = await suite.open("/playground?model=simulated%2Fsimulated")
+    const page = await openPlayground(suite, "/playground?model=simulated%2Fsimulated")
     await page.getByText("Tools", { exact: true }).click()
     await page.getByLabel("Tools as JSON").fill('[{ "name": "a b" }]')
     await page.getByRole("button", { name: "Send" }).click()
@@ -110,7 +113,7 @@ export const playground = (suite: DashboardSuite): void => {
   })
 
   it("stops a running answer, and the call upstream ends with it", async () => {
-    const page = await suite.open("/playground")
+    const page = await openPlayground(suite, "/playground")
     await page.getByLabel("Model").selectOption("slow/simulated-slow")
     await page.getByLabel("User message").fill("A very long story")
     await page.getByRole("button", { name: "Send" }).click()
@@ -127,7 +130,7 @@ export const playground = (suite: DashboardSuite): void => {
   })
 
   it("says what the gateway refused", async () => {
-    const page = await suite.open("/playground")
+    const page = await openPlayground(suite, "/playground")
     await page.getByLabel("User message").fill("never asked before")
     await page.getByRole("radio", { name: "only" }).check()
     await page.getByRole("button", { name: "Send" }).click()
@@ -135,6 +138,13 @@ export const playground = (suite: DashboardSuite): void => {
       "the answer is not in the cache and the request asked for the cache only (HTTP 504, cache_only_miss)"
     )
   })
+}
+
+/** The page once it listens: what is typed before that would be lost. */
+const openPlayground = async (suite: DashboardSuite, address: string): Promise<Page> => {
+  const page = await suite.open(address)
+  await eventually(() => page.getByLabel("Model").isEnabled()).toBe(true)
+  return page
 }
 
 const whole = new Intl.NumberFormat("en-US")
