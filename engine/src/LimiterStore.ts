@@ -41,6 +41,8 @@ export interface Ask {
   readonly member: string
   readonly places: ReadonlyArray<PlaceAsk>
   readonly rates: ReadonlyArray<RateAsk>
+  /** Whoever asks again, and how long it has waited. After `claimAfterMs` the scope that refuses it is kept for it. */
+  readonly claim?: { readonly id: string; readonly waitedMs: number } | undefined
 }
 
 /** What became of an ask. */
@@ -174,6 +176,12 @@ export interface MemberStore {
   /** Forgets this member; sent without waiting. */
   readonly leave: (member: string) => void
 }
+
+/** After so long a wait a scope is kept for whoever waits, so that a large ask is not overtaken by small ones for ever. */
+export const claimAfterMs = 1000
+
+/** How long a claim outlives the next time at which its owner asks, at the latest a second later. */
+export const claimSpareMs = 1500
 
 /** How long a member is taken for alive that was not heard of. */
 export const leaseMs = 15_000

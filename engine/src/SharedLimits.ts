@@ -9,7 +9,7 @@
 import { Clock, Context, Effect, Layer } from "effect"
 import type { Outcome } from "./Call.ts"
 import { RateLimitExceeded } from "./Errors.ts"
-import type { LimiterStore, Verdict } from "./LimiterStore.ts"
+import type { Ask, LimiterStore, Verdict } from "./LimiterStore.ts"
 import type { RateReservation } from "./RateReservation.ts"
 import { usedOf } from "./RateUsed.ts"
 import type { SharedBeat } from "./SharedBeat.ts"
@@ -91,6 +91,8 @@ export class SharedLimits extends Context.Service<
 }
 
 interface Waiter extends LineWaiter {
+  /** By which its claims are known. */
+  name: string | undefined
   readonly call: AttemptCall
   readonly reserved: RateReservation
   readonly next: OpenAttempt
@@ -104,6 +106,7 @@ class Gate {
   readonly ledger: SharedLedger
   readonly lines: SharedLines<Waiter>
   readonly part
+  private names = 0
   private readonly options: SharedLimitsOptions
   private readonly beat: SharedBeat["Service"]
   private readonly clock: Clock.Clock
@@ -146,6 +149,7 @@ class Gate {
         next,
         resume,
         scopes: scopesOf(reserved),
+        name: undefined,
         sinceMs: undefined,
         untilMs: this.nowMs + Math.max(0, this.options.maxWaitMs() - call.attempt.queueMs),
         gone: false
@@ -161,7 +165,7 @@ class Gate {
 
   private ask(waiter: Waiter): void {
     const { ledger } = this
-    const ask = ledger.askOf(waiter.reserved)
+    const ask = { ...ledger.askOf(waiter.reserved), claim: this.claimOf(waiter) }
     if (!ledger.shared) return this.decideAlone(waiter)
     const asked = ledger.asking(ask)
     void this.fork(
@@ -229,6 +233,13 @@ class Gate {
     this.lines.leave(waiter)
     const retryAfterMs = Math.max(retryAfterMsMin, Math.ceil(waitMs))
     resume(Effect.fail(new RateLimitExceeded({ limit: `${call.target.provider} rate limit`, detail, retryAfterMs })))
+  }
+
+  /** Undefined for one that has not waited. */
+  private claimOf(waiter: Waiter): Ask["claim"] {
+    if (waiter.sinceMs === undefined) return undefined
+    waiter.name ??= `${this.beat.member()}:${++this.names}`
+    return { id: waiter.name, waitedMs: this.waitedMs(waiter) }
   }
 
   private waitedMs({ sinceMs }: Waiter): number {

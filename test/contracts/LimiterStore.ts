@@ -211,6 +211,37 @@ export const limiterStoreContract = (name: string, open: Effect.Effect<OpenLimit
         assert.deepStrictEqual(again, { members: 2, sums: [6, 0], dead: [] })
       }))
 
+    test("keeps a scope for a large ask that has waited, until it goes or asks no more", (opened) =>
+      Effect.gen(function* () {
+        const a = yield* joined(opened, "a")
+        const b = yield* joined(opened, "b")
+        const sized = (member: string, amount: number) => askOf(member, ratesOf(amount, { tokens: 100 }))
+        yield* a.limits.admit(sized("a", 50))
+        const large = (waitedMs: number) => a.limits.admit({ ...sized("a", 90), claim: { id: "large", waitedMs } })
+        const small = () => b.limits.admit({ ...sized("b", 10), claim: { id: "small", waitedMs: 0 } })
+        assert.strictEqual((yield* large(900))._tag, "Refused")
+        assert.strictEqual((yield* small())._tag, "Granted")
+        assert.strictEqual((yield* large(1000))._tag, "Refused")
+        assert.deepStrictEqual(yield* small(), { _tag: "Refused", scope, waitMs: 2500 })
+        // One that asks no more is waited for no longer than that.
+        opened.setClock(2500)
+        assert.strictEqual((yield* small())._tag, "Granted")
+        assert.strictEqual((yield* large(3500))._tag, "Refused")
+        opened.setClock(2600)
+        assert.strictEqual((yield* small())._tag, "Refused")
+        opened.setClock(63_000)
+        for (const [access, member] of [
+          [a, "a2"],
+          [b, "b2"]
+        ] as const)
+          yield* access.members.join(member, [], [])
+        assert.strictEqual(
+          (yield* a.limits.admit({ ...sized("a2", 90), claim: { id: "large", waitedMs: 63_000 } }))._tag,
+          "Granted"
+        )
+        assert.strictEqual((yield* b.limits.admit(sized("b2", 10)))._tag, "Granted")
+      }))
+
     test("counts what was taken without asking, and what went elsewhere, at its time", (opened) =>
       Effect.gen(function* () {
         const a = yield* joined(opened, "a")

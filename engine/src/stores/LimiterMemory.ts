@@ -7,6 +7,8 @@
 import { Effect } from "effect"
 import {
   type Ask,
+  claimAfterMs,
+  claimSpareMs,
   leaseMs as defaultLeaseMs,
   leaseOf,
   type LimiterListener,
@@ -46,6 +48,7 @@ export class LimiterMemory {
   private members = new Map<string, Member>()
   private windows = new Map<string, SlidingWindow>()
   private waiting = new Set<string>()
+  private claims = new Map<string, { readonly id: string; readonly untilMs: number }>()
   private readonly listeners = new Set<LimiterListener>()
   private generation = 0
 
@@ -59,6 +62,7 @@ export class LimiterMemory {
     this.members = new Map()
     this.windows = new Map()
     this.waiting = new Set()
+    this.claims = new Map()
     this.generation++
   }
 
@@ -123,9 +127,15 @@ export class LimiterMemory {
   }
 
   private admit(ask: Ask): Verdict {
-    const { member, places, rates } = ask
+    const { claim, member, places, rates } = ask
     const nowMs = this.nowMs()
     if (!((this.members.get(member)?.untilMs ?? 0) > nowMs)) return { _tag: "Stranger" }
+    for (const { scope } of places) {
+      const kept = this.claims.get(scope)
+      if (kept === undefined || kept.untilMs <= nowMs || kept.id === claim?.id) continue
+      this.waiting.add(scope)
+      return { _tag: "Refused", scope, waitMs: kept.untilMs - nowMs }
+    }
     for (const { concurrent, scope } of places) {
       if (concurrent === undefined || this.total(leaseOf(scope)) < concurrent) continue
       this.waiting.add(scope)
@@ -141,10 +151,20 @@ export class LimiterMemory {
       }
     }
     if (waitMs > 0) {
+      if (claim !== undefined && claim.waitedMs >= claimAfterMs) {
+        this.claims.set(worst, { id: claim.id, untilMs: nowMs + Math.floor(Math.min(waitMs, 1000)) + claimSpareMs })
+      }
       this.waiting.add(worst)
       return { _tag: "Refused", scope: worst, waitMs }
     }
-    return this.take(ask)
+    const verdict = this.take(ask)
+    // Whoever is told may ask at once.
+    for (const { scope } of places) {
+      if (claim === undefined || this.claims.get(scope)?.id !== claim.id) continue
+      this.claims.delete(scope)
+      this.tellFreed(scope)
+    }
+    return verdict
   }
 
   private take({ member, places, rates }: Ask): Verdict {
@@ -180,10 +200,12 @@ export class LimiterMemory {
       ]
       window.correct(window.ticketAt(rate.takenAtMs), reserved, actual, nowMs, late)
     }
-    for (const scope of scopes) {
-      if (!this.waiting.delete(scope)) continue
-      for (const { freed } of this.listeners) freed(scope)
-    }
+    for (const scope of scopes) this.tellFreed(scope)
+  }
+
+  private tellFreed(scope: string): void {
+    if (!this.waiting.delete(scope)) return
+    for (const { freed } of this.listeners) freed(scope)
   }
 
   private restore(key: RateKey, passed: ReadonlyArray<{ readonly agoMs: number; readonly amount: number }>): void {

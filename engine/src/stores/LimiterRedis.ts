@@ -5,7 +5,7 @@
  * Windows expire a little after they are empty. Nothing here decides what happens while Redis is away.
  */
 import { Effect } from "effect"
-import type { LimiterListener, LimiterStore, MemberStore, PlaceAsk, RateAsk, RateKey } from "../LimiterStore.ts"
+import type { Ask, LimiterListener, LimiterStore, MemberStore, RateKey } from "../LimiterStore.ts"
 import { leaseMs as defaultLeaseMs, leaseOf } from "../LimiterStore.ts"
 import type { SharedLink } from "../SharedLink.ts"
 import * as Scripts from "./LimiterScripts.ts"
@@ -43,41 +43,41 @@ export const make = (link: SharedLink, options: LimiterRedisOptions = {}): Limit
     waiting,
     ...rates.map(windowOf)
   ]
-  const askOf = (member: string, force: 0 | 1, places: ReadonlyArray<PlaceAsk>, rates: ReadonlyArray<RateAsk>) => {
+  const askOf = ({ claim, member, places, rates }: Ask, force: 0 | 1) => {
     const args: Array<string | number> = [nowMs(), member, force, places.length, rates.length]
+    args.push(claim?.id ?? "", claim?.waitedMs ?? 0)
     for (const { concurrent, scope } of places) args.push(leaseOf(scope), concurrent ?? -1)
     for (const { amount, burst, limit, need, scope, windowMs } of rates) {
       args.push(windowMs, limit, burst, whole(amount), Math.max(need, whole(amount)))
       args.push(places.findIndex((place) => place.scope === scope) + 1)
     }
+    if (claim !== undefined) args.push(freed)
     return args
   }
   return {
     kind: "redis",
-    admit: ({ member, places, rates }) =>
-      Effect.map(
-        link.run(Scripts.admit, keysOf(member, rates), askOf(member, 0, places, rates)),
-        ({ values, verdict }) => {
-          if (verdict < 0) return { _tag: "Stranger" }
-          if (verdict === 1) {
-            const [atMs = 0, ...counts] = values
-            return {
-              _tag: "Granted",
-              atMs,
-              used: counts.slice(0, rates.length),
-              active: counts.slice(rates.length)
-            }
-          }
-          const [waitUs = -1, place = 1] = values
+    admit: (ask) => {
+      const { member, places, rates } = ask
+      return Effect.map(link.run(Scripts.admit, keysOf(member, rates), askOf(ask, 0)), ({ values, verdict }) => {
+        if (verdict < 0) return { _tag: "Stranger" }
+        if (verdict === 1) {
+          const [atMs = 0, ...counts] = values
           return {
-            _tag: "Refused",
-            scope: places[place - 1]!.scope,
-            waitMs: waitUs < 0 ? undefined : waitUs / 1000
+            _tag: "Granted",
+            atMs,
+            used: counts.slice(0, rates.length),
+            active: counts.slice(rates.length)
           }
         }
-      ),
-    count: ({ member, places, rates }) =>
-      link.tell(Scripts.admit, keysOf(member, rates), askOf(member, 1, places, rates)),
+        const [waitUs = -1, place = 1] = values
+        return {
+          _tag: "Refused",
+          scope: places[place - 1]!.scope,
+          waitMs: waitUs < 0 ? undefined : waitUs / 1000
+        }
+      })
+    },
+    count: (ask) => link.tell(Scripts.admit, keysOf(ask.member, ask.rates), askOf(ask, 1)),
     giveBack: ({ member, places, rates, scopes }) => {
       const args: Array<string | number> = [nowMs(), member, freed, places.length, scopes.length, rates.length]
       args.push(...places.map(leaseOf), ...scopes.map(leaseOf))

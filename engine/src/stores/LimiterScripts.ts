@@ -5,6 +5,7 @@
  * 32 slices each) and a ring of 514 slices of four bytes. Arithmetic is that of `SlidingWindow`; time is that of Redis. Leases
  * are two hashes: the sums of all members, and what each member has of them. Every key is handed in as a key.
  */
+import { claimAfterMs, claimSpareMs } from "../LimiterStore.ts"
 import { sharedScript } from "../SharedLink.ts"
 import { clock, leases } from "./MemberScripts.ts"
 
@@ -118,8 +119,10 @@ export interface Admitted {
 
 /**
  * KEYS members, sum, part, waiting, then one for each rate.
- * ARGV now, member, 1 to count without asking, number of places, of rates; each place: name, calls at once or -1;
- * each rate: window in ms, limit, burst, amount, need, index of its place.
+ * ARGV now, member, 1 to count without asking, number of places, of rates, name of a claim or "", how long it has waited in ms;
+ * each place: name, calls at once or -1;
+ * each rate: window in ms, limit, burst, amount, need, index of its place; at last the channel
+ * on which it is told that somebody may go.
  * Answer granted: 1, time, what each rate holds, calls at once at each place. Refused: 0, wait in µs or -1, index of the place.
  * Not a member: -1.
  */
@@ -130,14 +133,28 @@ local member, force, places, rates = ARGV[2], ARGV[3] == "1", tonumber(ARGV[4]),
 local score = redis.call("ZSCORE", KEYS[1], member)
 local known = score and tonumber(score) > now
 if not known and not force then return { -1 } end
-local names, limits = {}, {}
+local claim, waited = ARGV[6], tonumber(ARGV[7])
+local names, limits, claims = {}, {}, {}
 for i = 1, places do
-  names[i], limits[i] = ARGV[4 + 2 * i], tonumber(ARGV[5 + 2 * i])
+  names[i], limits[i] = ARGV[6 + 2 * i], tonumber(ARGV[7 + 2 * i])
+  claims[i] = "claim:" .. names[i]
 end
 local function refuse(wait, place)
   redis.call("HSET", KEYS[4], names[place], now + 2000)
   redis.call("PEXPIRE", KEYS[4], 10000)
   return { 0, wait, place }
+end
+local claimed = places > 0 and redis.call("HMGET", KEYS[4], unpack(claims)) or {}
+local function claimant(i)
+  if not claimed[i] then return end
+  local untilMs, id = string.match(claimed[i], "^(%d+) (.*)$")
+  if tonumber(untilMs) > now then return id, tonumber(untilMs) end
+end
+if not force then
+  for i = 1, places do
+    local id, untilMs = claimant(i)
+    if id and id ~= claim then return refuse((untilMs - now) * ${thousandth}, i) end
+  end
 end
 if not force and places > 0 then
   local active = redis.call("HMGET", KEYS[2], unpack(names))
@@ -149,7 +166,7 @@ if not force and places > 0 then
 end
 local loaded, longest, worst = {}, 0, 0
 for i = 1, rates do
-  local at = 5 + 2 * places + 6 * (i - 1)
+  local at = 7 + 2 * places + 6 * (i - 1)
   local limit, burst, amount = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
   local w = load(KEYS[4 + i], tonumber(ARGV[at + 1]))
   loaded[i] = w
@@ -183,7 +200,19 @@ for i = 1, rates do
     if wait > longest then longest, worst = wait, tonumber(ARGV[at + 6]) end
   end
 end
-if worst > 0 then return refuse(math.ceil(longest * ${thousandth}), worst) end
+if worst > 0 then
+  if claim ~= "" and waited >= ${claimAfterMs} then
+    local untilMs = now + math.floor(math.min(longest, 1000)) + ${claimSpareMs}
+    redis.call("HSET", KEYS[4], claims[worst], string.format("%.0f", untilMs) .. " " .. claim)
+  end
+  return refuse(math.ceil(longest * ${thousandth}), worst)
+end
+for i = 1, places do
+  if claim ~= "" and claimant(i) == claim then
+    redis.call("HDEL", KEYS[4], claims[i], names[i])
+    redis.call("PUBLISH", ARGV[8 + 2 * places + 6 * rates], names[i])
+  end
+end
 local reply = { 1, now }
 for i = 1, rates do
   local w = loaded[i]
