@@ -234,10 +234,11 @@ export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
   const kept = process.env.MILLRACE_BENCH_DATABASE
   const folder = kept === undefined ? mkdtempSync(path.join(tmpdir(), "millrace-bench-")) : path.dirname(kept)
   const file = kept ?? path.join(folder, "usage.db")
+  let gateway: Running | undefined
   try {
     const { fingerprint, id, now, sumUs, writeUs } = fill(file, rows)
     const rounds = options.quick ? 3 : 5
-    const gateway = await serve(folder, file)
+    gateway = await serve(folder, file)
     const size = `${(rows / 1e6).toFixed(1)} million rows, ${(statSync(file).size / 1e9).toFixed(1)} GB`
     const known = { now, days, id, fingerprint, key: keyAt(0), rareKey: keyAt(199) }
     const questions = questionsOf(known).filter(({ name }) => options.only === undefined || name.includes(options.only))
@@ -257,7 +258,6 @@ export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
     clearInterval(writing)
     const dropped = store.health().rowsDropped
     await Effect.runPromise(Scope.close(scope, Exit.void))
-    await gateway.stop()
     return [
       {
         title: `usage: CPU of the gateway for a question, ${size}`,
@@ -282,6 +282,7 @@ export const run = async (options: Options): Promise<ReadonlyArray<Table>> => {
       await recording(folder)
     ]
   } finally {
+    await gateway?.stop()
     if (kept === undefined && existsSync(folder)) rmSync(folder, { recursive: true, force: true })
   }
 }
