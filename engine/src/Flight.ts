@@ -178,10 +178,13 @@ export class Flight {
   }
 
   private handOver(from: Member): Effect.Effect<void> {
-    const [next] = this.members
-    this.pass(from, next!)
-    if (next!.pays === undefined) return Effect.void
-    return Effect.map(next!.pays(), (pays) => {
+    // What another instance has taken over is told there.
+    if (from.pays !== undefined) return Effect.void
+    const members = [...this.members]
+    const next = members.find(({ pays }) => pays === undefined) ?? members[0]!
+    this.pass(from, next)
+    if (next.pays === undefined) return Effect.void
+    return Effect.map(next.pays(), (pays) => {
       if (!pays && this.payer === next) this.pass(next, from)
     })
   }

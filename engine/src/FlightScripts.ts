@@ -104,6 +104,27 @@ return nil
   read: (reply) => (Array.isArray(reply) ? { entry: reply } : { follows: textOrNull(reply) })
 })
 
+/** Takes a claim back that nobody waits for any more, whatever came of it. ARGV: own flight, token. */
+export const abandon: SharedScript<null> = sharedScript({
+  name: "flight abandon",
+  lua: `${words}
+finish(ARGV[1], "")
+for _, token in ipairs(followers(ARGV[1])) do
+  redis.call("PUBLISH", "millrace:flights:" .. string.sub(token, 1, 12), "more " .. ARGV[1])
+end
+for _, member in ipairs(redis.call("ZRANGE", KEYS[2], 0, -1)) do
+  local id, token = string.match(member, "^(%S+) (%S+)$")
+  if token == ARGV[2] then
+    redis.call("ZREM", KEYS[2], member)
+    local leader = redis.call("HGET", KEYS[1], "leader:" .. id)
+    if leader then redis.call("PUBLISH", "millrace:flights:" .. leader, "left " .. id .. " " .. #followers(id)) end
+  end
+end
+return nil
+`,
+  read: () => null
+})
+
 /** Stays the leader. ARGV: flight, instance, lease. Gives the tokens of its followers. */
 export const renew: SharedScript<ReadonlyArray<string>> = sharedScript({
   name: "flight renew",

@@ -82,7 +82,10 @@ export const make = (options: SharedFlightsOptions): Effect.Effect<OpenShared, n
           const token = `${link.instance}.${id}`
           const fresh = call.request.cacheMode === "refresh" ? 1 : 0
           const args = [id, link.instance, token, leaseMs, fresh, failed === undefined ? 0 : 1]
-          return Effect.matchEffect(link.run(Scripts.claim, keys, args), {
+          const claim = Effect.onInterrupt(link.run(Scripts.claim, keys, args), () =>
+            Effect.sync(() => link.tell(Scripts.abandon, [flightKey, followers], [id, token]))
+          )
+          return Effect.matchEffect(claim, {
             onFailure: () => next(call),
             onSuccess: (claimed) => {
               if ("entry" in claimed) return hit(call, flight, claimed.entry, failed)

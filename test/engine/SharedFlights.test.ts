@@ -2,10 +2,12 @@
  * Identical calls on several instances of one Redis: one goes upstream, and all get the same (law 6 over instances).
  */
 import { Effect, Fiber, References, type Scope } from "effect"
+import fc from "fast-check"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { ProviderRateLimited, ProviderServerError } from "../../engine/src/Errors.ts"
-import type * as Reply from "../../engine/src/Reply.ts"
-import { finish, text } from "../support/engine.ts"
+import * as Reply from "../../engine/src/Reply.ts"
+import type { Open } from "../../engine/src/Stage.ts"
+import { Connections, finish, paced, text } from "../support/engine.ts"
 import { ask, gistOf, instance, type InstanceOptions, Upstream } from "../support/shared-flights.ts"
 import { hasRedis, noRedis, type RedisServer, startRedis } from "../support/redis.ts"
 
@@ -430,4 +432,75 @@ describe.skipIf(!hasRedis)("SharedFlights", () => {
         yield* Effect.promise(() => redis.start())
       })
     ))
+
+  const visits = fc.array(
+    fc.record({
+      of: fc.nat({ max: 2 }),
+      joinsAtMs: fc.nat({ max: 40 }),
+      stream: fc.boolean(),
+      leavesAfterMs: fc.option(fc.nat({ max: 60 }), { nil: undefined })
+    }),
+    { minLength: 1, maxLength: 8 }
+  )
+
+  it(
+    "whoever comes and leaves when and where: one answer each, every upstream call told once, and nothing left behind",
+    () =>
+      fc.assert(
+        fc.asyncProperty(visits, (all) =>
+          run(
+            Effect.gen(function* () {
+              const connections = new Connections()
+              const open: Open = (call) =>
+                Effect.gen(function* () {
+                  yield* connections.connect("upstream")
+                  const index = connections.opened
+                  call.journal.target = target
+                  const nowMs = call.clock.currentTimeMillisUnsafe()
+                  const times = { queueMs: 0, firstPartAtMs: undefined, endedAtMs: undefined }
+                  call.journal.attempts.push({
+                    ...times,
+                    target,
+                    startedAtMs: nowMs,
+                    sentAtMs: nowMs,
+                    error: undefined
+                  })
+                  const parts = paced([text(`${index}.1 `), text(`${index}.2 `), finish()], Effect.sleep(15))
+                  return call.request.stream
+                    ? Reply.parts(parts)
+                    : Reply.whole(yield* Reply.collect(Reply.parts(parts)))
+                })
+              const instances = yield* Effect.forEach([1, 2, 3], () => instance({ url: redis.url, open }))
+              const key = newKey()
+              const asked = yield* Effect.forEach(
+                all,
+                ({ joinsAtMs, leavesAfterMs, of, stream }) =>
+                  Effect.gen(function* () {
+                    yield* Effect.sleep(joinsAtMs)
+                    const one = yield* ask(instances[of]!, key, { stream })
+                    if (leavesAfterMs !== undefined) {
+                      yield* Effect.sleep(leavesAfterMs)
+                      yield* Fiber.interrupt(one.fiber)
+                    }
+                    return { one, gist: yield* gistOf(one), leaves: leavesAfterMs !== undefined }
+                  }),
+                { concurrency: "unbounded" }
+              )
+              for (const { gist, leaves, one } of asked) {
+                const read = one.parts.map((part) => (part.type === "text" ? part.text : "")).join("")
+                if (gist === "interrupted") expect(leaves).toBe(true)
+                else expect(gist).toMatch(/^(\d+)\.1 \1\.2 $/)
+                expect(read).toMatch(/^((\d+)\.1 (\2\.2 )?)?$/)
+              }
+              yield* until("nothing is open", () => connections.open === 0)
+              expect(instances.map(({ flights }) => flights.stats().flights)).toEqual([0, 0, 0])
+              const told = asked.reduce((sum, { one }) => sum + one.call.journal.attempts.length, 0)
+              expect(told).toBe(connections.opened)
+            })
+          )
+        ),
+        { numRuns: 15, endOnFailure: true }
+      ),
+    60_000
+  )
 })
