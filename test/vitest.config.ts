@@ -4,7 +4,13 @@
  */
 import { defineConfig } from "vitest/config"
 
-const serial = ["chaos/**/*.test.ts", "e2e/**/*.test.ts", "operations/**/*.test.ts", "packaging/**/*.test.ts"]
+const serial = [
+  "chaos/**/*.test.ts",
+  "cluster/**/*.test.ts",
+  "e2e/**/*.test.ts",
+  "operations/**/*.test.ts",
+  "packaging/**/*.test.ts"
+]
 
 export default defineConfig({
   test: {

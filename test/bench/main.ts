@@ -28,6 +28,7 @@ const suites = [
   "lookups",
   "usage",
   "gateway",
+  "cluster",
   "chaos",
   "semantic"
 ] as const

@@ -40,7 +40,6 @@ const storeConcerns = ({ stores, cache, budgets, keys }: Status): ReadonlyArray<
   else if (database.rowsDropped > 0) {
     add("rows", "Usage records were lost", `${exactCount(database.rowsDropped)} since the start.`)
   }
-  if (database.sumsReason !== undefined) add("sums", "Usage records can't be summed up", database.sumsReason)
   if (!cache.store.healthy) add("cache", "The store of the cache is sick", cache.store.reason)
   if (redis?.healthy === false) add("redis", "Redis is sick", redis.reason)
   if (budgets?.store.healthy === false) add("budgets", "The store of the budgets is sick", budgets.store.reason)

@@ -28,7 +28,8 @@ export interface Server {
 /** With two cores, the server under test has one and all that surrounds it the other. */
 export const pinned = availableParallelism() >= 2 && process.platform === "linux"
 
-const pin = (core: 0 | 1): ReadonlyArray<string> => (pinned ? ["taskset", "-c", String(core)] : [])
+const pin = (core: 0 | 1 | undefined): ReadonlyArray<string> =>
+  pinned && core !== undefined ? ["taskset", "-c", String(core)] : []
 
 /** Moves this very process to the core of the upstream. */
 export const pinLoad = (): void => {
@@ -59,10 +60,14 @@ export const portkey = (upstreamPort: number): Promise<Server> =>
   })
 
 /**
- * `millrace serve` as it comes: cache, limits, retries, breaker, metrics, logs and the usage database are on. It writes
- * a CPU profile when it ends, if the options say where.
+ * `millrace serve` as it comes: cache, limits, retries, breaker, metrics, logs and the usage database are on, in a file of
+ * its own unless told otherwise. It writes a CPU profile when it ends, if the options say where.
  */
-export const millrace = (upstreamPort: number, options: Options): Promise<Server> => {
+export const millrace = (
+  upstreamPort: number,
+  options: Pick<Options, "profiles">,
+  more: { readonly storage?: object; readonly core?: 0 | undefined } = { core: 0 }
+): Promise<Server> => {
   const folder = mkdtempSync(path.join(tmpdir(), "millrace-bench-"))
   const config = path.join(folder, "millrace.config.json")
   writeFileSync(
@@ -80,12 +85,12 @@ export const millrace = (upstreamPort: number, options: Options): Promise<Server
           pricing: { input: 0.4, output: 1.6 }
         }
       ],
-      storage: { database: `sqlite:${path.join(folder, "millrace.db")}` }
+      storage: more.storage ?? { database: `sqlite:${path.join(folder, "millrace.db")}` }
     })
   )
   return start({
     name: "Millrace",
-    core: 0,
+    core: more.core,
     args: (port) => [
       ...(options.profiles === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", options.profiles]),
       path.join(root, "engine/bin/millrace.js"),
@@ -102,7 +107,8 @@ export const millrace = (upstreamPort: number, options: Options): Promise<Server
 
 const start = async (options: {
   readonly name: string
-  readonly core: 0 | 1
+  /** Undefined for whichever is free. */
+  readonly core: 0 | 1 | undefined
   readonly args: (port: number) => ReadonlyArray<string>
   readonly env?: { readonly [name: string]: string }
   readonly headers?: ReadonlyArray<string>

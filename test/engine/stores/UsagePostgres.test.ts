@@ -40,7 +40,7 @@ if (postgresBinaries === undefined) {
   beforeAll(async () => {
     server = await startPostgres()
   }, 60_000)
-  afterAll(() => server.stop(), 60_000)
+  afterAll(() => server.stop())
 
   usageStoreContract("postgres", () => postgres(server.newDatabase()))
   usageHistoryContract("postgres", () => postgres(server.newDatabase()))
