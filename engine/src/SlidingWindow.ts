@@ -82,7 +82,7 @@ export class SlidingWindow {
 
   /**
    * Counts what has passed under another window as if it had passed here: each amount at its time, or now where the windows
-   * differ in length. What was owed to the pace is owed for as long as before.
+   * differ in length. What was owed to the pace is owed for as long as before at most, and no more of it.
    */
   inherit(before: SlidingWindow, nowMs: number): void {
     before.advance(nowMs)
@@ -92,7 +92,7 @@ export class SlidingWindow {
       this.sliceNumber = before.sliceNumber
       this.used = before.used
     } else this.recount(before.used, nowMs)
-    this.level = (before.level / before.ratePerMs) * this.ratePerMs
+    this.level = before.level * Math.min(1, this.ratePerMs / before.ratePerMs)
     this.levelAtMs = nowMs
   }
 
