@@ -150,7 +150,7 @@ export const TimeChart = memo(function TimeChart({
                 stroke={color}
                 strokeWidth={1.75}
                 strokeDasharray="2 4"
-                dot={false}
+                dot={isolatedDot(points, key, color)}
                 activeDot={{ r: 3, strokeWidth: 0 }}
                 isAnimationActive={false}
               />
