@@ -77,7 +77,7 @@ export function Legend({ entries }: { readonly entries: ReadonlyArray<LegendEntr
               href={href}
               prefetch={false}
               aria-label={`${label}: ${figure}, the requests behind it`}
-              className="rounded-sm font-medium text-foreground tabular-nums underline decoration-border-strong underline-offset-3 hover:decoration-foreground"
+              className="inline-flex min-h-6 min-w-6 items-center justify-center rounded-sm font-medium text-foreground tabular-nums underline decoration-border-strong underline-offset-3 hover:decoration-foreground"
             >
               {figure}
             </Link>

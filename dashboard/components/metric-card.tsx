@@ -26,7 +26,7 @@ interface MetricCardProps {
 export function MetricCard({ id, label, figures, note, chart, href }: MetricCardProps) {
   return (
     <div className="relative min-w-0 bg-surface px-4 py-4 sm:px-5" data-metric={id}>
-      <h3 className="text-[13px] leading-5 text-muted">
+      <h2 className="text-[13px] leading-5 text-muted">
         {href === undefined ? (
           label
         ) : (
@@ -38,7 +38,7 @@ export function MetricCard({ id, label, figures, note, chart, href }: MetricCard
             {label}
           </Link>
         )}
-      </h3>
+      </h2>
       <p className="mt-1 flex flex-wrap gap-x-4 text-[22px] font-semibold tracking-tight">
         {figures.map(({ name, quantity, change }, index) => (
           <span key={name ?? index} className="flex h-8 items-baseline gap-1.5 leading-8">
