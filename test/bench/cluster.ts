@@ -75,6 +75,10 @@ const load = async ({ servers }: Subject, forMs: number, requests: (port: number
     )
   ).flat()
 
+/** Commands, and bytes in and out, since it was started. */
+const figuresOf = (redis: RedisServer | undefined): Promise<ReadonlyArray<number>> =>
+  redis === undefined ? Promise.resolve([0, 0, 0]) : Promise.all(redisFigures.map((field) => redis.info(field)))
+
 const redisFigures = ["total_commands_processed", "total_net_input_bytes", "total_net_output_bytes"] as const
 
 const measure = async (
@@ -90,13 +94,13 @@ const measure = async (
   for (let round = 0; round < (options.quick ? 3 : 7); round++) {
     for (const subject of round % 2 === 0 ? subjects : subjects.toReversed()) {
       const { name, redis, servers } = subject
-      const before = await Promise.all(redisFigures.map((field) => redis?.info(field) ?? 0))
+      const before = await figuresOf(redis)
       const cpuBefore = servers.reduce((sum, server) => sum + server.cpuUs(), 0)
       const startedAt = performance.now()
       const timings = await load(subject, options.quick ? 1000 : 3000, requests)
       const seconds = (performance.now() - startedAt) / 1000
       const cpuUs = servers.reduce((sum, server) => sum + server.cpuUs(), 0) - cpuBefore
-      const after = await Promise.all(redisFigures.map((field) => redis?.info(field) ?? 0))
+      const after = await figuresOf(redis)
       const [commands, bytesIn, bytesOut] = after.map((value, index) => (value - before[index]!) / timings.length)
       add("Requests a second", name, timings.length / seconds)
       add("CPU of all instances for a request, µs", name, cpuUs / timings.length)

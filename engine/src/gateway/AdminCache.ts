@@ -164,9 +164,7 @@ export const cacheHandlers = HttpApiBuilder.group(
       cacheEntries: ({ query }) => entries(query),
       evictCacheEntry: ({ params }) =>
         Effect.flatMap(sources.evictCacheEntry(params.key), (evicted) =>
-          evicted
-            ? Effect.succeed({ evicted: true })
-            : Effect.fail(new NotFound({ message: "there is no such entry" }))
+          evicted ? Effect.succeed({ evicted: true }) : Effect.fail(new NotFound({ message: "there is no such entry" }))
         ),
       purgeCache: ({ payload }) => Effect.map(sources.purgeCache(payload ?? {}), (purged) => ({ purged })),
       explainCache: ({ payload }) => explain(payload),

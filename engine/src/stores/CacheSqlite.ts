@@ -193,6 +193,9 @@ class Writer {
         return this.send()
       case "opened":
         return this.healed()
+      // The cache has no sums that would be made later.
+      case "settling":
+        return undefined
       case "failed":
         return this.failed(report.reason)
       case "died":
