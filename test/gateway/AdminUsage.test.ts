@@ -600,7 +600,8 @@ describe.each(["memory", "sqlite", ...(postgresBinaries === undefined ? [] : ["p
       for (const stream of [false, true]) {
         expect((await detail({ stream })).content).toEqual({
           prompt: `user: ${canaryPrompt}`,
-          answer: "canary answer of the grey heron"
+          answer: "canary answer of the grey heron",
+          request: expect.objectContaining({ messages: [{ role: "user", content: canaryPrompt }] })
         })
       }
       const { content } = await detail({
@@ -611,6 +612,7 @@ describe.each(["memory", "sqlite", ...(postgresBinaries === undefined ? [] : ["p
       })
       expect(content!.prompt).toHaveLength(32_768)
       expect(content!.prompt).toMatch(/^system: s\nuser: p+…$/)
+      expect(content!.request).toBeNull()
       const parts = [
         { type: "text", text: "look" },
         { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } }
