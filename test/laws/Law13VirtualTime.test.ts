@@ -155,7 +155,17 @@ const allowed: { readonly [file: string]: { readonly [name: string]: string } } 
   "cli/run.ts": { setTimeout: "a finished command does not wait for a real connection that stands still" },
   "stores/UsageWriter.ts": { setTimeout: "talks to a thread that writes to a real disk" },
   "stores/UsagePostgresWorker.ts": { setTimeout: "runs in that thread" },
-  "Cache.ts": { setTimeout: "a start waits a moment for a real disk" },
+  "CacheStart.ts": { setTimeout: "a start waits a moment for a real disk" },
+  "stores/RedisConnection.ts": {
+    setTimeout: "a real Redis is late by real time",
+    setImmediate: "what has arrived is read before it is judged",
+    "performance.now": "when a real Redis has answered"
+  },
+  "stores/RedisUplink.ts": {
+    setTimeout: "a real Redis is tried again",
+    "Date.now": "since when it is away, for people",
+    "performance.now": "how long a real Redis takes"
+  },
   "stores/CacheSqlite.ts": { setTimeout: "talks to a thread that writes to a real disk" },
   "stores/WorkerLoop.ts": { setTimeout: "runs in that thread" },
   "stores/WorkerThread.ts": { setTimeout: "waits for that thread to end" }

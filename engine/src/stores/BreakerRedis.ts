@@ -4,6 +4,7 @@
  * Times are kept by the clock of Redis and told as what is left of them, so clocks that differ don't matter. A mark tells a
  * Redis that was emptied from one in which nothing holds.
  */
+import { randomUUID } from "node:crypto"
 import { Effect, Schedule, type Scope } from "effect"
 import type { BreakerStore, CircuitChange, CircuitListener } from "../BreakerStore.ts"
 import type { Target } from "../Call.ts"
@@ -137,7 +138,7 @@ export const make = (link: SharedLink): BreakerStore => {
         let loading = false
         const all = Effect.suspend(() => {
           flush()
-          return link.run(load, [circuits], [`${link.instance}${Date.now()}`])
+          return link.run(load, [circuits], [randomUUID()])
         }).pipe(
           Effect.tap(({ changes, mark }) =>
             Effect.sync(() => {
