@@ -241,6 +241,41 @@ export const providers = dashboard(
           ]
         }
       ]
+    },
+    {
+      title: "Several instances",
+      panels: [
+        {
+          title: "Instances",
+          description:
+            "That share limits, as each of them counts; and requests that wait for the others. 0 without Redis.",
+          unit: "short",
+          make: lines,
+          queries: [
+            { expr: chosen.gauge("ai_instances", "max", {}), legend: "instances" },
+            { expr: chosen.gauge("ai_shared_queue_depth", "sum", {}), legend: "waiting for others" }
+          ]
+        },
+        {
+          title: "Redis: round trip",
+          description: "The slowest instance's moving average. Beyond storage.redisTimeout it goes without Redis.",
+          unit: "s",
+          make: lines,
+          queries: [{ expr: chosen.gauge("ai_redis_round_trip_seconds", "max", {}), legend: "round trip" }]
+        },
+        {
+          title: "Redis: scripts",
+          description:
+            "Answered a second, sent and perhaps lost, and attempts that went by an instance's own part of the limits.",
+          unit: perSecond,
+          make: lines,
+          queries: [
+            { expr: chosen.rate("ai_redis_round_trips_total", rateWindow), legend: "answered" },
+            { expr: chosen.rate("ai_redis_dropped_total", rateWindow), legend: "lost" },
+            { expr: chosen.rate("ai_limits_alone_total", rateWindow), legend: "decided alone" }
+          ]
+        }
+      ]
     }
   ]
 )

@@ -65,7 +65,7 @@ describe("millrace cache", () => {
     ])
     expect(different).toMatchObject({ code: 0, stdout: "different entries, by:\n  seed\n" })
     expect(same).toMatchObject({ code: 0, stdout: "the same entry\n" })
-    expect(unknown).toMatchObject({ code: 1, stderr: "b: there is no such entry\n" })
+    expect(unknown).toMatchObject({ code: 1, stderr: "b: there is no such entry, and no such request is remembered\n" })
     expect(refused.code).toBe(1)
     expect(version.stderr).toMatch(/has version 99, this Millrace reads 1$/m)
     expect(missing.code).toBe(1)
