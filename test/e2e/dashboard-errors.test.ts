@@ -112,11 +112,9 @@ storage: { database: memory }`
       { keyId: null, count: 4 },
       { keyId, count: 2 }
     ])
-    expect((await sheet.getByRole("listitem").allInnerTexts()).map((item) => item.replace(/\s+/g, " "))).toEqual([
-      "Without a key 4",
-      "search 2",
-      ...affected!.tenants.map(({ count, tenant }) => `${tenant} ${count}`)
-    ])
+    await eventually(async () =>
+      (await sheet.getByRole("listitem").allInnerTexts()).map((item) => item.replace(/\s+/g, " "))
+    ).toEqual(["Without a key 4", "search 2", ...affected!.tenants.map(({ count, tenant }) => `${tenant} ${count}`)])
     await sheet.locator(".recharts-bar-rectangle").first().waitFor({ state: "attached" })
     await sheet.getByRole("link", { name: "search" }).click()
     await page.waitForURL("**/requests?*")
