@@ -5,6 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { type Cluster, eventually, pricing, startCluster } from "../support/cluster.ts"
+import { completionTokens, promptTokensOf } from "../support/LimitedUpstream.ts"
 import { noPostgres, postgresBinaries } from "../support/postgres.ts"
 import { hasRedis, noRedis } from "../support/redis.ts"
 
@@ -12,6 +13,8 @@ const limits = { windowMs: 6000, requests: 300, tokens: 10_000, concurrent: 12, 
 
 /** So many of a window may be late by more than that when instances change over; `proofs/SharedLimits` has it exactly, in virtual time. */
 const blurred = 0.02 * limits.requests
+
+const trialUsd = 0.4
 
 const missing = hasRedis ? (postgresBinaries === undefined ? noPostgres : undefined) : noRedis
 
@@ -64,7 +67,11 @@ describe.skipIf(missing !== undefined)(
   `three instances${missing === undefined ? "" : ` (skipped: ${missing})`}`,
   () => {
     beforeAll(async () => {
-      cluster = await startCluster({ instances: 3, limits })
+      cluster = await startCluster({
+        instances: 3,
+        limits,
+        config: { budgets: [{ name: "trial", scope: "tenant", of: "frugal", period: "total", usd: trialUsd }] }
+      })
       const together = async () => {
         const statuses = await Promise.all(cluster.instances.map(({ admin }) => admin("status")))
         return statuses.every(({ sharing }) => sharing?.instances === 3 && sharing.mode === "shared")
@@ -184,23 +191,45 @@ describe.skipIf(missing !== undefined)(
       expect(await rows()).toBe(books.promptTokens)
     })
 
-    it("keep the limits when one of them is killed in the middle of the load, and get its places back", async () => {
+    it("keep limits and a budget when one of them is killed in the middle of the load, and get its places back", async () => {
       const { books } = cluster.upstream
       const refused = books.refusals.length
-      const running = load(40, after(6000))
+      const ended = after(6000)
+      const refusals: Array<string> = []
+      const frugal = async () => {
+        while (!ended()) {
+          const { status, text } = await cluster
+            .ask(`The trial of ${fresh()}`, {}, { "x-millrace-tenant": "frugal" })
+            .catch(() => ({ status: 0, text: "" }))
+          if (status === 429) refusals.push(text)
+        }
+      }
+      const running = Promise.all([load(34, ended), ...Array.from({ length: 6 }, frugal)])
       await new Promise((resolve) => setTimeout(resolve, 1500))
       await cluster.instances[2]!.kill()
-      const answers = await running
+      const [answers] = await running
       // Whoever was asking the one that died has lost the connection; nobody else has lost anything.
       expect(answers.filter(({ status }) => status !== 200 && status !== 0)).toEqual([])
       expect(books.refusals.slice(refused)).toEqual([])
+      // What the provider bills for the trial is within its budget, of which the one that died held a part.
+      expect(refusals[0]).toContain("trial")
+      const trial = [...books.prompts].filter(([prompt]) => prompt.startsWith("The trial"))
+      const billed = trial.reduce(
+        (usd, [prompt, times]) =>
+          usd + (times * (promptTokensOf(prompt) * pricing.input + completionTokens * pricing.output)) / 1e6,
+        0
+      )
+      expect(trial.length).toBeGreaterThan(5)
+      expect(billed).toBeLessThanOrEqual(trialUsd)
+      // Whoever is let in hears how many calls run anywhere: no more than its own.
       const free = async () => {
-        const { limits: own } = (await cluster.instances[0]!.admin("status")).providers[0]
-        return own.concurrent.available === limits.concurrent
+        await Promise.all([cluster.ask(fresh()), cluster.ask(fresh())])
+        const { sharedLimits } = (await cluster.instances[0]!.admin("status")).providers[0]
+        return sharedLimits.concurrent.active <= 2
       }
       expect(await eventually(free, 30_000)).toBe(true)
       const most = answers.filter(({ status }) => status === 200).length
-      console.log(`${most} answers by 40 clients in 6 s, of which one of three instances lived 1.5 s`)
+      console.log(`${most} answers by 34 clients in 6 s, of which one of three instances lived 1.5 s`)
     })
   }
 )

@@ -131,13 +131,13 @@ storage: { database: memory }`
     const picky = groups.find(({ model }) => model === "picky")!
     await page.getByLabel("Error", { exact: true }).selectOption(picky.kind)
     await eventually(() => rowIds(page)).toEqual([picky.fingerprint])
-    expect(new URL(page.url()).searchParams.get("kind")).toBe(picky.kind)
+    await eventually(() => new URL(page.url()).searchParams.get("kind")).toBe(picky.kind)
     await page.reload()
     await eventually(() => rowIds(page)).toEqual([picky.fingerprint])
 
     await page.getByRole("button", { name: /Open the newest request/ }).click()
-    await page.getByRole("dialog").getByText(picky.sampleId).waitFor()
-    expect(new URL(page.url()).searchParams.get("id")).toBe(picky.sampleId)
+    await page.getByRole("dialog").getByText(picky.sampleId).first().waitFor()
+    await eventually(() => new URL(page.url()).searchParams.get("id")).toBe(picky.sampleId)
     await page.keyboard.press("Escape")
     await eventually(() => page.getByRole("dialog").count()).toBe(0)
 

@@ -340,7 +340,7 @@ storage: { database: memory }`
     await page.getByRole("option", { name: `Open the request ${id}` }).waitFor()
     await page.keyboard.press("Enter")
     await page.waitForURL(`**/requests?id=${id}`)
-    await page.getByRole("dialog").getByText(id).waitFor()
+    await page.getByRole("dialog").getByText(id).first().waitFor()
     await page.keyboard.press("Escape")
     await eventually(() => page.getByRole("dialog").count()).toBe(0)
     await startPalette(page)

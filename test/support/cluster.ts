@@ -27,7 +27,7 @@ export interface Cluster {
   readonly redis: RedisServer
   readonly postgres: Postgres
   /** Asks the instances that are alive in turn. */
-  readonly ask: (prompt: string, more?: object) => Promise<Answer>
+  readonly ask: (prompt: string, more?: object, headers?: { readonly [name: string]: string }) => Promise<Answer>
   readonly stop: () => Promise<void>
 }
 
@@ -79,9 +79,9 @@ export const startCluster = async (options: ClusterOptions): Promise<Cluster> =>
     upstream,
     redis,
     postgres,
-    ask: (prompt, more = {}) => {
+    ask: (prompt, more = {}, headers = {}) => {
       const alive = instances.filter((instance) => instance.alive)
-      return ask(alive[turn++ % alive.length]!.url, { model: "up/m", ...user(prompt), ...more })
+      return ask(alive[turn++ % alive.length]!.url, { model: "up/m", ...user(prompt), ...more }, { headers })
     },
     stop: async () => {
       redis.resume()
