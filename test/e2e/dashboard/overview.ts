@@ -97,19 +97,19 @@ export const overview = (suite: DashboardSuite): void => {
 
   it("leads from its figures to the requests behind them, and from a bucket to those of its time", async () => {
     await send(suite, "behind a figure")
-    const page = await suite.open("/overview?range=1h")
+    const page = await suite.open("/overview?range=24h")
     await loaded(page)
     await page.locator(".recharts-surface").first().waitFor()
     for (const [id, address] of [
-      ["requests", "/requests?range=1h"],
-      ["success-rate", "/requests?status=error&range=1h"],
-      ["hit-rate", "/cache?range=1h"],
-      ["cost", "/usage?range=1h&metric=costUsd&groupBy=model"]
+      ["requests", "/requests?range=24h"],
+      ["success-rate", "/requests?status=error&range=24h"],
+      ["hit-rate", "/cache?range=24h"],
+      ["cost", "/usage?range=24h&metric=costUsd&groupBy=model"]
     ] as const) {
       expect(await metric(page, id).getByRole("link").first().getAttribute("href")).toBe(address)
     }
     const failed = page.locator('[data-legend="failed"] a')
-    expect(await failed.getAttribute("href")).toBe("/requests?status=error&range=1h")
+    expect(await failed.getAttribute("href")).toBe("/requests?status=error&range=24h")
 
     const bars = page.getByRole("region", { name: "Requests" }).locator(".recharts-wrapper")
     const box = (await bars.boundingBox())!
