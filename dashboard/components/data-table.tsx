@@ -1,7 +1,7 @@
 "use client"
 
 import { clsx } from "clsx"
-import { metaHelper, tableFeatures, useTable, type ColumnHelper, type RowData } from "@tanstack/react-table"
+import { metaHelper, tableFeatures, useTable, type Cell, type ColumnHelper, type RowData } from "@tanstack/react-table"
 import { useVirtualizer } from "@tanstack/react-virtual"
 import { useRef } from "react"
 
@@ -117,7 +117,7 @@ export function DataTable<Row extends RowData>({
                     cell.column.columnDef.meta?.className
                   )}
                 >
-                  <table.FlexRender cell={cell} />
+                  <Drawn cell={cell} />
                 </td>
               ))}
             </tr>
@@ -127,6 +127,15 @@ export function DataTable<Row extends RowData>({
       </table>
     </div>
   )
+}
+
+/**
+ * A cell as its column draws it. The column's function is called, not made a component: as one it would be another whenever
+ * the columns are, and with each reading an open menu would close and the focus of a link be lost.
+ */
+function Drawn<Row extends RowData>({ cell }: { readonly cell: Cell<typeof features, Row> }) {
+  const { cell: draw } = cell.column.columnDef
+  return typeof draw === "function" ? draw(cell.getContext()) : draw
 }
 
 /** Stands for the rows that are not in view. */
